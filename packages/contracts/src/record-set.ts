@@ -1,0 +1,50 @@
+/** The DNS layer's document: every record that one Service gives rise to. */
+import { z } from 'zod';
+
+const owner = {
+  /** Absolute, lower case, with trailing dot: `web.shop.svc.cluster.local.` or a name under `in-addr.arpa.`. */
+  name: z.string(),
+  ttlSeconds: z.int().min(0),
+};
+
+export const dnsRecordSchema = z
+  .discriminatedUnion('type', [
+    z.object({ ...owner, type: z.literal('A'), address: z.string() }),
+    z.object({ ...owner, type: z.literal('AAAA'), address: z.string() }),
+    z.object({
+      ...owner,
+      type: z.literal('SRV'),
+      priority: z.int(),
+      weight: z.int(),
+      port: z.int(),
+      target: z.string(),
+    }),
+    z.object({ ...owner, type: z.literal('PTR'), target: z.string() }),
+    z.object({ ...owner, type: z.literal('CNAME'), target: z.string() }),
+    z.object({ ...owner, type: z.literal('TXT'), text: z.array(z.string()) }),
+    z.object({ ...owner, type: z.literal('NS'), target: z.string() }),
+    z.object({
+      ...owner,
+      type: z.literal('SOA'),
+      mname: z.string(),
+      rname: z.string(),
+      serial: z.int(),
+      refreshSeconds: z.int(),
+      retrySeconds: z.int(),
+      expireSeconds: z.int(),
+      minimumSeconds: z.int(),
+    }),
+  ])
+  .meta({ id: 'DnsRecord' });
+export type DnsRecord = z.infer<typeof dnsRecordSchema>;
+export type DnsRecordType = DnsRecord['type'];
+
+export const recordSetSchema = z
+  .object({
+    cluster: z.string(),
+    namespace: z.string(),
+    name: z.string(),
+    records: z.array(dnsRecordSchema),
+  })
+  .meta({ id: 'RecordSet' });
+export type RecordSet = z.infer<typeof recordSetSchema>;

@@ -1,0 +1,138 @@
+/**
+ * Every subject of the event log is written and read here, and nowhere else.
+ *
+ *     objects.<partition>.<kind>.<cluster>.<namespace>.<name>      one per object; value = ObjectMessage
+ *     derived.<layer>.<partition>.<cluster>.<namespace>.<name>     one per service and layer; value = DerivedMessage
+ *     watermarks.<layer>                                           one per layer, in the DERIVED stream; value = Watermark
+ *     status.source.<cluster>.<kind>                               one per source and kind; value = SourceStatus
+ *
+ * Tokens are percent-encoded, because cluster names and EndpointSlice names may hold what NATS gives a meaning to
+ * (`.`, `*`, `>`, space). `_` stands for "no namespace": no Kubernetes namespace can be called that.
+ */
+
+import type { Layer } from './derived.ts';
+import { SignalboxError } from './errors.ts';
+import type { LogObject, ObjectKey, ObjectKind, ServiceKey } from './objects.ts';
+import { serviceNameOfSlice } from './objects.ts';
+
+export const STREAM_SUBJECTS = {
+  objects: ['objects.>'],
+  derived: ['derived.>', 'watermarks.>'],
+  status: ['status.>'],
+} as const;
+export type StreamName = keyof typeof STREAM_SUBJECTS;
+
+/** A Service, its EndpointSlices and (later) its exports hash to one of these, so that they meet in one worker. */
+export const PARTITION_COUNT = 64;
+/** Partition token of what every worker needs: Nodes, Namespaces, Clusters. */
+export const SHARED_PARTITION = 'all';
+const NO_NAMESPACE = '_';
+
+export function partitionOf(namespace: string, serviceName: string): string {
+  return `p${fnv1a(`${namespace}/${serviceName}`) % PARTITION_COUNT}`;
+}
+
+/** FNV-1a, 32 bit: stable over versions and languages, which a partition token has to be. */
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i += 1) {
+    hash ^= text.charCodeAt(i);
+    hash = Math.imul(hash, 0x01000193) >>> 0;
+  }
+  return hash;
+}
+
+export function encodeToken(text: string): string {
+  if (/^[\w-]+$/.test(text) && text !== NO_NAMESPACE) return text;
+  return text === '' ? NO_NAMESPACE : [...Buffer.from(text, 'utf8')].map(encodeByte).join('');
+}
+
+function encodeByte(byte: number): string {
+  const char = String.fromCharCode(byte);
+  return /[A-Za-z0-9-]/.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+}
+
+export function decodeToken(token: string): string {
+  if (token === NO_NAMESPACE) return '';
+  return token.includes('%') ? decodeURIComponent(token) : token;
+}
+
+/** Subject of an object in the log. A slice goes to the partition of its Service, and so must its tombstone. */
+export function objectSubject(cluster: string, object: LogObject): string {
+  const metadata: { name: string; namespace?: string } = object.metadata;
+  const tokens = [cluster, metadata.namespace ?? '', metadata.name].map(encodeToken);
+  return ['objects', partitionOfObject(object), object.kind, ...tokens].join('.');
+}
+
+function partitionOfObject(object: LogObject): string {
+  if (object.kind === 'Service') return partitionOf(object.metadata.namespace, object.metadata.name);
+  if (object.kind !== 'EndpointSlice') return SHARED_PARTITION;
+  return partitionOf(object.metadata.namespace, serviceNameOfSlice(object) ?? '');
+}
+
+export function parseObjectSubject(subject: string): ObjectKey {
+  const [stream, , kind, cluster, namespace, name, ...rest] = subject.split('.');
+  if (
+    stream !== 'objects' ||
+    kind === undefined ||
+    cluster === undefined ||
+    namespace === undefined ||
+    name === undefined ||
+    rest.length > 0
+  ) {
+    throw new SignalboxError('invalid', `not the subject of an object: ${subject}`);
+  }
+  return {
+    kind: kind as ObjectKind,
+    cluster: decodeToken(cluster),
+    namespace: decodeToken(namespace),
+    name: decodeToken(name),
+  };
+}
+
+export function derivedSubject(layer: Layer, key: ServiceKey): string {
+  const partition = partitionOf(key.namespace, key.name);
+  return ['derived', layer, partition, ...[key.cluster, key.namespace, key.name].map(encodeToken)].join('.');
+}
+
+export function watermarkSubject(layer: Layer): string {
+  return `watermarks.${layer}`;
+}
+
+export type ParsedDerivedSubject =
+  | { readonly type: 'document'; readonly layer: Layer; readonly key: ServiceKey }
+  | { readonly type: 'watermark'; readonly layer: Layer };
+
+export function parseDerivedSubject(subject: string): ParsedDerivedSubject {
+  const [stream, layer, , cluster, namespace, name] = subject.split('.');
+  if (stream === 'watermarks' && layer !== undefined) return { type: 'watermark', layer: layer as Layer };
+  if (stream !== 'derived' || cluster === undefined || namespace === undefined || name === undefined) {
+    throw new SignalboxError('invalid', `not a subject of the derived stream: ${subject}`);
+  }
+  const key = { cluster: decodeToken(cluster), namespace: decodeToken(namespace), name: decodeToken(name) };
+  return { type: 'document', layer: layer as Layer, key };
+}
+
+export function sourceStatusSubject(cluster: string, kind: string): string {
+  return `status.source.${encodeToken(cluster)}.${kind}`;
+}
+
+/** Pattern of all objects of one cluster, for a source that compares its list with the log. */
+export function objectsOfCluster(cluster: string): string {
+  return `objects.*.*.${encodeToken(cluster)}.>`;
+}
+
+export function derivedOfLayer(layer: Layer): string {
+  return `derived.${layer}.>`;
+}
+
+/** Whether a subject matches a NATS pattern: `*` is one token, a trailing `>` one or more. */
+export function subjectMatches(pattern: string, subject: string): boolean {
+  const wanted = pattern.split('.');
+  const tokens = subject.split('.');
+  for (const [index, token] of wanted.entries()) {
+    if (token === '>') return tokens.length > index;
+    if (tokens[index] === undefined || (token !== '*' && token !== tokens[index])) return false;
+  }
+  return wanted.length === tokens.length;
+}

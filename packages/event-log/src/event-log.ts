@@ -1,0 +1,128 @@
+/**
+ * The event log: a port with two adapters (SQLite, JetStream) that pass one conformance suite.
+ *
+ * A log has three streams (objects, derived, status). A stream is a sequence of messages, of which only the last one per
+ * subject is kept: that is the state of the world. A message without data is a tombstone: the subject is gone. Tombstones
+ * stay until `compact` removes them, so that a follower that was away for a while still sees the deletion.
+ */
+import type { StreamName } from '@signalbox/contracts';
+
+export interface LogMessage {
+  readonly subject: string;
+  /** Position in the stream, from 1, rising by append order. In the objects stream this is the revision. */
+  readonly sequence: number;
+  /** When the log stored it, epoch milliseconds. */
+  readonly storedAtMs: number;
+  /** JSON text; null is a tombstone. */
+  readonly data: string | null;
+}
+
+export interface AppendEntry {
+  readonly subject: string;
+  readonly data: string | null;
+}
+
+export interface LogBatch {
+  /** In sequence order, at least one, except that the batch which first is caught up may be empty. */
+  readonly messages: readonly LogMessage[];
+  /** Everything in the stream up to here (that matches the filter) has been delivered, or was replaced since. */
+  readonly sequence: number;
+  /** All that the stream held when the follow began has been delivered. Stays true from then on. */
+  readonly isCaughtUp: boolean;
+}
+
+export interface FollowOptions {
+  /** One NATS pattern; everything when absent. */
+  readonly filter?: string;
+  /**
+   * Where to begin: `snapshot` gives the last message of each subject, tombstones included, then follows; a number gives
+   * what came after that sequence, and throws `expired` when tombstones after it were compacted away, because the
+   * follower could then miss a deletion for ever.
+   */
+  readonly from: 'snapshot' | number;
+  /** Ends the iteration, without an error. */
+  readonly signal?: AbortSignal;
+  /** Messages in one batch, at most. Default 1,000. */
+  readonly maxBatch?: number;
+}
+
+export interface ConsumeOptions {
+  /** Name of the durable position: the next consumer of this name goes on after what was acknowledged. */
+  readonly durable: string;
+  readonly filter?: string;
+  readonly signal?: AbortSignal;
+  readonly maxBatch?: number;
+  /** Messages delivered and not yet acknowledged, at most; delivery pauses there. Default 1,000. */
+  readonly maxInFlight?: number;
+  /** A message that is not acknowledged in this time is delivered again. Default 30 s. */
+  readonly ackWaitMs?: number;
+}
+
+export interface Delivery {
+  readonly messages: readonly DeliveredMessage[];
+  /** Acknowledges all messages of this delivery. */
+  ack(): Promise<void>;
+  /** Asks for all of them again, after a delay. */
+  retry(delayMs: number): Promise<void>;
+}
+
+export interface DeliveredMessage extends LogMessage {
+  /** 1 at the first delivery. */
+  readonly deliveryCount: number;
+}
+
+export interface StreamInfo {
+  /** 0 when the stream never held a message. */
+  readonly lastSequence: number;
+  readonly messages: number;
+  readonly bytes: number;
+  /** A follow from below this sequence is `expired`. */
+  readonly compactedTo: number;
+}
+
+export type LogState = 'connected' | 'disconnected' | 'closed';
+
+export interface EventLog {
+  /** Identity of this log: two logs never share one, so a stored position can be told to be of another log. */
+  readonly id: string;
+  readonly state: LogState;
+
+  /**
+   * Stores one message. With `expectedSequence` only if the subject's last message has that sequence (0: no message),
+   * else throws `conflict`. Throws `limit` when the stream is full, `unavailable` when the log cannot be reached.
+   * Returns the sequence.
+   */
+  append(stream: StreamName, entry: AppendEntry, options?: { expectedSequence?: number }): Promise<number>;
+
+  /**
+   * Stores many, in order, far faster than one by one. Returns the sequence of each. When it throws, a prefix may have
+   * been stored (JetStream); repeating the whole call is safe, because the last value per subject is what counts.
+   */
+  appendAll(stream: StreamName, entries: readonly AppendEntry[]): Promise<number[]>;
+
+  /** The last message of a subject, tombstones included; undefined when there is none. */
+  last(stream: StreamName, subject: string): Promise<LogMessage | undefined>;
+
+  /** Replays, then follows, until the signal or `close`. The reader's pace is the delivery's pace. */
+  follow(stream: StreamName, options: FollowOptions): AsyncIterable<LogBatch>;
+
+  /** At-least-once delivery with a durable position. */
+  consume(stream: StreamName, options: ConsumeOptions): AsyncIterable<Delivery>;
+
+  /** Removes tombstones stored before the given time. Returns how many. */
+  compact(stream: StreamName, options: { storedBeforeMs: number }): Promise<number>;
+
+  info(stream: StreamName): Promise<StreamInfo>;
+
+  /** Called at each change of `state`; returns a function that stops it. */
+  onStateChange(listener: (state: LogState) => void): () => void;
+
+  /** Ends all follows and consumers, waits for appends under way, releases files and sockets. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Bounds of a log. A stream that is full refuses appends; it never drops a subject's last value. */
+export interface LogLimits {
+  /** Per stream. Default 2 GiB. */
+  readonly maxBytes?: number;
+}
