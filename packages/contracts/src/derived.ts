@@ -29,7 +29,8 @@ export interface DerivedMessage<Document = unknown> {
   readonly changedAtMs: number;
   /** Over `document` and `skipped`: equal content is never published twice. */
   readonly contentHash: string;
-  readonly document: Document;
+  /** null when nothing was left of the service after what had to be skipped; `skipped` then says why. */
+  readonly document: Document | null;
   readonly skipped: readonly Skipped[];
 }
 

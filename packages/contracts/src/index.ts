@@ -1,3 +1,4 @@
+export * from './api.ts';
 export * from './derived.ts';
 export * from './errors.ts';
 export * from './kubernetes.ts';

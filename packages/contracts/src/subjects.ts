@@ -12,7 +12,7 @@
 
 import type { Layer } from './derived.ts';
 import { SignalboxError } from './errors.ts';
-import type { LogObject, ObjectKey, ObjectKind, ServiceKey } from './objects.ts';
+import type { LogObject, ObjectKey, ObjectKind, ServiceKey, SourceKind } from './objects.ts';
 import { serviceNameOfSlice } from './objects.ts';
 
 export const STREAM_SUBJECTS = {
@@ -90,6 +90,11 @@ export function parseObjectSubject(subject: string): ObjectKey {
   };
 }
 
+/** The partition token of an object's subject. With the key it names the subject: a slice that moves has two for a moment. */
+export function partitionOfSubject(subject: string): string {
+  return subject.split('.', 2)[1] ?? '';
+}
+
 export function derivedSubject(layer: Layer, key: ServiceKey): string {
   const partition = partitionOf(key.namespace, key.name);
   return ['derived', layer, partition, ...[key.cluster, key.namespace, key.name].map(encodeToken)].join('.');
@@ -115,6 +120,14 @@ export function parseDerivedSubject(subject: string): ParsedDerivedSubject {
 
 export function sourceStatusSubject(cluster: string, kind: string): string {
   return `status.source.${encodeToken(cluster)}.${kind}`;
+}
+
+export function parseSourceStatusSubject(subject: string): { readonly cluster: string; readonly kind: SourceKind } {
+  const [stream, type, cluster, kind, ...rest] = subject.split('.');
+  if (stream !== 'status' || type !== 'source' || cluster === undefined || kind === undefined || rest.length > 0) {
+    throw new SignalboxError('invalid', `not the subject of a source's status: ${subject}`);
+  }
+  return { cluster: decodeToken(cluster), kind: kind as SourceKind };
 }
 
 /** Pattern of all objects of one cluster, for a source that compares its list with the log. */

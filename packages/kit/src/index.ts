@@ -1,1 +1,10 @@
-export {};
+export { appendRetrying } from './append-retrying.ts';
+export * from './health-server.ts';
+export * from './logger.ts';
+export * from './metrics.ts';
+export * from './run-process.ts';
+export * from './service.ts';
+export * from './service-index.ts';
+export * from './settings.ts';
+export * from './worker.ts';
+export { type RunningWorkers, startWorkers, type WorkerOptions } from './worker-runtime.ts';

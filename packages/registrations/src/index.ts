@@ -1,1 +1,1 @@
-export {};
+export { compileRegistrations } from './compile-registrations.ts';

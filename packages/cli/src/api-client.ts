@@ -1,0 +1,72 @@
+/** The command line's side of the HTTP API. */
+import { ERROR_CODES, errorText, type List, type Problem, SignalboxError } from '@signalbox/contracts';
+
+export type QueryParameters = Readonly<Record<string, string | number | undefined>>;
+
+export class ApiClient {
+  readonly #baseUrl: string;
+
+  constructor(baseUrl: string) {
+    this.#baseUrl = baseUrl.replace(/\/$/, '');
+  }
+
+  async get<Answer>(path: string, parameters: QueryParameters = {}): Promise<Answer> {
+    const response = await this.#fetch(path, parameters, 'application/json');
+    return (await response.json()) as Answer;
+  }
+
+  async getText(path: string, parameters: QueryParameters, accept: string): Promise<string> {
+    return await (await this.#fetch(path, parameters, accept)).text();
+  }
+
+  /** All pages of a list, up to `limit` items; every page is of the same revision. */
+  async list<Item>(path: string, parameters: QueryParameters, limit: number): Promise<List<Item>> {
+    const items: Item[] = [];
+    let page: List<Item> | undefined;
+    do {
+      const next: string | undefined = page?.next ?? undefined;
+      const size = Math.min(1000, limit - items.length);
+      page = await this.get<List<Item>>(path, { ...parameters, limit: size, next });
+      items.push(...page.items);
+    } while (page.next !== null && items.length < limit);
+    return { items, revision: page.revision, next: page.next };
+  }
+
+  async #fetch(path: string, parameters: QueryParameters, accept: string): Promise<Response> {
+    const url = new URL(`${this.#baseUrl}${path}`);
+    for (const [name, value] of Object.entries(parameters)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    const response = await this.#request(url, accept);
+    if (!response.ok) throw await problemOf(response);
+    return response;
+  }
+
+  async #request(url: URL, accept: string): Promise<Response> {
+    try {
+      return await fetch(url, { headers: { accept }, signal: AbortSignal.timeout(30_000) });
+    } catch (cause) {
+      throw new SignalboxError(
+        'unavailable',
+        `cannot reach the API at ${this.#baseUrl} (${errorText(cause)}): is "signalbox up" running? --api or SIGNALBOX_API names another address`,
+        { cause },
+      );
+    }
+  }
+}
+
+async function problemOf(response: Response): Promise<SignalboxError> {
+  const body = await response.text();
+  const problem = parseProblem(body);
+  const code = problem?.code ?? 'internal';
+  const detail = problem?.detail ?? body.slice(0, 200);
+  return new SignalboxError(code in ERROR_CODES ? code : 'internal', `${response.status}: ${detail}`);
+}
+
+function parseProblem(body: string): Partial<Problem> | undefined {
+  try {
+    return JSON.parse(body) as Partial<Problem>;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,230 @@
+/** `signalbox get …`: what a running Signalbox knows, as tables, JSON or YAML. */
+import type {
+  Cluster,
+  List,
+  RegistrationItem,
+  Revision,
+  ServiceDetail,
+  ServiceSummary,
+  ZoneSummary,
+} from '@signalbox/contracts';
+import { SignalboxError } from '@signalbox/contracts';
+import { settingOption, wholeNumber } from '@signalbox/kit';
+import { type Command, Option } from 'commander';
+import { stringify } from 'yaml';
+import { ApiClient, type QueryParameters } from '../api-client.ts';
+import type { CliIo } from '../io.ts';
+import { type Column, formatTable } from '../table.ts';
+import { formatService } from './service-text.ts';
+
+export const DEFAULT_API = 'http://127.0.0.1:7070';
+
+interface GetOptions {
+  readonly api: string;
+  readonly output: 'table' | 'json' | 'yaml';
+  readonly limit: number;
+  readonly cluster?: string;
+  readonly namespace?: string;
+  readonly selector?: string;
+  readonly class?: string;
+  readonly revision?: number;
+}
+
+export function addGetCommand(program: Command, io: CliIo): void {
+  const get = program.command('get').description('show what a running Signalbox knows').addHelpText('after', EXAMPLES);
+  addListCommand(get, io, { name: 'clusters', path: '/v1/clusters', columns: CLUSTER_COLUMNS, filters: [] });
+  addListCommand(get, io, {
+    name: 'services',
+    path: '/v1/services',
+    columns: SERVICE_COLUMNS,
+    filters: ['cluster', 'namespace', 'selector'],
+  });
+  addListCommand(get, io, { name: 'zones', path: '/v1/zones', columns: ZONE_COLUMNS, filters: ['cluster'] });
+  addListCommand(get, io, {
+    name: 'registrations',
+    path: '/v1/registrations',
+    columns: REGISTRATION_COLUMNS,
+    filters: ['cluster', 'namespace', 'class'],
+  });
+  addListCommand(get, io, { name: 'revisions', path: '/v1/revisions', columns: REVISION_COLUMNS, filters: [] });
+  addServiceCommand(get, io);
+}
+
+type Filter = 'cluster' | 'namespace' | 'selector' | 'class';
+
+const FILTER_FLAGS: Record<Filter, readonly [flags: string, description: string]> = {
+  cluster: ['--cluster <name>', 'only of this cluster'],
+  namespace: ['-n, --namespace <name>', 'only of this namespace'],
+  selector: ['-l, --selector <query>', 'only with these labels, for example app=web,tier!=test'],
+  class: ['--class <name>', 'only of this load balancer class'],
+};
+
+function addListCommand<Row>(
+  get: Command,
+  io: CliIo,
+  list: { name: string; path: string; columns: readonly Column<Row>[]; filters: readonly Filter[] },
+): void {
+  const command = withCommonOptions(get.command(list.name).description(`list ${list.name}`));
+  for (const filter of list.filters) command.option(...FILTER_FLAGS[filter]);
+  command.option('--limit <count>', 'list at most this many', wholeNumber({ min: 1, max: 1_000_000 }), 1000);
+  command.action(async (options: GetOptions) => {
+    const answer = await new ApiClient(options.api).list<Row>(list.path, parametersOf(options), options.limit);
+    writeList(io, options, answer, list.columns, list.name);
+  });
+}
+
+function addServiceCommand(get: Command, io: CliIo): void {
+  const command = get
+    .command('service <namespace/name>')
+    .description('one service with its endpoints, rules plan, records and registrations')
+    .option('--cluster <name>', 'of this cluster; needed when several clusters have one of this name');
+  withCommonOptions(command).action(async (place: string, options: GetOptions) => {
+    const client = new ApiClient(options.api);
+    const path = await findService(client, place, options);
+    const detail = await client.get<ServiceDetail>(path, { revision: options.revision });
+    io.stdout.write(
+      options.output === 'table' ? formatService(detail, io.stdout.columns) : serialised(detail, options),
+    );
+  });
+}
+
+function withCommonOptions(command: Command): Command {
+  return command
+    .addOption(settingOption('--api <url>', 'address of the API').default(DEFAULT_API))
+    .addOption(
+      new Option('-o, --output <format>', 'how to print it').choices(['table', 'json', 'yaml']).default('table'),
+    )
+    .option('--revision <number>', 'as it was at this revision', wholeNumber({ min: 1, max: Number.MAX_SAFE_INTEGER }));
+}
+
+function parametersOf(options: GetOptions): QueryParameters {
+  const { cluster, namespace, selector, revision } = options;
+  return { cluster, namespace, labelSelector: selector, class: options.class, revision };
+}
+
+async function findService(client: ApiClient, place: string, options: GetOptions): Promise<string> {
+  const [namespace, name, ...rest] = place.split('/');
+  if (!namespace || !name || rest.length > 0) {
+    throw new SignalboxError('invalid', `"${place}" is not NAMESPACE/NAME, for example shop/web`);
+  }
+  const cluster = options.cluster ?? (await onlyClusterWith(client, namespace, name, options.revision));
+  return `/v1/clusters/${encodeURIComponent(cluster)}/namespaces/${encodeURIComponent(namespace)}/services/${encodeURIComponent(name)}`;
+}
+
+async function onlyClusterWith(
+  client: ApiClient,
+  namespace: string,
+  name: string,
+  revision: number | undefined,
+): Promise<string> {
+  const { items } = await client.list<ServiceSummary>('/v1/services', { namespace, revision }, 1_000_000);
+  const clusters = items.filter((item) => item.name === name).map((item) => item.cluster);
+  const [first] = clusters;
+  if (first === undefined) {
+    throw new SignalboxError(
+      'not_found',
+      `no service ${namespace}/${name}; "signalbox get services" lists what there is`,
+    );
+  }
+  if (clusters.length > 1) {
+    throw new SignalboxError('invalid', `${namespace}/${name} is in ${clusters.join(', ')}: choose one with --cluster`);
+  }
+  return first;
+}
+
+function writeList<Row>(
+  io: CliIo,
+  options: GetOptions,
+  answer: List<Row>,
+  columns: readonly Column<Row>[],
+  name: string,
+): void {
+  if (options.output !== 'table') {
+    io.stdout.write(serialised(answer, options));
+    return;
+  }
+  if (answer.items.length === 0) io.stderr.write(`No ${name} at revision ${answer.revision}.\n`);
+  else io.stdout.write(`${formatTable(columns, answer.items, io.stdout.columns)}\n`);
+  if (answer.next !== null) io.stderr.write(`There are more ${name}: raise --limit.\n`);
+}
+
+function serialised(value: unknown, options: GetOptions): string {
+  return options.output === 'yaml' ? stringify(value) : `${JSON.stringify(value, undefined, 2)}\n`;
+}
+
+const CLUSTER_COLUMNS: readonly Column<Cluster>[] = [
+  { title: 'name', value: (row) => row.name },
+  { title: 'synced', value: (row) => (row.isSynced ? 'yes' : 'no') },
+  { title: 'services', value: (row) => row.counts.services },
+  { title: 'slices', value: (row) => row.counts.endpointSlices },
+  { title: 'nodes', value: (row) => row.counts.nodes },
+  { title: 'domain', value: (row) => row.domain ?? '-' },
+  { title: 'source', value: (row) => row.source ?? '-' },
+  { title: 'status', value: kindStatus },
+];
+
+/** What is not simply being watched, and why. */
+function kindStatus(cluster: Cluster): string {
+  const troubled = cluster.kinds.filter(({ state, message }) => state !== 'watching' || message !== '');
+  const texts = troubled.map(({ kind, state, message }) => `${kind} ${state}${message === '' ? '' : `: ${message}`}`);
+  return texts.length === 0 ? 'watching' : texts.join('; ');
+}
+
+const SERVICE_COLUMNS: readonly Column<ServiceSummary>[] = [
+  { title: 'cluster', value: (row) => row.cluster },
+  { title: 'namespace', value: (row) => row.namespace },
+  { title: 'name', value: (row) => row.name },
+  { title: 'type', value: (row) => row.type },
+  { title: 'cluster ip', value: (row) => row.clusterIPs.join(',') || '-' },
+  { title: 'external', value: (row) => row.externalAddresses.join(',') || '-' },
+  {
+    title: 'endpoints',
+    value: (row) => (row.endpoints === null ? '-' : `${row.endpoints.ready}/${row.endpoints.total}`),
+  },
+  { title: 'revision', value: (row) => row.revision },
+  { title: 'ports', value: (row) => row.ports.map(formatPort).join(',') || '-' },
+];
+
+function formatPort({ port, nodePort, protocol }: ServiceSummary['ports'][number]): string {
+  return `${port}${nodePort === undefined ? '' : `:${nodePort}`}/${protocol}`;
+}
+
+const ZONE_COLUMNS: readonly Column<ZoneSummary>[] = [
+  { title: 'cluster', value: (row) => row.cluster },
+  { title: 'zone', value: (row) => row.name },
+  { title: 'serial', value: (row) => row.serial },
+  { title: 'records', value: (row) => row.records },
+];
+
+const REGISTRATION_COLUMNS: readonly Column<RegistrationItem>[] = [
+  { title: 'cluster', value: (row) => row.cluster },
+  { title: 'service', value: (row) => `${row.namespace}/${row.service}` },
+  { title: 'port', value: (row) => `${row.port}/${row.protocol}` },
+  { title: 'class', value: (row) => row.loadBalancerClass || '-' },
+  { title: 'address', value: (row) => [...row.addresses, ...row.hostnames].join(',') || '(none yet)' },
+  {
+    title: 'health check',
+    value: (row) => `${row.healthCheck.type}:${row.healthCheck.port}${row.healthCheck.path ?? ''}`,
+  },
+  {
+    title: 'targets',
+    value: (row) => row.targets.map((target) => `${target.address}:${target.port}`).join(',') || '-',
+  },
+];
+
+const REVISION_COLUMNS: readonly Column<Revision>[] = [
+  { title: 'revision', value: (row) => row.revision },
+  { title: 'at', value: (row) => row.at },
+  { title: 'change', value: (row) => row.operation },
+  { title: 'kind', value: (row) => row.kind },
+  { title: 'object', value: (row) => [row.cluster, row.namespace, row.name].filter((part) => part !== '').join('/') },
+];
+
+const EXAMPLES = `
+Examples:
+  signalbox get clusters
+  signalbox get services --namespace shop -l app=web
+  signalbox get service shop/web -o yaml
+  signalbox get registrations --class example.com/f5
+  signalbox get services --revision 42        as it was at revision 42
+  signalbox get zones --api http://10.0.0.5:7070`;

@@ -1,0 +1,147 @@
+/** `signalbox render …`: compiles manifests to rules or a zone, offline, to standard output. */
+import { Readable } from 'node:stream';
+import {
+  RULES_BACKENDS,
+  RULES_FAMILIES,
+  type RulesBackend,
+  type RulesFamily,
+  SignalboxError,
+} from '@signalbox/contracts';
+import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
+import { wholeNumber } from '@signalbox/kit';
+import { compileProxyPlan, renderRules, rulesNodeOf } from '@signalbox/rules';
+import { assembleZones, compileRecordSet, type Zone, zoneFileText } from '@signalbox/zones';
+import { type Command, Option } from 'commander';
+import { type CliIo, EXIT } from '../io.ts';
+import { type OfflineCluster, readOfflineCluster } from '../offline-cluster.ts';
+import { addSourceOptions, type SourceFlags } from '../source-options.ts';
+
+interface CommonOptions {
+  readonly cluster?: string;
+  readonly strict?: boolean;
+}
+
+interface RulesOptions extends CommonOptions {
+  readonly node: string;
+  readonly backend: RulesBackend;
+  readonly family?: RulesFamily;
+  readonly clusterCidr: readonly string[];
+}
+
+interface ZoneOptions extends CommonOptions {
+  readonly zone?: string;
+  readonly dnsTtl: number;
+}
+
+export function addRenderCommand(program: Command, io: CliIo): void {
+  const render = program.command('render').description('compile manifests offline, to standard output');
+  addRulesCommand(render, io);
+  addZoneCommand(render, io);
+}
+
+function addRulesCommand(render: Command, io: CliIo): void {
+  const command = render.command('rules').description("a node's full rules, ready to be loaded");
+  const readSources = addCommonOptions(command);
+  command
+    .requiredOption('--node <name>', 'the node to render for')
+    .addOption(new Option('--backend <name>', 'what to render').choices(RULES_BACKENDS).default('nftables'))
+    .addOption(
+      new Option('--family <family>', 'address family (default: both for nftables, else ipv4)').choices(RULES_FAMILIES),
+    )
+    .option('--cluster-cidr <cidrs>', 'pod networks, separated by commas', (text) => text.split(','), [])
+    .addHelpText('after', RULES_EXAMPLES)
+    .action(async (options: RulesOptions) => {
+      const cluster = await readCluster(readSources(), options, io);
+      const plans = cluster.views.map((view) => compileProxyPlan(view));
+      for (const { skipped } of plans)
+        cluster.problems.push(...skipped.map(({ path, reason }) => `${path}: ${reason}`));
+      const { text, skipped } = renderRules(
+        plans.flatMap(({ document }) => document ?? []),
+        {
+          node: nodeOf(cluster, options.node),
+          backend: options.backend,
+          families: familiesOf(options),
+          clusterCIDRs: options.clusterCidr,
+        },
+      );
+      cluster.problems.push(...skipped.map(({ service, path, reason }) => `${service}: ${path}: ${reason}`));
+      finish(io, cluster.problems, options, text);
+    });
+}
+
+function addZoneCommand(render: Command, io: CliIo): void {
+  const command = render.command('zone').description('a DNS zone as master file');
+  const readSources = addCommonOptions(command);
+  command
+    .option('--zone <name>', 'which zone (default: the domain of the cluster); also in-addr.arpa or ip6.arpa')
+    .option('--dns-ttl <seconds>', 'TTL of records', wholeNumber({ min: 0, max: 86_400 }), DEFAULT_DNS_TTL_SECONDS)
+    .addHelpText('after', ZONE_EXAMPLES)
+    .action(async (options: ZoneOptions) => {
+      const cluster = await readCluster(readSources(), options, io);
+      const ttlSeconds = options.dnsTtl;
+      const compiled = cluster.views.map((view) => compileRecordSet(view, { ttlSeconds }));
+      for (const { skipped } of compiled)
+        cluster.problems.push(...skipped.map(({ path, reason }) => `${path}: ${reason}`));
+      const recordSets = compiled.flatMap(({ document }) => document ?? []);
+      const zones = assembleZones({ domain: cluster.domain, revision: 1, ttlSeconds, recordSets });
+      finish(io, cluster.problems, options, zoneFileText(zoneOf(zones, options.zone ?? cluster.domain)));
+    });
+}
+
+function addCommonOptions(command: Command): () => SourceFlags {
+  const readSources = addSourceOptions(command, { onlyManifests: true });
+  command
+    .option('--cluster <name>', 'which of the clusters; not needed when there is one')
+    .option('--strict', 'fail when anything had to be left out');
+  return readSources;
+}
+
+async function readCluster(flags: SourceFlags, options: CommonOptions, io: CliIo): Promise<OfflineCluster> {
+  return await readOfflineCluster(flags, options.cluster, Readable.from(io.stdin));
+}
+
+function nodeOf(cluster: OfflineCluster, name: string) {
+  const node = cluster.nodes.find(({ metadata }) => metadata.name === name);
+  if (node !== undefined) return rulesNodeOf(node);
+  const known = cluster.nodes.map(({ metadata }) => metadata.name);
+  const hint = known.length === 0 ? 'the manifests hold no Node' : `nodes are ${known.join(', ')}`;
+  throw new SignalboxError('not_found', `no node "${name}" in cluster ${cluster.name}: ${hint}`);
+}
+
+function familiesOf({ family, backend }: RulesOptions): ('IPv4' | 'IPv6')[] {
+  const chosen = family ?? (backend === 'nftables' ? 'both' : 'ipv4');
+  if (chosen === 'both') return ['IPv4', 'IPv6'];
+  return [chosen === 'ipv4' ? 'IPv4' : 'IPv6'];
+}
+
+function zoneOf(zones: readonly Zone[], wanted: string): Zone {
+  const name = `${wanted.toLowerCase().replace(/\.$/, '')}.`;
+  const zone = zones.find((candidate) => candidate.name === name);
+  if (zone !== undefined) return zone;
+  throw new SignalboxError(
+    'not_found',
+    `no zone "${wanted}": there is ${zones.map((candidate) => candidate.name).join(', ')}`,
+  );
+}
+
+/** Problems go to standard error; the output is whole without them, unless the caller asked to be strict. */
+function finish(io: CliIo, problems: readonly string[], options: CommonOptions, text: string): void {
+  for (const problem of problems) io.stderr.write(`left out: ${problem}\n`);
+  if (options.strict === true && problems.length > 0) {
+    process.exitCode = EXIT.failed;
+    return;
+  }
+  io.stdout.write(text);
+}
+
+const RULES_EXAMPLES = `
+Examples:
+  signalbox render rules --manifests shop=examples/shop --node node-a | nft -c -f -
+  signalbox render rules --manifests shop=./dump.yaml --node node-a --backend iptables | iptables-restore --noflush --test
+  kubectl get services,endpointslices,nodes -A -o yaml | signalbox render rules --manifests prod=- --node node-a
+  signalbox render rules --manifests shop=./shop --node node-a --cluster-cidr 10.244.0.0/16,fd00:244::/32`;
+const ZONE_EXAMPLES = `
+Examples:
+  signalbox render zone --manifests shop=examples/shop
+  signalbox render zone --manifests shop=examples/shop --cluster-domain shop.example.com
+  signalbox render zone --manifests shop=examples/shop --zone in-addr.arpa`;

@@ -1,0 +1,114 @@
+/** `signalbox up`: everything in one process. */
+import { resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { errorText, SignalboxError } from '@signalbox/contracts';
+import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
+import {
+  createLogger,
+  formatAddress,
+  LOG_LEVELS,
+  type LogLevel,
+  parseListenAddress,
+  settingOption,
+  untilStopSignal,
+  wholeNumber,
+} from '@signalbox/kit';
+import type { Command } from 'commander';
+import { humanLogStream } from '../human-log.ts';
+import type { CliIo } from '../io.ts';
+import { LiveStatus, type PlaneFacts } from '../live-status.ts';
+import { openSources } from '../open-sources.ts';
+import { type Plane, startPlane } from '../plane.ts';
+import { addSourceOptions, type SourceFlags } from '../source-options.ts';
+
+interface UpOptions {
+  readonly dataDir: string;
+  readonly apiListen: string;
+  readonly dnsListen: string;
+  readonly dnsTtl: number;
+  readonly clusterCidr: readonly string[];
+  readonly nats?: string;
+  readonly logLevel: LogLevel;
+}
+
+export function addUpCommand(program: Command, io: CliIo): void {
+  const command = program.command('up').description('run the whole control plane in this process');
+  const readSources = addSourceOptions(command);
+  command
+    .addOption(settingOption('--data-dir <path>', 'where the event log and the store are kept').default('.signalbox'))
+    .addOption(settingOption('--api-listen <address>', 'address of the HTTP API').default('127.0.0.1:7070'))
+    .addOption(settingOption('--dns-listen <address>', 'address of the DNS server, or "off"').default('127.0.0.1:7053'))
+    .addOption(
+      settingOption('--dns-ttl <seconds>', 'TTL of DNS records')
+        .default(DEFAULT_DNS_TTL_SECONDS)
+        .argParser(wholeNumber({ min: 0, max: 86_400 })),
+    )
+    .addOption(
+      settingOption('--cluster-cidr <cidrs>', 'pod networks, separated by commas, for rules shown by the API')
+        .default([], 'none')
+        .argParser((text) => text.split(',')),
+    )
+    .addOption(settingOption('--nats <urls>', 'keep the event log on these JetStream servers instead'))
+    .addOption(settingOption('--log-level <level>', 'how much to log').choices(LOG_LEVELS).default('warn'))
+    .addHelpText('after', EXAMPLES)
+    .action((options: UpOptions) => runUp(options, readSources(), io));
+}
+
+async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise<void> {
+  if (flags.requests.length === 0) {
+    throw new SignalboxError(
+      'invalid',
+      'name at least one cluster: --manifests NAME=PATH, --context NAME or --in-cluster NAME',
+    );
+  }
+  const stopRequested = untilStopSignal();
+  let plane: Plane | undefined;
+  const status = new LiveStatus(io, () => plane && factsOf(plane, clusters));
+  const destination = humanLogStream((line) => status.print(line));
+  const logger = createLogger({ component: 'up', level: options.logLevel, destination });
+  const sources = openSources(flags, { logger, stdin: Readable.from(io.stdin) });
+  const clusters = sources.map(({ cluster, domain }) => ({ name: cluster, domain }));
+  status.print(`Starting on ${clusters.map(({ name }) => name).join(', ')}; data in ${resolve(options.dataDir)}`);
+  plane = await startPlane({
+    dataDir: options.dataDir,
+    ...(options.nats === undefined ? {} : { natsServers: options.nats.split(',') }),
+    sources,
+    apiListen: parseListenAddress(options.apiListen),
+    ...(options.dnsListen === 'off' ? {} : { dnsListen: parseListenAddress(options.dnsListen) }),
+    dnsTtlSeconds: options.dnsTtl,
+    clusterCIDRs: options.clusterCidr,
+    logger,
+    onStatus: (sourceStatus) => status.noteStatus(sourceStatus),
+  });
+  status.start();
+  try {
+    await Promise.race([stopRequested, plane.failure]);
+    status.print('Stopping');
+  } catch (error) {
+    throw new SignalboxError('internal', `a part of the control plane failed: ${errorText(error)}`, { cause: error });
+  } finally {
+    status.stop();
+    await plane.stop();
+  }
+}
+
+function factsOf(plane: Plane, clusters: PlaneFacts['clusters']): PlaneFacts {
+  const [dnsAddress] = plane.dns?.addresses ?? [];
+  return {
+    clusters,
+    revision: plane.workers.revision,
+    ...plane.readiness(),
+    apiUrl: plane.api.url,
+    dnsAddress: dnsAddress && formatAddress(dnsAddress),
+  };
+}
+
+const EXAMPLES = `
+Each flag can also be set by environment: --data-dir as SIGNALBOX_DATA_DIR and so on.
+
+Examples:
+  signalbox up --manifests shop=examples/shop
+  kubectl get services,endpointslices,nodes,namespaces -A -o yaml | signalbox up --manifests prod=-
+  signalbox up --kubeconfig ~/.kube/config --context prod-eu --context prod-us
+  signalbox up --manifests shop=./shop --cluster-domain shop.example.com --dns-listen 127.0.0.1:53
+  signalbox up --context prod --nats nats://nats-1:4222,nats://nats-2:4222`;

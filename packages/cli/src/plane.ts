@@ -1,0 +1,113 @@
+/**
+ * The whole control plane in one process: event log, watcher, workers, DNS server, API. Started from the end of the flow
+ * to its beginning, so that nobody has to wait for a reader, and stopped the other way round.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type RunningApi, startApi } from '@signalbox/api';
+import { startApiWatcher } from '@signalbox/api-watcher';
+import { errorText, SignalboxError, type SourceStatus } from '@signalbox/contracts';
+import { type RunningDnsServer, startDnsServer } from '@signalbox/dns-server';
+import { dnsWorker } from '@signalbox/dns-worker';
+import { type EventLog, openJetStreamEventLog, openSqliteEventLog } from '@signalbox/event-log';
+import {
+  createRegistry,
+  type ListenAddress,
+  type Logger,
+  type Readiness,
+  type RunningService,
+  type RunningWorkers,
+  type ServiceContext,
+  startWorkers,
+} from '@signalbox/kit';
+import type { Source } from '@signalbox/kube';
+import { lbWorker } from '@signalbox/lb-worker';
+import { proxyWorker } from '@signalbox/proxy-worker';
+
+export interface PlaneOptions {
+  readonly dataDir: string;
+  /** JetStream servers; absent: the event log is kept in the data folder. */
+  readonly natsServers?: readonly string[];
+  readonly sources: readonly Source[];
+  readonly apiListen: ListenAddress;
+  /** Absent: no DNS server. */
+  readonly dnsListen?: ListenAddress;
+  readonly dnsTtlSeconds: number;
+  readonly clusterCIDRs: readonly string[];
+  readonly logger: Logger;
+  readonly onStatus?: (status: SourceStatus) => void;
+}
+
+export interface Plane {
+  readonly log: EventLog;
+  readonly workers: RunningWorkers;
+  readonly api: RunningApi;
+  readonly dns: RunningDnsServer | undefined;
+  readiness(): Readiness;
+  /** Rejects when a part can no longer do its work. */
+  readonly failure: Promise<never>;
+  stop(): Promise<void>;
+}
+
+/** What was opened is closed again when a later part fails to start. */
+export async function startPlane(options: PlaneOptions): Promise<Plane> {
+  const closers: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close();
+  };
+  try {
+    return await startParts(options, closers, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startParts(
+  options: PlaneOptions,
+  closers: (() => Promise<void>)[],
+  stop: () => Promise<void>,
+): Promise<Plane> {
+  const log = await openLog(options);
+  closers.push(() => log.close());
+  const context: ServiceContext = { log, logger: options.logger, registry: createRegistry() };
+  const started = async <S extends RunningService>(starting: Promise<S>): Promise<S> => {
+    const service = await starting;
+    closers.push(() => service.stop());
+    return service;
+  };
+  const api = await started(startApi(context, apiOptions(options)));
+  const { dnsListen, dnsTtlSeconds } = options;
+  const dns = dnsListen && (await started(startDnsServer(context, { listen: [dnsListen], ttlSeconds: dnsTtlSeconds })));
+  const layers = [proxyWorker, dnsWorker({ ttlSeconds: dnsTtlSeconds }), lbWorker];
+  const workers = await started(startWorkers(context, layers));
+  const { sources, onStatus } = options;
+  const watcher = await started(startApiWatcher(context, { sources, ...(onStatus === undefined ? {} : { onStatus }) }));
+  const services: RunningService[] = [watcher, workers, ...(dns === undefined ? [] : [dns]), api];
+  return {
+    log,
+    workers,
+    api,
+    dns,
+    readiness: () => services.map((service) => service.readiness()).find(({ isReady }) => !isReady) ?? READY,
+    failure: Promise.race(services.map((service) => service.failure)),
+    stop,
+  };
+}
+
+const READY: Readiness = { isReady: true, reason: '' };
+
+async function openLog({ dataDir, natsServers }: PlaneOptions): Promise<EventLog> {
+  try {
+    await mkdir(dataDir, { recursive: true });
+  } catch (cause) {
+    throw new SignalboxError('invalid', `cannot use the data folder ${dataDir}: ${errorText(cause)}`, { cause });
+  }
+  if (natsServers !== undefined)
+    return await openJetStreamEventLog({ servers: [...natsServers], name: 'signalbox-up' });
+  return openSqliteEventLog({ path: join(dataDir, 'events.db') });
+}
+
+function apiOptions({ dataDir, apiListen, dnsTtlSeconds, clusterCIDRs }: PlaneOptions) {
+  return { storePath: join(dataDir, 'store.db'), listen: apiListen, ttlSeconds: dnsTtlSeconds, clusterCIDRs };
+}

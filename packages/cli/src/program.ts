@@ -1,0 +1,61 @@
+/** The command line: all commands, and what an error means to a caller. */
+import { errorText, isSignalboxError, SignalboxError } from '@signalbox/contracts';
+import { Command, CommanderError } from 'commander';
+import { addGetCommand } from './commands/get.ts';
+import { addRenderCommand } from './commands/render.ts';
+import { addUpCommand } from './commands/up.ts';
+import { type CliIo, EXIT } from './io.ts';
+import { VERSION } from './version.ts';
+
+/** Runs one command line (without node and script); returns the exit code. */
+export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
+  const program = createProgram(io);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return Number(process.exitCode ?? EXIT.ok);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.invalid;
+    io.stderr.write(`signalbox: ${errorText(error)}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+function createProgram(io: CliIo): Command {
+  const program = new Command('signalbox')
+    .description(DESCRIPTION)
+    .version(VERSION, '--version', 'print the version')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+    })
+    .showSuggestionAfterError()
+    .addHelpText('after', HELP);
+  addUpCommand(program, io);
+  addRenderCommand(program, io);
+  addGetCommand(program, io);
+  return program;
+}
+
+function exitCodeOf(error: unknown): number {
+  if (!isSignalboxError(error)) return EXIT.failed;
+  if (error instanceof SignalboxError && error.code === 'invalid') return EXIT.invalid;
+  if (error.code === 'unavailable') return EXIT.unavailable;
+  return error.code === 'not_found' ? EXIT.notFound : EXIT.failed;
+}
+
+const DESCRIPTION =
+  'Turns the Services of Kubernetes clusters into proxy rules, DNS zones and load-balancer registrations, together, under one revision.';
+
+const HELP = `
+Examples:
+  signalbox up --manifests shop=examples/shop
+  signalbox render rules --manifests shop=examples/shop --node node-a
+  signalbox get services
+
+Exit codes:
+  0  done
+  1  something failed while running
+  2  a flag, a name or an input is wrong
+  3  the API or the event log cannot be reached
+  4  there is no such thing`;

@@ -1,0 +1,90 @@
+/** `/healthz`, `/readyz` and `/metrics` of a process that serves nothing else over HTTP. */
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { SignalboxError } from '@signalbox/contracts';
+import type { Registry } from 'prom-client';
+import type { Readiness } from './service.ts';
+
+export interface ListenAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface HealthServer {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export async function startHealthServer(options: {
+  readonly listen: ListenAddress;
+  readonly registry: Registry;
+  readonly readiness: () => Readiness;
+}): Promise<HealthServer> {
+  const server = createServer((request, response) => {
+    answer(request.url ?? '/', response, options).catch(() => response.destroy());
+  });
+  server.requestTimeout = 10_000;
+  await listenOn(server, options.listen);
+  const { address, port } = server.address() as AddressInfo;
+  return {
+    url: `http://${formatAddress({ address, port })}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** `127.0.0.1:80`, `[::1]:80`. */
+export function formatAddress({ address, port }: ListenAddress): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** Throws `invalid` on anything but `ADDRESS:PORT`, `[ADDRESS]:PORT` or `:PORT` (loopback). */
+export function parseListenAddress(text: string): ListenAddress {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    throw new SignalboxError(
+      'invalid',
+      `not an address to listen on: "${text}"; use ADDRESS:PORT, for example 127.0.0.1:8080`,
+    );
+  }
+  return { address: match[1] ?? (match[2] || '127.0.0.1'), port };
+}
+
+async function answer(
+  url: string,
+  response: ServerResponse,
+  { registry, readiness }: { registry: Registry; readiness: () => Readiness },
+): Promise<void> {
+  switch (url.replace(/\?.*/, '')) {
+    case '/healthz':
+      return send(response, 200, 'ok\n');
+    case '/readyz': {
+      const { isReady, reason } = readiness();
+      return send(response, isReady ? 200 : 503, isReady ? 'ready\n' : `not ready: ${reason}\n`);
+    }
+    case '/metrics':
+      response.setHeader('content-type', registry.contentType);
+      return send(response, 200, await registry.metrics());
+    default:
+      return send(response, 404, 'not found; there is /healthz, /readyz and /metrics\n');
+  }
+}
+
+function send(response: ServerResponse, status: number, body: string): void {
+  if (!response.hasHeader('content-type')) response.setHeader('content-type', 'text/plain; charset=utf-8');
+  response.writeHead(status).end(body);
+}
+
+function listenOn(server: Server, { address, port }: ListenAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) => {
+      const where = formatAddress({ address, port });
+      reject(new SignalboxError('unavailable', `cannot listen on ${where}`, { cause }));
+    });
+    server.listen(port, address, resolve);
+  });
+}

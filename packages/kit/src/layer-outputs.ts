@@ -1,0 +1,77 @@
+/**
+ * What one worker has published, by content hash, and what follows from a new derivation: publish, withdraw, or nothing.
+ * Holds hashes, not documents, so that its memory is small beside the index.
+ */
+import { createHash } from 'node:crypto';
+import {
+  type Derivation,
+  type DerivedMessage,
+  derivedSubject,
+  type Layer,
+  type ServiceKey,
+  serviceKeyText,
+} from '@signalbox/contracts';
+import type { AppendEntry } from '@signalbox/event-log';
+import type { ChangeMark } from './service-index.ts';
+
+export class LayerOutputs {
+  readonly #layer: Layer;
+  readonly #published = new Map<string, { key: ServiceKey; contentHash: string }>();
+  /** Services whose derivation failed or left something out, now. */
+  readonly #skipped = new Set<string>();
+
+  constructor(layer: Layer) {
+    this.#layer = layer;
+  }
+
+  get skippedServices(): number {
+    return this.#skipped.size;
+  }
+
+  get size(): number {
+    return this.#published.size;
+  }
+
+  /** Takes over what the log holds already; used at start and by the slow full check. */
+  restore(entries: Iterable<{ key: ServiceKey; contentHash: string }>): void {
+    this.#published.clear();
+    for (const entry of entries) this.#published.set(serviceKeyText(entry.key), entry);
+  }
+
+  publishedKeys(): ServiceKey[] {
+    return [...this.#published.values()].map((entry) => entry.key);
+  }
+
+  noteFailure(key: ServiceKey): void {
+    this.#skipped.add(serviceKeyText(key));
+  }
+
+  /** The message to append, or undefined when the log holds this content already. */
+  plan(key: ServiceKey, derivation: Derivation<unknown> | undefined, mark: ChangeMark): AppendEntry | undefined {
+    const text = serviceKeyText(key);
+    const skipped = derivation?.skipped ?? [];
+    if (skipped.length > 0) this.#skipped.add(text);
+    else this.#skipped.delete(text);
+    if (derivation === undefined || (derivation.document === undefined && skipped.length === 0)) {
+      return this.#planWithdrawal(text, key);
+    }
+    // A service that has nothing in this layer because of what was skipped is still told about: document null.
+    const content = { document: derivation.document ?? null, skipped };
+    const body = JSON.stringify(content);
+    const contentHash = createHash('sha1').update(body).digest('base64url');
+    if (this.#published.get(text)?.contentHash === contentHash) return undefined;
+    this.#published.set(text, { key, contentHash });
+    return { subject: derivedSubject(this.#layer, key), data: withHeader(body, mark, contentHash) };
+  }
+
+  #planWithdrawal(text: string, key: ServiceKey): AppendEntry | undefined {
+    if (!this.#published.delete(text)) return undefined;
+    return { subject: derivedSubject(this.#layer, key), data: null };
+  }
+}
+
+/** The DerivedMessage around an already serialised body: a 10 KB document is stringified once, not twice. */
+function withHeader(body: string, mark: ChangeMark, contentHash: string): string {
+  const header: Omit<DerivedMessage, 'document' | 'skipped'> = { ...mark, contentHash };
+  return `${JSON.stringify(header).slice(0, -1)},${body.slice(1)}`;
+}

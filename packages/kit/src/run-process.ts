@@ -1,0 +1,110 @@
+/**
+ * The frame of every service that runs as a process of its own: settings from flags and environment, the event log,
+ * health server, graceful stop on SIGTERM and SIGINT.
+ *
+ * Exit codes: 0 stopped as asked · 1 failed while running · 2 a setting is wrong.
+ */
+import { errorText, isSignalboxError } from '@signalbox/contracts';
+import { openJetStreamEventLog } from '@signalbox/event-log';
+import { Command } from 'commander';
+import { collectDefaultMetrics } from 'prom-client';
+import { parseListenAddress, startHealthServer } from './health-server.ts';
+import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
+import { createRegistry } from './metrics.ts';
+import type { Readiness, RunningService, ServiceContext } from './service.ts';
+import { settingOption, wholeNumber } from './settings.ts';
+
+/** Settings that every process has. */
+interface CommonOptions {
+  readonly nats: string;
+  readonly natsReplicas: number;
+  readonly healthListen: string;
+  readonly logLevel: LogLevel;
+}
+
+export interface ProcessDefinition<Options> {
+  readonly name: string;
+  readonly description: string;
+  /** Adds the service's own flags; each also gets an environment variable. */
+  readonly options?: (command: Command) => Command;
+  readonly start: (context: ServiceContext, options: Options) => Promise<RunningService>;
+}
+
+/** Runs until a signal or a failure, then sets `process.exitCode`. */
+export async function runProcess<Options>(definition: ProcessDefinition<Options>): Promise<void> {
+  const command = withCommonOptions(new Command(definition.name).description(definition.description));
+  definition.options?.(command);
+  command.action(async (options: Options & CommonOptions) => {
+    process.exitCode = await runUntilStopped(definition, options);
+  });
+  await command.parseAsync();
+}
+
+function withCommonOptions(command: Command): Command {
+  return command
+    .addOption(settingOption('--nats <url>', 'NATS servers, separated by commas').default('nats://127.0.0.1:4222'))
+    .addOption(
+      settingOption('--nats-replicas <count>', 'replicas of each stream')
+        .default(1)
+        .argParser(wholeNumber({ min: 1, max: 5 })),
+    )
+    .addOption(settingOption('--health-listen <address>', '/healthz, /readyz, /metrics').default('127.0.0.1:9090'))
+    .addOption(settingOption('--log-level <level>', 'how much to log').choices(LOG_LEVELS).default('info'));
+}
+
+async function runUntilStopped<Options>(
+  definition: ProcessDefinition<Options>,
+  options: Options & CommonOptions,
+): Promise<number> {
+  const logger = createLogger({ component: definition.name, level: options.logLevel });
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    await runService(definition, options, logger, (closer) => closers.unshift(closer));
+    return 0;
+  } catch (err) {
+    logger.fatal({ err, reason: errorText(err) }, 'cannot go on');
+    return isSignalboxError(err, 'invalid') ? 2 : 1;
+  } finally {
+    for (const close of closers) await close();
+  }
+}
+
+/** Starts in the order of need and waits; what was opened is closed in reverse by the caller, also after a failure. */
+async function runService<Options>(
+  definition: ProcessDefinition<Options>,
+  options: Options & CommonOptions,
+  logger: Logger,
+  onOpened: (close: () => Promise<void>) => void,
+): Promise<void> {
+  const registry = createRegistry();
+  collectDefaultMetrics({ register: registry });
+  const stopRequested = untilStopSignal();
+  let service: RunningService | undefined;
+  const starting: Readiness = { isReady: false, reason: `${definition.name}: starting` };
+  const listen = parseListenAddress(options.healthListen);
+  const health = await startHealthServer({ listen, registry, readiness: () => service?.readiness() ?? starting });
+  onOpened(() => health.close());
+  const servers = options.nats.split(',');
+  const log = await openJetStreamEventLog({ servers, name: definition.name, replicas: options.natsReplicas });
+  onOpened(() => log.close());
+  service = await definition.start({ log, logger, registry }, options);
+  onOpened(() => service?.stop() ?? Promise.resolve());
+  logger.info({ health: health.url }, 'started');
+  await Promise.race([stopRequested, service.failure]);
+  logger.info('stopping');
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once, as people expect of Ctrl-C twice. */
+export function untilStopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    const onSignal = (): void => {
+      for (const name of ['SIGINT', 'SIGTERM'] as const) {
+        process.off(name, onSignal);
+        process.once(name, () => process.exit(130));
+      }
+      resolve();
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}

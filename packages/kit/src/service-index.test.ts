@@ -1,0 +1,122 @@
+import type { LogObject } from '@signalbox/contracts';
+import { objectSubject } from '@signalbox/contracts';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { aCluster, aNode, aService, aSlice } from '../../../test/harness/objects.ts';
+import { type IndexInput, ServiceIndex } from './service-index.ts';
+
+const WEB = { cluster: 'eu', namespace: 'shop', name: 'web' };
+const WITH_NODES = { withNodes: true };
+
+function input(object: LogObject, sequence: number, isDeleted = false): IndexInput {
+  const value = { cluster: 'eu', resourceVersion: '', changedAtMs: sequence * 10, object };
+  const subject = objectSubject('eu', object);
+  return { subject, sequence, storedAtMs: sequence * 10 + 1, value: isDeleted ? undefined : value };
+}
+
+function indexOf(...inputs: IndexInput[]): ServiceIndex {
+  const index = new ServiceIndex();
+  for (const each of inputs) index.apply(each);
+  return index;
+}
+
+describe('a view', () => {
+  test('joins the Service, its slices by name, and the nodes by name', () => {
+    const index = indexOf(
+      input(aSlice('web', ['10.244.1.2'], 'web-b'), 1),
+      input(aNode('node-b'), 2),
+      input(aSlice('web', ['10.244.1.1'], 'web-a'), 3),
+      input(aService('web'), 4),
+      input(aNode('node-a'), 5),
+      input(aCluster('eu'), 6),
+    );
+    const view = index.view(WEB, WITH_NODES);
+    expect(view?.slices.map((slice) => slice.metadata.name)).toEqual(['web-a', 'web-b']);
+    expect(view?.nodes.map((node) => node.metadata.name)).toEqual(['node-a', 'node-b']);
+    expect(index.view(WEB, { withNodes: false })?.nodes).toEqual([]);
+  });
+
+  test('is missing without its Service or its Cluster', () => {
+    expect(indexOf(input(aSlice('web', ['10.244.1.1']), 1), input(aCluster('eu'), 2)).view(WEB, WITH_NODES)).toBe(
+      undefined,
+    );
+    expect(indexOf(input(aService('web'), 1)).view(WEB, WITH_NODES)).toBe(undefined);
+  });
+
+  test('loses a slice that moved to another Service', () => {
+    const slice = aSlice('web', ['10.244.1.1'], 'moving');
+    const moved = aSlice('other', ['10.244.1.1'], 'moving');
+    const index = indexOf(
+      input(aCluster('eu'), 1),
+      input(aService('web'), 2),
+      input(aService('other'), 3),
+      input(slice, 4),
+    );
+    index.takeDirty();
+    // Its subject changes with its partition: the source writes a tombstone for the old one.
+    index.apply(input(slice, 5, true));
+    index.apply(input(moved, 6));
+    expect(index.view(WEB, WITH_NODES)?.slices).toEqual([]);
+    expect(index.view({ ...WEB, name: 'other' }, WITH_NODES)?.slices).toHaveLength(1);
+    expect([...index.takeDirty().services.keys()].sort()).toEqual(['eu/shop/other', 'eu/shop/web']);
+  });
+});
+
+describe('what is dirty', () => {
+  test('is the service of a changed slice, once however often it changed', () => {
+    const index = indexOf(input(aCluster('eu'), 1), input(aService('web'), 2));
+    index.takeDirty();
+    for (const sequence of [3, 4, 5]) index.apply(input(aSlice('web', [`10.244.1.${sequence}`]), sequence));
+    expect([...index.takeDirty().services.keys()]).toEqual(['eu/shop/web']);
+    expect(index.takeDirty().services.size).toBe(0);
+  });
+
+  test('is the cluster of a changed node, and not its services', () => {
+    const index = indexOf(input(aCluster('eu'), 1), input(aService('web'), 2));
+    index.takeDirty();
+    index.apply(input(aNode('node-a'), 3));
+    const dirty = index.takeDirty();
+    expect([...dirty.nodes]).toEqual(['eu']);
+    expect(dirty.services.size).toBe(0);
+  });
+});
+
+test('the mark of a view is its newest part; nodes count only for who reads them', () => {
+  const index = indexOf(
+    input(aCluster('eu'), 1),
+    input(aService('web'), 2),
+    input(aSlice('web', ['10.244.1.1']), 3),
+    input(aNode('node-a'), 4),
+  );
+  expect(index.mark(WEB, { withNodes: false })).toEqual({ revision: 3, changedAtMs: 30 });
+  expect(index.mark(WEB, WITH_NODES)).toEqual({ revision: 4, changedAtMs: 40 });
+});
+
+test('a forgotten cluster leaves nothing behind', () => {
+  const objects = [aCluster('eu'), aService('web'), aSlice('web', ['10.244.1.1']), aNode('node-a')];
+  const index = indexOf(...objects.map((object, i) => input(object, i + 1)));
+  for (const [i, object] of objects.entries()) index.apply(input(object, i + 10, true));
+  expect(index.clusterNames()).toEqual([]);
+});
+
+test('any order and any repetition of the last messages gives the same views', () => {
+  const objects: LogObject[] = [
+    aCluster('eu'),
+    aService('web'),
+    aService('db'),
+    aSlice('web', ['10.244.1.1'], 'web-a'),
+    aSlice('web', ['10.244.1.2'], 'web-b'),
+    aSlice('db', ['10.244.1.3'], 'db-a'),
+    aNode('node-a'),
+    aNode('node-b'),
+  ];
+  const inputs = objects.map((object, i) => input(object, i + 1));
+  const views = (index: ServiceIndex) => ['web', 'db'].map((name) => index.view({ ...WEB, name }, WITH_NODES));
+  const wanted = views(indexOf(...inputs));
+  const anyOrder = fc.shuffledSubarray(inputs, { minLength: inputs.length });
+  fc.assert(
+    fc.property(anyOrder, fc.array(fc.constantFrom(...inputs)), (all, repeats) => {
+      expect(views(indexOf(...repeats, ...all))).toEqual(wanted);
+    }),
+  );
+});

@@ -1,0 +1,248 @@
+/**
+ * The join: objects from the log, in any order, become service views; and each change says which views it touched.
+ *
+ * Pure state, no I/O. What the index holds depends only on the last message of each subject, never on the order in which
+ * subjects were seen or on repeats: that is what lets a worker replay a compacted log and end in the same state.
+ */
+import {
+  type ClusterObject,
+  type EndpointSliceObject,
+  type NodeObject,
+  type ObjectMessage,
+  parseObjectSubject,
+  type ServiceKey,
+  type ServiceObject,
+  type ServiceView,
+  type SourceKind,
+  serviceKeyText,
+  serviceNameOfSlice,
+} from '@signalbox/contracts';
+
+/** One object message; `value` is undefined for a tombstone. */
+export interface IndexInput {
+  readonly subject: string;
+  readonly sequence: number;
+  readonly storedAtMs: number;
+  readonly value: ObjectMessage | undefined;
+}
+
+/** When a view last changed: the revision, and the time of the change in the cluster (epoch milliseconds). */
+export interface ChangeMark {
+  readonly revision: number;
+  readonly changedAtMs: number;
+}
+
+export interface DirtySet {
+  /** Services whose own object or slices changed, by key text. */
+  readonly services: ReadonlyMap<string, ServiceKey>;
+  /** Clusters whose nodes changed. */
+  readonly nodes: ReadonlySet<string>;
+  /** Clusters that appeared, went, or changed what they have synced. */
+  readonly clusters: ReadonlySet<string>;
+}
+
+interface ServiceEntry {
+  readonly key: ServiceKey;
+  service: ServiceObject | undefined;
+  readonly slices: Map<string, EndpointSliceObject>;
+  mark: ChangeMark;
+}
+
+interface ClusterEntry {
+  cluster: ClusterObject | undefined;
+  mark: ChangeMark;
+  readonly nodes: Map<string, NodeObject>;
+  sortedNodes: readonly NodeObject[] | undefined;
+  nodesMark: ChangeMark;
+  readonly services: Map<string, ServiceEntry>;
+}
+
+const NEVER: ChangeMark = { revision: 0, changedAtMs: 0 };
+const NO_NODES: readonly NodeObject[] = [];
+
+export class ServiceIndex {
+  readonly #clusters = new Map<string, ClusterEntry>();
+  /** A slice's tombstone does not name its Service, and a slice may move to another: this remembers. */
+  readonly #serviceOfSlice = new Map<string, ServiceKey>();
+  #dirty = emptyDirtySet();
+
+  apply(input: IndexInput): void {
+    const key = parseObjectSubject(input.subject);
+    const object = input.value?.object;
+    switch (key.kind) {
+      case 'Cluster':
+        this.#applyCluster(key.name, object?.kind === 'Cluster' ? object : undefined, markOf(input));
+        break;
+      case 'Node':
+        this.#applyNode(key.cluster, key.name, object?.kind === 'Node' ? object : undefined, markOf(input));
+        break;
+      case 'Service':
+        this.#applyService(key, object?.kind === 'Service' ? object : undefined, markOf(input));
+        break;
+      case 'EndpointSlice':
+        this.#applySlice(input.subject, object?.kind === 'EndpointSlice' ? object : undefined, key, markOf(input));
+        break;
+      case 'Namespace':
+        break;
+    }
+  }
+
+  /** What changed since the last call. */
+  takeDirty(): DirtySet {
+    const taken = this.#dirty;
+    this.#dirty = emptyDirtySet();
+    return taken;
+  }
+
+  hasCluster(name: string): boolean {
+    return this.#clusters.get(name)?.cluster !== undefined;
+  }
+
+  /** Clusters that have synced all of these kinds, with their DNS domain, sorted by name. */
+  syncedClusters(kinds: readonly SourceKind[]): { name: string; domain: string }[] {
+    return [...this.#clusters.values()]
+      .flatMap(({ cluster }) => (cluster === undefined || !hasSynced(cluster, kinds) ? [] : [cluster]))
+      .map((cluster) => ({ name: cluster.metadata.name, domain: cluster.domain }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  isSynced(cluster: string, kinds: readonly SourceKind[]): boolean {
+    const object = this.#clusters.get(cluster)?.cluster;
+    return object !== undefined && hasSynced(object, kinds);
+  }
+
+  servicesOf(cluster: string): Iterable<ServiceKey> {
+    const services = this.#clusters.get(cluster)?.services.values() ?? [];
+    return [...services].map((entry) => entry.key);
+  }
+
+  clusterNames(): string[] {
+    return [...this.#clusters.keys()];
+  }
+
+  serviceObject(key: ServiceKey): ServiceObject | undefined {
+    return this.#entry(key)?.service;
+  }
+
+  /** The joined service; undefined when there is no such Service. Nodes only when asked for. */
+  view(key: ServiceKey, options: { withNodes: boolean }): ServiceView | undefined {
+    const cluster = this.#clusters.get(key.cluster);
+    const entry = this.#entry(key);
+    if (cluster?.cluster === undefined || entry?.service === undefined) return undefined;
+    return {
+      cluster: { name: key.cluster, domain: cluster.cluster.domain },
+      service: entry.service,
+      slices: [...entry.slices.values()].sort(byName),
+      nodes: options.withNodes ? sortedNodes(cluster) : NO_NODES,
+    };
+  }
+
+  /** The newest change that went into the view. */
+  mark(key: ServiceKey, options: { withNodes: boolean }): ChangeMark {
+    const cluster = this.#clusters.get(key.cluster);
+    const marks = [this.#entry(key)?.mark ?? NEVER, cluster?.mark ?? NEVER];
+    if (options.withNodes) marks.push(cluster?.nodesMark ?? NEVER);
+    return marks.reduce((newest, mark) => (mark.revision > newest.revision ? mark : newest));
+  }
+
+  #applyCluster(name: string, object: ClusterObject | undefined, mark: ChangeMark): void {
+    const cluster = this.#cluster(name);
+    cluster.cluster = object;
+    cluster.mark = mark;
+    this.#dirty.clusters.add(name);
+    this.#dropIfEmpty(name, cluster);
+  }
+
+  #applyNode(clusterName: string, name: string, node: NodeObject | undefined, mark: ChangeMark): void {
+    const cluster = this.#cluster(clusterName);
+    if (node === undefined) cluster.nodes.delete(name);
+    else cluster.nodes.set(name, node);
+    cluster.sortedNodes = undefined;
+    cluster.nodesMark = mark;
+    this.#dirty.nodes.add(clusterName);
+    this.#dropIfEmpty(clusterName, cluster);
+  }
+
+  #applyService(key: ServiceKey, service: ServiceObject | undefined, mark: ChangeMark): void {
+    this.#change({ cluster: key.cluster, namespace: key.namespace, name: key.name }, mark, (entry) => {
+      entry.service = service;
+    });
+  }
+
+  #applySlice(
+    subject: string,
+    slice: EndpointSliceObject | undefined,
+    place: { cluster: string; namespace: string },
+    mark: ChangeMark,
+  ): void {
+    const before = this.#serviceOfSlice.get(subject);
+    const name = slice === undefined ? undefined : serviceNameOfSlice(slice);
+    const after = name === undefined ? undefined : { cluster: place.cluster, namespace: place.namespace, name };
+    if (before !== undefined && before.name !== after?.name) {
+      this.#change(before, mark, (entry) => entry.slices.delete(subject));
+      this.#serviceOfSlice.delete(subject);
+    }
+    if (after === undefined || slice === undefined) return;
+    this.#serviceOfSlice.set(subject, after);
+    this.#change(after, mark, (entry) => entry.slices.set(subject, slice));
+  }
+
+  #change(key: ServiceKey, mark: ChangeMark, edit: (entry: ServiceEntry) => void): void {
+    const cluster = this.#cluster(key.cluster);
+    const text = `${key.namespace}/${key.name}`;
+    const entry = cluster.services.get(text) ?? { key, service: undefined, slices: new Map(), mark };
+    edit(entry);
+    entry.mark = mark;
+    cluster.services.set(text, entry);
+    if (entry.service === undefined && entry.slices.size === 0) cluster.services.delete(text);
+    this.#dirty.services.set(serviceKeyText(key), key);
+    this.#dropIfEmpty(key.cluster, cluster);
+  }
+
+  #entry(key: ServiceKey): ServiceEntry | undefined {
+    return this.#clusters.get(key.cluster)?.services.get(`${key.namespace}/${key.name}`);
+  }
+
+  #cluster(name: string): ClusterEntry {
+    const existing = this.#clusters.get(name);
+    if (existing !== undefined) return existing;
+    const created: ClusterEntry = {
+      cluster: undefined,
+      mark: NEVER,
+      nodes: new Map(),
+      sortedNodes: undefined,
+      nodesMark: NEVER,
+      services: new Map(),
+    };
+    this.#clusters.set(name, created);
+    return created;
+  }
+
+  /** A cluster that was forgotten must not stay in memory for ever. */
+  #dropIfEmpty(name: string, cluster: ClusterEntry): void {
+    if (cluster.cluster === undefined && cluster.nodes.size === 0 && cluster.services.size === 0) {
+      this.#clusters.delete(name);
+    }
+  }
+}
+
+function markOf(input: IndexInput): ChangeMark {
+  return { revision: input.sequence, changedAtMs: input.value?.changedAtMs ?? input.storedAtMs };
+}
+
+function emptyDirtySet(): { services: Map<string, ServiceKey>; nodes: Set<string>; clusters: Set<string> } {
+  return { services: new Map(), nodes: new Set(), clusters: new Set() };
+}
+
+function hasSynced(cluster: ClusterObject, kinds: readonly SourceKind[]): boolean {
+  return kinds.every((kind) => cluster.syncedKinds.includes(kind));
+}
+
+function sortedNodes(cluster: ClusterEntry): readonly NodeObject[] {
+  cluster.sortedNodes ??= [...cluster.nodes.values()].sort(byName);
+  return cluster.sortedNodes;
+}
+
+function byName(a: { metadata: { name: string } }, b: { metadata: { name: string } }): number {
+  return a.metadata.name < b.metadata.name ? -1 : 1;
+}

@@ -1,0 +1,39 @@
+/**
+ * The shape of everything that runs: a watcher, a worker, a server. `signalbox up` runs several of them in one process,
+ * a container runs one.
+ */
+import type { EventLog } from '@signalbox/event-log';
+import type { Registry } from 'prom-client';
+import type { Logger } from './logger.ts';
+
+/** What a service is given: nothing here is global. */
+export interface ServiceContext {
+  readonly log: EventLog;
+  readonly logger: Logger;
+  readonly registry: Registry;
+}
+
+export interface Readiness {
+  readonly isReady: boolean;
+  /** For people: what is still missing; empty when ready. */
+  readonly reason: string;
+}
+
+export interface RunningService {
+  readonly name: string;
+  readiness(): Readiness;
+  /** Rejects when the service can no longer do its work; pending for ever otherwise. The process then ends with an error. */
+  readonly failure: Promise<never>;
+  /** Finishes what is under way, releases everything. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** A promise and the function that rejects it, for `RunningService.failure`. Never an unhandled rejection by itself. */
+export function failureSignal(): { failure: Promise<never>; fail: (error: unknown) => void } {
+  const controller = new AbortController();
+  const failure = new Promise<never>((_resolve, reject) => {
+    controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true });
+  });
+  failure.catch(() => {});
+  return { failure, fail: (error) => controller.abort(error) };
+}

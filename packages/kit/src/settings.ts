@@ -1,0 +1,17 @@
+/** Flags and environment variables of processes and of the command line. */
+import { InvalidArgumentError, Option } from 'commander';
+
+/** An option with an environment variable: `--nats-replicas` is also SIGNALBOX_NATS_REPLICAS. */
+export function settingOption(flags: string, description: string): Option {
+  const name = /--([a-z-]+)/.exec(flags)?.[1] ?? '';
+  return new Option(flags, description).env(`SIGNALBOX_${name.replaceAll('-', '_').toUpperCase()}`);
+}
+
+/** Parser of an option's value; what is wrong is told with the option's name. */
+export function wholeNumber({ min, max }: { min: number; max: number }): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+}

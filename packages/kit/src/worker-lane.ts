@@ -1,0 +1,128 @@
+/**
+ * One worker inside the runtime: which of the changed services concern it, what they derive to, what to publish.
+ * Knows nothing of the log; the runtime appends what a lane plans.
+ */
+import {
+  type Derivation,
+  errorText,
+  type ServiceKey,
+  serviceKeyText,
+  type Watermark,
+  watermarkSubject,
+} from '@signalbox/contracts';
+import type { AppendEntry } from '@signalbox/event-log';
+import { LayerOutputs } from './layer-outputs.ts';
+import type { Logger } from './logger.ts';
+import type { DirtySet, ServiceIndex } from './service-index.ts';
+import { readsNodes, type WorkerDefinition } from './worker.ts';
+import type { WorkerMetrics } from './worker-metrics.ts';
+
+export class WorkerLane {
+  readonly worker: WorkerDefinition;
+  readonly outputs: LayerOutputs;
+  readonly #index: ServiceIndex;
+  readonly #logger: Logger;
+  readonly #metrics: WorkerMetrics;
+  readonly #withNodes: boolean;
+  #lastWatermark = '';
+
+  constructor(worker: WorkerDefinition, index: ServiceIndex, logger: Logger, metrics: WorkerMetrics) {
+    this.worker = worker;
+    this.outputs = new LayerOutputs(worker.layer);
+    this.#index = index;
+    this.#logger = logger.child({ component: worker.name });
+    this.#metrics = metrics;
+    this.#withNodes = readsNodes(worker);
+  }
+
+  restoreWatermark(text: string): void {
+    this.#lastWatermark = text;
+  }
+
+  /** The services this worker has to derive again because of these changes. */
+  affected(dirty: DirtySet): Map<string, ServiceKey> {
+    const keys = new Map(dirty.services);
+    const addAll = (cluster: string, isWanted: (key: ServiceKey) => boolean): void => {
+      for (const key of this.#index.servicesOf(cluster)) if (isWanted(key)) keys.set(serviceKeyText(key), key);
+    };
+    for (const cluster of dirty.clusters) addAll(cluster, () => true);
+    if (dirty.clusters.size > 0) this.#addPublishedOf(dirty.clusters, keys);
+    if (!this.#withNodes) return keys;
+    for (const cluster of dirty.nodes) addAll(cluster, (key) => this.#usesNodes(key));
+    return keys;
+  }
+
+  /** Everything this worker knows of: all services, and all it has published (orphans among them). */
+  everything(): Map<string, ServiceKey> {
+    const keys = new Map<string, ServiceKey>();
+    for (const cluster of this.#index.clusterNames()) {
+      for (const key of this.#index.servicesOf(cluster)) keys.set(serviceKeyText(key), key);
+    }
+    for (const key of this.outputs.publishedKeys()) keys.set(serviceKeyText(key), key);
+    return keys;
+  }
+
+  /** Derives one service; undefined when nothing has to be published. */
+  derive(key: ServiceKey): AppendEntry | undefined {
+    // A cluster that is known but not (or no longer) synced is unknown, not empty: what was published stays.
+    if (this.#index.hasCluster(key.cluster) && !this.#index.isSynced(key.cluster, this.worker.reads)) return undefined;
+    const options = { withNodes: this.#withNodes };
+    const view = this.#index.view(key, options);
+    const mark = this.#index.mark(key, options);
+    if (view === undefined) return this.#planned(this.outputs.plan(key, undefined, mark));
+    this.#metrics.derived.inc({ worker: this.worker.name });
+    let derivation: Derivation<unknown>;
+    try {
+      derivation = this.worker.derive(view);
+    } catch (err) {
+      this.#metrics.failed.inc({ worker: this.worker.name });
+      this.#logger.error(
+        { err, service: serviceKeyText(key), reason: errorText(err) },
+        'derivation failed, service left as it was',
+      );
+      this.outputs.noteFailure(key);
+      return undefined;
+    }
+    const entry = this.#planned(this.outputs.plan(key, derivation, mark));
+    if (entry !== undefined) this.#observeDelay(mark.changedAtMs);
+    return entry;
+  }
+
+  /** The watermark message for this revision; undefined when the log holds it already. */
+  watermark(revision: number): AppendEntry | undefined {
+    const clusters = this.#index.syncedClusters(this.worker.reads).map(({ name, domain }) => [name, { domain }]);
+    const watermark: Watermark = {
+      layer: this.worker.layer,
+      revision,
+      clusters: Object.fromEntries(clusters),
+      skippedServices: this.outputs.skippedServices,
+    };
+    this.#metrics.revision.set({ worker: this.worker.name }, revision);
+    this.#metrics.skipped.set({ worker: this.worker.name }, this.outputs.skippedServices);
+    const data = JSON.stringify(watermark);
+    if (data === this.#lastWatermark) return undefined;
+    this.#lastWatermark = data;
+    return { subject: watermarkSubject(this.worker.layer), data };
+  }
+
+  #usesNodes(key: ServiceKey): boolean {
+    const service = this.#index.serviceObject(key);
+    return service !== undefined && (this.worker.usesNodes?.(service) ?? true);
+  }
+
+  #addPublishedOf(clusters: ReadonlySet<string>, keys: Map<string, ServiceKey>): void {
+    for (const key of this.outputs.publishedKeys()) {
+      if (clusters.has(key.cluster)) keys.set(serviceKeyText(key), key);
+    }
+  }
+
+  #planned(entry: AppendEntry | undefined): AppendEntry | undefined {
+    if (entry !== undefined) this.#metrics.published.inc({ worker: this.worker.name });
+    return entry;
+  }
+
+  #observeDelay(changedAtMs: number): void {
+    const delayMs = Math.max(0, Date.now() - changedAtMs);
+    this.#metrics.delay.observe({ worker: this.worker.name }, delayMs / 1000);
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * Runs workers on the event log.
+ *
+ *     restoring ──► replaying ──► following ──► stopped
+ *     (own outputs)  (last per     (micro-batches:      a failure to publish is retried with back-off,
+ *                     subject)      join, derive, publish,   the batch is not left before it succeeded
+ *                                   watermark)
+ *
+ * Several workers of one process share the replay and the join. What arrives while a batch is being published is one
+ * batch afterwards: under load, changes of one service coalesce by themselves; without load nothing waits for a timer.
+ * A watermark is appended after the documents it covers, in the same append.
+ */
+import { setImmediate } from 'node:timers/promises';
+import {
+  type DerivedMessage,
+  errorText,
+  type Layer,
+  type ObjectMessage,
+  parseDerivedSubject,
+  type ServiceKey,
+} from '@signalbox/contracts';
+import type { AppendEntry, LogBatch, LogMessage } from '@signalbox/event-log';
+import { appendRetrying } from './append-retrying.ts';
+import type { Logger } from './logger.ts';
+import { failureSignal, type Readiness, type RunningService, type ServiceContext } from './service.ts';
+import { ServiceIndex } from './service-index.ts';
+import type { WorkerDefinition } from './worker.ts';
+import { WorkerLane } from './worker-lane.ts';
+import { type WorkerMetrics, workerMetrics } from './worker-metrics.ts';
+
+export interface WorkerOptions {
+  /** How often everything is derived again and compared with the log, to heal what was missed. Default 10 minutes. */
+  readonly fullCheckIntervalMs?: number;
+}
+
+export interface RunningWorkers extends RunningService {
+  /** Revision up to which all workers have derived and published. */
+  readonly revision: number;
+  /** Resolves when all that the log holds now is derived and published. */
+  processAll(): Promise<void>;
+}
+
+/** Services derived between two turns of the event loop, so that a large replay does not starve servers beside it. */
+const DERIVE_CHUNK = 250;
+/** Documents collected for one append. A batch below this is one append for all layers: they move together. */
+const APPEND_CHUNK = 1000;
+const DEFAULT_FULL_CHECK_INTERVAL_MS = 600_000;
+
+export async function startWorkers(
+  context: ServiceContext,
+  workers: readonly WorkerDefinition[],
+  options: WorkerOptions = {},
+): Promise<RunningWorkers> {
+  const runtime = new WorkerRuntime(context, workers);
+  await runtime.restore();
+  runtime.run(options.fullCheckIntervalMs ?? DEFAULT_FULL_CHECK_INTERVAL_MS);
+  return runtime;
+}
+
+class WorkerRuntime implements RunningWorkers {
+  readonly name: string;
+  readonly failure: Promise<never>;
+  readonly #fail: (error: unknown) => void;
+  readonly #context: ServiceContext;
+  readonly #logger: Logger;
+  readonly #metrics: WorkerMetrics;
+  readonly #index = new ServiceIndex();
+  readonly #lanes: readonly WorkerLane[];
+  readonly #stopping = new AbortController();
+  readonly #waiting = new Set<{ revision: number; resolve: () => void }>();
+  #loop: Promise<void> = Promise.resolve();
+  #fullCheck: NodeJS.Timeout | undefined;
+  #turn: Promise<void> = Promise.resolve();
+  #isCaughtUp = false;
+  #revision = 0;
+  #trouble = '';
+
+  constructor(context: ServiceContext, workers: readonly WorkerDefinition[]) {
+    this.name = workers.map((worker) => worker.name).join('+');
+    this.#context = context;
+    this.#logger = context.logger;
+    this.#metrics = workerMetrics(context.registry);
+    this.#lanes = workers.map((worker) => new WorkerLane(worker, this.#index, context.logger, this.#metrics));
+    ({ failure: this.failure, fail: this.#fail } = failureSignal());
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  readiness(): Readiness {
+    if (this.#trouble !== '') return { isReady: false, reason: this.#trouble };
+    if (!this.#isCaughtUp) return { isReady: false, reason: `${this.name}: replaying the event log` };
+    return { isReady: true, reason: '' };
+  }
+
+  /** Reads back what these workers have published before, so that only differences are published from here on. */
+  async restore(): Promise<void> {
+    const found = new Map<Layer, { key: ServiceKey; contentHash: string }[]>();
+    for await (const batch of this.#context.log.follow('derived', {
+      from: 'snapshot',
+      signal: this.#stopping.signal,
+    })) {
+      for (const message of batch.messages) this.#restoreMessage(message, found);
+      if (batch.isCaughtUp) break;
+    }
+    for (const lane of this.#lanes) lane.outputs.restore(found.get(lane.worker.layer) ?? []);
+  }
+
+  run(fullCheckIntervalMs: number): void {
+    this.#fullCheck = setInterval(() => {
+      this.#inTurn(() => this.#checkAll()).catch((err: unknown) => this.#logger.warn({ err }, 'full check failed'));
+    }, fullCheckIntervalMs);
+    this.#fullCheck.unref();
+    this.#loop = this.#follow().catch((error: unknown) => {
+      if (this.#stopping.signal.aborted) return;
+      this.#trouble = `${this.name}: ${errorText(error)}`;
+      this.#fail(error);
+    });
+  }
+
+  async processAll(): Promise<void> {
+    const { lastSequence } = await this.#context.log.info('objects');
+    if (this.#isCaughtUp && this.#revision >= lastSequence) return;
+    const done = new Promise<void>((resolve) => this.#waiting.add({ revision: lastSequence, resolve }));
+    await Promise.race([done, this.failure, this.#loop]);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#fullCheck);
+    this.#stopping.abort();
+    await this.#loop;
+  }
+
+  async #follow(): Promise<void> {
+    const options = { from: 'snapshot', signal: this.#stopping.signal } as const;
+    for await (const batch of this.#context.log.follow('objects', options)) {
+      for (const message of batch.messages) this.#applyMessage(message);
+      if (batch.isCaughtUp) await this.#inTurn(() => this.#process(batch));
+    }
+  }
+
+  async #process(batch: LogBatch): Promise<void> {
+    const dirty = this.#index.takeDirty();
+    const isReplay = !this.#isCaughtUp;
+    await this.#derive((lane) => (isReplay ? lane.everything() : lane.affected(dirty)), batch.sequence);
+    this.#isCaughtUp = true;
+    this.#revision = batch.sequence;
+    this.#resolveWaiting();
+  }
+
+  /** Compares all that should be published with what the log really holds. Equal content publishes nothing. */
+  async #checkAll(): Promise<void> {
+    if (!this.#isCaughtUp) return;
+    await this.restore();
+    await this.#derive((lane) => lane.everything(), this.#revision);
+  }
+
+  async #derive(keysOf: (lane: WorkerLane) => Map<string, ServiceKey>, revision: number): Promise<void> {
+    let entries: AppendEntry[] = [];
+    let count = 0;
+    for (const lane of this.#lanes) {
+      for (const key of keysOf(lane).values()) {
+        const entry = lane.derive(key);
+        if (entry !== undefined) entries.push(entry);
+        count += 1;
+        if (count % DERIVE_CHUNK === 0) await setImmediate();
+        if (entries.length < APPEND_CHUNK) continue;
+        await this.#publish(entries);
+        entries = [];
+      }
+    }
+    for (const lane of this.#lanes) {
+      const watermark = lane.watermark(revision);
+      if (watermark !== undefined) entries.push(watermark);
+    }
+    await this.#publish(entries);
+  }
+
+  /** Batches and full checks take turns: both change what is published. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #publish(entries: readonly AppendEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    await appendRetrying(this.#context.log, 'derived', entries, {
+      signal: this.#stopping.signal,
+      onFailure: (err, text) => {
+        this.#trouble = `${this.name}: cannot publish: ${text}`;
+        this.#logger.warn({ err }, 'publishing failed, trying again');
+      },
+    });
+    this.#trouble = '';
+  }
+
+  #applyMessage(message: LogMessage): void {
+    try {
+      const value = message.data === null ? undefined : (JSON.parse(message.data) as ObjectMessage);
+      const { subject, sequence, storedAtMs } = message;
+      this.#index.apply({ subject, sequence, storedAtMs, value });
+    } catch (err) {
+      for (const lane of this.#lanes) this.#metrics.badMessages.inc({ worker: lane.worker.name });
+      this.#logger.warn({ err, subject: message.subject, sequence: message.sequence }, 'message left out');
+    }
+  }
+
+  #restoreMessage(message: LogMessage, found: Map<Layer, { key: ServiceKey; contentHash: string }[]>): void {
+    if (message.data === null) return;
+    const subject = parseDerivedSubject(message.subject);
+    if (subject.type === 'watermark') {
+      for (const lane of this.#lanes) {
+        if (lane.worker.layer === subject.layer) lane.restoreWatermark(message.data);
+      }
+      return;
+    }
+    if (!this.#lanes.some((lane) => lane.worker.layer === subject.layer)) return;
+    const { contentHash } = JSON.parse(message.data) as DerivedMessage;
+    const entries = found.get(subject.layer) ?? [];
+    if (entries.length === 0) found.set(subject.layer, entries);
+    entries.push({ key: subject.key, contentHash });
+  }
+
+  #resolveWaiting(): void {
+    for (const waiter of this.#waiting) {
+      if (waiter.revision > this.#revision) continue;
+      this.#waiting.delete(waiter);
+      waiter.resolve();
+    }
+  }
+}

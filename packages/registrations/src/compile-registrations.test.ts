@@ -1,0 +1,182 @@
+import {
+  type EndpointSliceObject,
+  endpointSliceObjectSchema,
+  type NodeObject,
+  nodeObjectSchema,
+  type Registration,
+  type ServiceView,
+  serviceObjectSchema,
+} from '@signalbox/contracts';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { compileRegistrations } from './compile-registrations.ts';
+
+interface NodeParts {
+  readonly name: string;
+  readonly address?: string;
+  readonly isReady?: boolean;
+  readonly labels?: Record<string, string>;
+  readonly taints?: readonly { key: string }[];
+}
+
+function aNode({ name, address, isReady = true, labels = {}, taints = [] }: NodeParts): NodeObject {
+  return nodeObjectSchema.parse({
+    kind: 'Node',
+    metadata: { name, labels: { 'topology.kubernetes.io/zone': 'z1', ...labels } },
+    spec: { taints },
+    status: {
+      addresses: [{ type: 'InternalIP', address: address ?? `10.240.0.${name.charCodeAt(0) - 96}` }],
+      conditions: [{ type: 'Ready', status: isReady ? 'True' : 'False' }],
+    },
+  });
+}
+
+function aSlice(endpoints: readonly object[], name = 'web-1'): EndpointSliceObject {
+  return endpointSliceObjectSchema.parse({
+    kind: 'EndpointSlice',
+    metadata: { namespace: 'shop', name, labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    endpoints,
+    ports: [{ name: 'http', port: 8080 }],
+  });
+}
+
+function aView(spec: object, parts: Partial<ServiceView> = {}, status: object = {}): ServiceView {
+  const service = serviceObjectSchema.parse({
+    kind: 'Service',
+    metadata: { namespace: 'shop', name: 'web' },
+    spec: {
+      type: 'LoadBalancer',
+      clusterIPs: ['10.96.0.5'],
+      ports: [{ name: 'http', port: 80, nodePort: 30080 }],
+      ...spec,
+    },
+    status: { loadBalancer: status },
+  });
+  return { cluster: { name: 'eu', domain: 'cluster.local' }, service, slices: [], nodes: [], ...parts };
+}
+
+function only(view: ServiceView): Registration {
+  const [registration, ...others] = compileRegistrations(view).document?.registrations ?? [];
+  expect(others).toEqual([]);
+  if (registration === undefined) throw new Error('no registration');
+  return registration;
+}
+
+const addressesOf = (registration: Registration): string[] => registration.targets.map((target) => target.address);
+
+describe('which nodes are targets', () => {
+  test.for([
+    { name: 'a ready node is one', node: aNode({ name: 'b' }), isTarget: true },
+    { name: 'a node that is not ready is none', node: aNode({ name: 'b', isReady: false }), isTarget: false },
+    {
+      name: 'an excluded node is none, whatever the value of the label',
+      node: aNode({ name: 'b', labels: { 'node.kubernetes.io/exclude-from-external-load-balancers': '' } }),
+      isTarget: false,
+    },
+    {
+      name: 'a node that the autoscaler deletes is none',
+      node: aNode({ name: 'b', taints: [{ key: 'ToBeDeletedByClusterAutoscaler' }] }),
+      isTarget: false,
+    },
+    { name: 'a node of another family is none', node: aNode({ name: 'b', address: 'fd00::2' }), isTarget: false },
+  ])('$name', ({ node, isTarget }) => {
+    const addresses = addressesOf(only(aView({}, { nodes: [aNode({ name: 'a' }), node] })));
+    expect(addresses).toEqual(isTarget ? ['10.240.0.1', '10.240.0.2'] : ['10.240.0.1']);
+  });
+
+  test('with externalTrafficPolicy Local only those with a ready endpoint are, checked at the health check port', () => {
+    const slices = [
+      aSlice([
+        { addresses: ['10.244.1.1'], nodeName: 'a', conditions: { ready: false, serving: true, terminating: true } },
+        { addresses: ['10.244.2.1'], nodeName: 'b' },
+      ]),
+    ];
+    const nodes = [aNode({ name: 'a' }), aNode({ name: 'b' })];
+    const registration = only(aView({ externalTrafficPolicy: 'Local', healthCheckNodePort: 31000 }, { slices, nodes }));
+    expect(addressesOf(registration)).toEqual(['10.240.0.2']);
+    expect(registration.healthCheck).toEqual({ type: 'http', port: 31_000, path: '/healthz' });
+  });
+});
+
+describe('without a node port the endpoints are targets', () => {
+  const spec = { ports: [{ name: 'http', port: 80 }], allocateLoadBalancerNodePorts: false };
+
+  test('ready ones active, terminating ones that serve draining, others not at all', () => {
+    const slices = [
+      aSlice([
+        { addresses: ['10.244.1.3'], conditions: { ready: false } },
+        { addresses: ['10.244.1.2'], conditions: { ready: false, serving: true, terminating: true } },
+        { addresses: ['10.244.1.1'], nodeName: 'a', zone: 'z1' },
+      ]),
+    ];
+    const registration = only(aView(spec, { slices }));
+    expect(registration.targets.map(({ address, port, state }) => ({ address, port, state }))).toEqual([
+      { address: '10.244.1.1', port: 8080, state: 'active' },
+      { address: '10.244.1.2', port: 8080, state: 'draining' },
+    ]);
+    expect(registration.healthCheck).toEqual({ type: 'tcp', port: 8080 });
+  });
+
+  test('an address in two slices counts once, and active wins', () => {
+    const draining = { addresses: ['10.244.1.1'], conditions: { ready: false, serving: true, terminating: true } };
+    const slices = [aSlice([draining], 'web-1'), aSlice([{ addresses: ['10.244.1.1'] }], 'web-2')];
+    for (const order of [slices, slices.toReversed()]) {
+      expect(only(aView(spec, { slices: order })).targets).toMatchObject([{ address: '10.244.1.1', state: 'active' }]);
+    }
+  });
+});
+
+test('every port has a registration, with the addresses that the load balancer has', () => {
+  const ports = [
+    { name: 'http', port: 80, nodePort: 30_080 },
+    { name: 'dns', port: 53, protocol: 'UDP', nodePort: 30_053 },
+  ];
+  const status = { ingress: [{ ip: '203.0.113.7' }, { hostname: 'lb.example.com' }] };
+  const view = aView({ ports, loadBalancerClass: 'example.com/f5' }, { nodes: [aNode({ name: 'a' })] }, status);
+  const registrations = compileRegistrations(view).document?.registrations;
+  expect(registrations).toMatchObject([
+    { id: 'eu/shop/web:80/TCP', healthCheck: { type: 'tcp', port: 30_080 } },
+    { id: 'eu/shop/web:53/UDP', healthCheck: { type: 'http', port: 10_256, path: '/healthz' } },
+  ]);
+  for (const registration of registrations ?? []) {
+    expect(registration).toMatchObject({ addresses: ['203.0.113.7'], hostnames: ['lb.example.com'] });
+    expect(registration.loadBalancerClass).toBe('example.com/f5');
+  }
+});
+
+test('a requested address counts while none is allocated', () => {
+  expect(only(aView({ loadBalancerIP: '203.0.113.9' })).addresses).toEqual(['203.0.113.9']);
+});
+
+test.for(['ClusterIP', 'NodePort', 'ExternalName'])('a %s Service has no document', (type) => {
+  expect(compileRegistrations(aView({ type }))).toEqual({ document: undefined, skipped: [] });
+});
+
+test('bad addresses are left out and named, the rest stays', () => {
+  const status = { ingress: [{ ip: '010.0.0.1' }, { ip: '203.0.113.7' }] };
+  const spec = { loadBalancerSourceRanges: ['192.0.2.0/24', '192.0.2.0/33', 'x"; flush'] };
+  const nodes = [aNode({ name: 'a', address: 'nowhere' }), aNode({ name: 'b' })];
+  const { document, skipped } = compileRegistrations(aView(spec, { nodes }, status));
+  expect(document?.registrations).toMatchObject([{ addresses: ['203.0.113.7'], sourceRanges: ['192.0.2.0/24'] }]);
+  expect(skipped.map(({ path }) => path)).toEqual([
+    'status.loadBalancer.ingress[0].ip',
+    'spec.loadBalancerSourceRanges[1]',
+    'spec.loadBalancerSourceRanges[2]',
+    'Node a',
+  ]);
+});
+
+test('the order of nodes, slices and endpoints never matters', () => {
+  const endpoints = [1, 2, 3].map((n) => ({ addresses: [`10.244.1.${n}`], nodeName: 'abc'[n - 1] }));
+  const nodes = ['a', 'b', 'c'].map((name) => aNode({ name }));
+  const slices = endpoints.map((endpoint, i) => aSlice([endpoint], `web-${i}`));
+  const shuffled = <T>(items: T[]): fc.Arbitrary<T[]> => fc.shuffledSubarray(items, { minLength: items.length });
+  const wanted = compileRegistrations(aView({ externalTrafficPolicy: 'Local' }, { nodes, slices }));
+  fc.assert(
+    fc.property(shuffled(nodes), shuffled(slices), (someNodes, someSlices) => {
+      const view = aView({ externalTrafficPolicy: 'Local' }, { nodes: someNodes, slices: someSlices });
+      expect(compileRegistrations(view)).toEqual(wanted);
+    }),
+  );
+});

@@ -1,0 +1,53 @@
+/**
+ * The real programs that tests run, and the Debian packages that hold them. Installed when root on a Debian system;
+ * elsewhere the tests that need a missing one are skipped by name (with CI set: they fail).
+ */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { say } from './setup.mjs';
+
+/** Program → Debian package. The README lists the same; a test compares them. */
+export const PROGRAMS = {
+  'nats-server': 'nats-server',
+  nft: 'nftables',
+  iptables: 'iptables',
+  ipvsadm: 'ipvsadm',
+  ipset: 'ipset',
+  ip: 'iproute2',
+  dig: 'bind9-dnsutils',
+  'named-checkzone': 'bind9-utils',
+  kdig: 'knot-dnsutils',
+  kzonecheck: 'knot-dnssecutils',
+  python3: 'python3',
+};
+
+export function installPrograms() {
+  const missing = Object.keys(PROGRAMS).filter((program) => !isInstalled(program));
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.map((program) => PROGRAMS[program]))];
+  if (process.getuid?.() !== 0 || !isInstalled('apt-get')) {
+    say(
+      `Not installed: ${missing.join(', ')} (Debian: apt-get install ${packages.join(' ')}). Tests that need them are skipped.`,
+    );
+    return;
+  }
+  say(`Installing ${packages.join(', ')} …`);
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const apt = (...args) =>
+    spawnSync('apt-get', ['-qq', ...args], { env: environment, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
+  const isDone = apt('update') && apt('install', '-y', '--no-install-recommends', ...packages);
+  if (!isDone) say(`Some of ${packages.join(', ')} could not be installed; tests that need them say so.`);
+}
+
+function isInstalled(program) {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'];
+  return folders.some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

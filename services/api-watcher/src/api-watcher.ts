@@ -1,0 +1,104 @@
+/** The watcher: reads any number of clusters and keeps the event log equal to them. */
+import { errorText, SignalboxError, SOURCE_KINDS, type SourceStatus, sourceStatusSubject } from '@signalbox/contracts';
+import {
+  appendRetrying,
+  failureSignal,
+  type Readiness,
+  type RunningService,
+  type ServiceContext,
+} from '@signalbox/kit';
+import type { Source } from '@signalbox/kube';
+import { ClusterPublisher } from './cluster-publisher.ts';
+
+export interface ApiWatcherOptions {
+  readonly sources: readonly Source[];
+  /** Also told of each status, for a live display. */
+  readonly onStatus?: (status: SourceStatus) => void;
+}
+
+/** Throws `invalid` when two sources have one name: their objects would overwrite each other. */
+export async function startApiWatcher(context: ServiceContext, options: ApiWatcherOptions): Promise<RunningService> {
+  refuseRepeatedNames(options.sources);
+  const watcher = new ApiWatcher(context, options);
+  await watcher.start();
+  return watcher;
+}
+
+function refuseRepeatedNames(sources: readonly Source[]): void {
+  const seen = new Set<string>();
+  for (const { cluster } of sources) {
+    if (seen.has(cluster)) {
+      throw new SignalboxError('invalid', `two sources are named "${cluster}": give each cluster a name of its own`);
+    }
+    seen.add(cluster);
+  }
+}
+
+class ApiWatcher implements RunningService {
+  readonly name = 'api-watcher';
+  readonly failure: Promise<never>;
+  readonly #context: ServiceContext;
+  readonly #options: ApiWatcherOptions;
+  readonly #publishers = new Map<Source, ClusterPublisher>();
+  readonly #stopping = new AbortController();
+  /** Statuses not yet in the log: the newest per subject, so that a log that is away costs no memory. */
+  readonly #pendingStatuses = new Map<string, SourceStatus>();
+  #flushing: Promise<void> | undefined;
+
+  constructor(context: ServiceContext, options: ApiWatcherOptions) {
+    this.#context = context;
+    this.#options = options;
+    ({ failure: this.failure } = failureSignal());
+  }
+
+  async start(): Promise<void> {
+    for (const source of this.#options.sources) {
+      const publisher = new ClusterPublisher(this.#context, source, (status) => this.#keepStatus(status));
+      this.#publishers.set(source, publisher);
+      await publisher.load();
+    }
+    await Promise.all([...this.#publishers].map(([source, publisher]) => source.start(publisher)));
+  }
+
+  readiness(): Readiness {
+    const waiting = [...this.#publishers]
+      .filter(([, publisher]) => !publisher.isSettled)
+      .map(([{ cluster }]) => cluster);
+    if (waiting.length === 0) return { isReady: true, reason: '' };
+    return { isReady: false, reason: `api-watcher: ${SOURCE_KINDS.length} kinds to list of ${waiting.join(', ')}` };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    for (const publisher of this.#publishers.values()) publisher.stop();
+    await Promise.all([...this.#publishers.keys()].map((source) => source.stop()));
+    await this.#flushing;
+  }
+
+  #keepStatus(status: SourceStatus): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#options.onStatus?.(status);
+    this.#pendingStatuses.set(sourceStatusSubject(status.cluster, status.kind), status);
+    this.#flushing ??= this.#flushStatuses().finally(() => {
+      this.#flushing = undefined;
+    });
+  }
+
+  async #flushStatuses(): Promise<void> {
+    while (this.#pendingStatuses.size > 0 && !this.#stopping.signal.aborted) {
+      const entries = [...this.#pendingStatuses].map(([subject, status]) => ({
+        subject,
+        data: JSON.stringify(status),
+      }));
+      this.#pendingStatuses.clear();
+      try {
+        await appendRetrying(this.#context.log, 'status', entries, {
+          signal: this.#stopping.signal,
+          onFailure: (err) => this.#context.logger.warn({ err }, 'cannot write source status'),
+        });
+      } catch (err) {
+        if (!this.#stopping.signal.aborted) this.#context.logger.error({ err, reason: errorText(err) }, 'status lost');
+      }
+    }
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * Writes one cluster into the event log: only what differs from what the log holds, deletions included.
+ *
+ * The publisher knows the log's content by hash. It reads it back once at start; from then on it is the only writer of
+ * this cluster's subjects. Restarting with an unchanged cluster therefore appends nothing, and revisions go on.
+ */
+import { createHash } from 'node:crypto';
+import {
+  type ClusterObject,
+  type LogObject,
+  type ObjectKey,
+  type ObjectMessage,
+  objectSubject,
+  objectsOfCluster,
+  parseObjectSubject,
+  SOURCE_KINDS,
+  type SourceKind,
+  type SourceState,
+  type SourceStatus,
+} from '@signalbox/contracts';
+import type { AppendEntry, LogMessage } from '@signalbox/event-log';
+import { appendRetrying, type ServiceContext } from '@signalbox/kit';
+import type { Source, SourceChange, SourceObject, SourceSink } from '@signalbox/kube';
+
+/** What the log holds of one object. Its subject is kept because a slice's changes when it moves to another Service. */
+interface Published {
+  readonly kind: string;
+  readonly subject: string;
+  readonly contentHash: string;
+}
+
+type Planned = AppendEntry & { readonly id: string; readonly published: Published | undefined };
+
+/** Entries in one append: enough to be fast, small enough that others get their turn. */
+const APPEND_CHUNK = 1000;
+/** A kind in one of these states will not give a list soon: the cluster is declared synced without it. */
+const SETTLED_WITHOUT_LIST: readonly SourceState[] = ['unauthorized', 'forbidden', 'missing', 'failed'];
+
+export class ClusterPublisher implements SourceSink {
+  readonly #context: ServiceContext;
+  readonly #source: Pick<Source, 'cluster' | 'domain' | 'type'>;
+  readonly #onStatus: (status: SourceStatus) => void;
+  readonly #published = new Map<string, Published>();
+  readonly #statuses = new Map<SourceKind, SourceStatus>();
+  readonly #listed = new Set<SourceKind>();
+  readonly #stopping = new AbortController();
+  #syncedBefore: readonly SourceKind[] = [];
+  #clusterTurn: Promise<void> = Promise.resolve();
+
+  constructor(
+    context: ServiceContext,
+    source: Pick<Source, 'cluster' | 'domain' | 'type'>,
+    onStatus: (status: SourceStatus) => void,
+  ) {
+    this.#context = context;
+    this.#source = source;
+    this.#onStatus = onStatus;
+  }
+
+  /** True when every kind was listed, or is known not to be listable. */
+  get isSettled(): boolean {
+    return SOURCE_KINDS.every((kind) => this.#listed.has(kind) || this.#isRefused(kind));
+  }
+
+  /** Reads what the log holds of this cluster. Call once, before the source starts. */
+  async load(): Promise<void> {
+    const filter = objectsOfCluster(this.#source.cluster);
+    const options = { from: 'snapshot', filter, signal: this.#stopping.signal } as const;
+    for await (const batch of this.#context.log.follow('objects', options)) {
+      for (const message of batch.messages) this.#loadMessage(message);
+      if (batch.isCaughtUp) break;
+    }
+  }
+
+  async replace(kind: SourceKind, objects: readonly SourceObject[]): Promise<void> {
+    const wanted = new Set(objects.map((item) => idOf(item.object.kind, item.object.metadata)));
+    const gone = [...this.#published.entries()].filter(([id, entry]) => entry.kind === kind && !wanted.has(id));
+    // Removals first: an endpoint that must not get traffic any more is more urgent than a new one.
+    await this.#append(gone.map(([id, entry]) => tombstone(id, entry)));
+    await this.#append(objects.flatMap((item) => this.#planUpsert(item)));
+    this.#listed.add(kind);
+    await this.#publishCluster();
+  }
+
+  async apply(changes: readonly SourceChange[]): Promise<void> {
+    // A change later in the same call is planned against the ones before it, so each object's last one decides.
+    const last = new Map(changes.map((change) => [changeId(change), change]));
+    const planned = [...last.entries()].flatMap(([id, change]) =>
+      change.type === 'upsert' ? this.#planUpsert(change) : this.#planDelete(id),
+    );
+    await this.#append(planned);
+  }
+
+  report(status: SourceStatus): void {
+    this.#statuses.set(status.kind, status);
+    this.#onStatus(status);
+    if (this.#isRefused(status.kind)) this.#publishClusterLater();
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  #isRefused(kind: SourceKind): boolean {
+    const state = this.#statuses.get(kind)?.state;
+    return state !== undefined && SETTLED_WITHOUT_LIST.includes(state);
+  }
+
+  #loadMessage(message: LogMessage): void {
+    if (message.data === null) return;
+    const key = parseObjectSubject(message.subject);
+    const { object } = JSON.parse(message.data) as ObjectMessage;
+    if (object.kind === 'Cluster') this.#syncedBefore = object.syncedKinds;
+    const entry = { kind: key.kind, subject: message.subject, contentHash: hashOf(object) };
+    this.#published.set(idOf(key.kind, key), entry);
+  }
+
+  #planUpsert(item: { object: LogObject; resourceVersion: string; changedAtMs: number }): Planned[] {
+    const { object, resourceVersion, changedAtMs } = item;
+    const id = idOf(object.kind, object.metadata);
+    const before = this.#published.get(id);
+    const contentHash = hashOf(object);
+    if (before?.contentHash === contentHash) return [];
+    const subject = objectSubject(this.#source.cluster, object);
+    const message: ObjectMessage = { cluster: this.#source.cluster, resourceVersion, changedAtMs, object };
+    const published = { kind: object.kind, subject, contentHash };
+    const upsert = { id, published, subject, data: JSON.stringify(message) };
+    if (before === undefined || before.subject === subject) return [upsert];
+    return [{ ...upsert, id, published, subject: before.subject, data: null }, upsert];
+  }
+
+  #planDelete(id: string): Planned[] {
+    const before = this.#published.get(id);
+    return before === undefined ? [] : [tombstone(id, before)];
+  }
+
+  async #append(planned: readonly Planned[]): Promise<void> {
+    for (let start = 0; start < planned.length; start += APPEND_CHUNK) {
+      const chunk = planned.slice(start, start + APPEND_CHUNK);
+      const entries = chunk.map(({ subject, data }) => ({ subject, data }));
+      await appendRetrying(this.#context.log, 'objects', entries, {
+        signal: this.#stopping.signal,
+        onFailure: (err) =>
+          this.#context.logger.warn({ err, cluster: this.#source.cluster }, 'cannot write to the log'),
+      });
+      for (const { id, published } of chunk) {
+        if (published === undefined) this.#published.delete(id);
+        else this.#published.set(id, published);
+      }
+    }
+  }
+
+  #publishClusterLater(): void {
+    this.#publishCluster().catch((err: unknown) => {
+      if (!this.#stopping.signal.aborted) this.#context.logger.error({ err }, 'cannot write the cluster object');
+    });
+  }
+
+  /** Declares the cluster synced, once it is; kinds that an earlier run listed stay: the log still holds their truth. */
+  #publishCluster(): Promise<void> {
+    const turn = this.#clusterTurn.then(async () => {
+      const kinds = SOURCE_KINDS.filter((kind) => this.#listed.has(kind) || this.#syncedBefore.includes(kind));
+      if (!this.isSettled || kinds.length === 0) return;
+      const object: ClusterObject = {
+        kind: 'Cluster',
+        metadata: { name: this.#source.cluster },
+        domain: this.#source.domain,
+        source: this.#source.type,
+        syncedKinds: kinds,
+      };
+      await this.#append(this.#planUpsert({ object, resourceVersion: '', changedAtMs: Date.now() }));
+    });
+    this.#clusterTurn = turn.catch(() => {});
+    return turn;
+  }
+}
+
+function idOf(kind: ObjectKey['kind'], metadata: { name: string; namespace?: string }): string {
+  return `${kind}/${metadata.namespace ?? ''}/${metadata.name}`;
+}
+
+function changeId(change: SourceChange): string {
+  return change.type === 'upsert' ? idOf(change.object.kind, change.object.metadata) : idOf(change.kind, change);
+}
+
+function hashOf(object: LogObject): string {
+  return createHash('sha1').update(JSON.stringify(object)).digest('base64url');
+}
+
+function tombstone(id: string, entry: Published): Planned {
+  return { id, published: undefined, subject: entry.subject, data: null };
+}
