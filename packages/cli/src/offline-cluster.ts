@@ -1,5 +1,6 @@
 /** One cluster from manifests, joined into service views without an event log. */
 import type { Readable } from 'node:stream';
+import { domainOf, type SourceFlags } from '@signalbox/api-watcher';
 import {
   type LogObject,
   type NodeObject,
@@ -10,7 +11,6 @@ import {
 } from '@signalbox/contracts';
 import { ServiceIndex } from '@signalbox/kit';
 import { problemText, readManifests } from '@signalbox/kube';
-import { domainOf, type SourceFlags } from './source-options.ts';
 
 export interface OfflineCluster {
   readonly name: string;

@@ -1,1 +1,3 @@
 export * from './api-watcher.ts';
+export * from './open-sources.ts';
+export * from './source-options.ts';

@@ -1,5 +1,6 @@
 /** `signalbox render …`: compiles manifests to rules or a zone, offline, to standard output. */
 import { Readable } from 'node:stream';
+import { addSourceOptions, type SourceFlags } from '@signalbox/api-watcher';
 import {
   RULES_BACKENDS,
   RULES_FAMILIES,
@@ -14,7 +15,6 @@ import { assembleZones, compileRecordSet, type Zone, zoneFileText } from '@signa
 import { type Command, Option } from 'commander';
 import { type CliIo, EXIT } from '../io.ts';
 import { type OfflineCluster, readOfflineCluster } from '../offline-cluster.ts';
-import { addSourceOptions, type SourceFlags } from '../source-options.ts';
 
 interface CommonOptions {
   readonly cluster?: string;

@@ -1,6 +1,7 @@
 /** `signalbox up`: everything in one process. */
 import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
+import { addSourceOptions, openSources, type SourceFlags } from '@signalbox/api-watcher';
 import { errorText, SignalboxError } from '@signalbox/contracts';
 import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
 import {
@@ -17,9 +18,7 @@ import type { Command } from 'commander';
 import { humanLogStream } from '../human-log.ts';
 import type { CliIo } from '../io.ts';
 import { LiveStatus, type PlaneFacts } from '../live-status.ts';
-import { openSources } from '../open-sources.ts';
 import { type Plane, startPlane } from '../plane.ts';
-import { addSourceOptions, type SourceFlags } from '../source-options.ts';
 
 interface UpOptions {
   readonly dataDir: string;
@@ -55,12 +54,6 @@ export function addUpCommand(program: Command, io: CliIo): void {
 }
 
 async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise<void> {
-  if (flags.requests.length === 0) {
-    throw new SignalboxError(
-      'invalid',
-      'name at least one cluster: --manifests NAME=PATH, --context NAME or --in-cluster NAME',
-    );
-  }
   const stopRequested = untilStopSignal();
   let plane: Plane | undefined;
   const status = new LiveStatus(io, () => plane && factsOf(plane, clusters));
