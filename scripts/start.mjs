@@ -20,5 +20,5 @@ child.on('exit', (code, signal) => {
 });
 
 function exampleSource() {
-  return ['--manifests', `shop=${join(ROOT, 'examples/shop')}`, '--cluster-cidr', '10.244.0.0/16,fd00:244::/32'];
+  return ['--manifests', `shop=${join(ROOT, 'examples/shop')}`, '--cluster-cidr', '10.1.0.0/16,fd00:1::/32'];
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type RunningApi, startApi } from '@signalbox/api';
 import { startApiWatcher } from '@signalbox/api-watcher';
 import { errorText, SignalboxError, type SourceStatus } from '@signalbox/contracts';
-import { type RunningDnsServer, startDnsServer } from '@signalbox/dns-server';
+import { type DnsServer, startDnsServer } from '@signalbox/dns-server';
 import { dnsWorker } from '@signalbox/dns-worker';
 import { type EventLog, openJetStreamEventLog, openSqliteEventLog } from '@signalbox/event-log';
 import {
@@ -42,7 +42,7 @@ export interface Plane {
   readonly log: EventLog;
   readonly workers: RunningWorkers;
   readonly api: RunningApi;
-  readonly dns: RunningDnsServer | undefined;
+  readonly dns: DnsServer | undefined;
   readiness(): Readiness;
   /** Rejects when a part can no longer do its work. */
   readonly failure: Promise<never>;

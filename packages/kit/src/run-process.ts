@@ -5,7 +5,6 @@
  * Exit codes: 0 stopped as asked · 1 failed while running · 2 a setting is wrong.
  */
 import { errorText, isSignalboxError } from '@signalbox/contracts';
-import { openJetStreamEventLog } from '@signalbox/event-log';
 import { Command } from 'commander';
 import { collectDefaultMetrics } from 'prom-client';
 import { parseListenAddress, startHealthServer } from './health-server.ts';
@@ -84,6 +83,8 @@ async function runService<Options>(
   const listen = parseListenAddress(options.healthListen);
   const health = await startHealthServer({ listen, registry, readiness: () => service?.readiness() ?? starting });
   onOpened(() => health.close());
+  // Loaded here, so that --help and mistyped flags answer at once.
+  const { openJetStreamEventLog } = await import('@signalbox/event-log');
   const servers = options.nats.split(',');
   const log = await openJetStreamEventLog({ servers, name: definition.name, replicas: options.natsReplicas });
   onOpened(() => log.close());

@@ -18,7 +18,7 @@ import type { Command } from 'commander';
 import { humanLogStream } from '../human-log.ts';
 import type { CliIo } from '../io.ts';
 import { LiveStatus, type PlaneFacts } from '../live-status.ts';
-import { type Plane, startPlane } from '../plane.ts';
+import type { Plane } from '../plane.ts';
 
 interface UpOptions {
   readonly dataDir: string;
@@ -62,6 +62,8 @@ async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise
   const sources = openSources(flags, { logger, stdin: Readable.from(io.stdin) });
   const clusters = sources.map(({ cluster, domain }) => ({ name: cluster, domain }));
   status.print(`Starting on ${clusters.map(({ name }) => name).join(', ')}; data in ${resolve(options.dataDir)}`);
+  // Loaded here, so that --help and mistyped flags do not wait for servers and databases to be loaded.
+  const { startPlane } = await import('../plane.ts');
   plane = await startPlane({
     dataDir: options.dataDir,
     ...(options.nats === undefined ? {} : { natsServers: options.nats.split(',') }),
