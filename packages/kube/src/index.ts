@@ -1,1 +1,10 @@
-export {};
+export { currentContextOf } from './kubernetes/cluster-config.ts';
+export {
+  type KubernetesSourceOptions,
+  type KubernetesSourceTimes,
+  kubernetesSource,
+} from './kubernetes/kubernetes-source.ts';
+export { type ManifestProblem, problemText } from './manifests/manifest-problem.ts';
+export { type ManifestsSourceOptions, manifestsSource } from './manifests/manifests-source.ts';
+export { type Manifests, type ReadManifestsOptions, readManifests } from './manifests/read-manifests.ts';
+export * from './source.ts';
