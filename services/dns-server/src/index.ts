@@ -1,1 +1,1 @@
-export {};
+export { type DnsServer, type DnsServerOptions, startDnsServer } from './dns-server.ts';

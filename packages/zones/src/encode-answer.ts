@@ -1,0 +1,32 @@
+/** Answer → response message. */
+import type { Answer, AnswerCode } from './answer-question.ts';
+import { MessageWriter, type ResponseHeader, type WriterOptions } from './message-writer.ts';
+import type { RecordGroup } from './records.ts';
+
+const RESPONSE_CODES: Readonly<Record<AnswerCode, number>> = {
+  NOERROR: 0,
+  SERVFAIL: 2,
+  NXDOMAIN: 3,
+  REFUSED: 5,
+};
+
+/**
+ * What does not fit is cut off between records, and TC says so: clients that cannot come again over TCP still get some
+ * addresses. Additional records may be left out without TC, but only by the group (RFC 2181 §9).
+ */
+export function encodeAnswer(
+  answer: Answer,
+  options: WriterOptions,
+  header: Pick<ResponseHeader, 'id' | 'opcode' | 'isRecursionDesired'>,
+): Uint8Array {
+  const writer = new MessageWriter(options);
+  const isWhole = writeAll(writer, 'answer', answer.answers) && writeAll(writer, 'authority', answer.authority);
+  if (isWhole) answer.additional.every((group) => writer.writeGroup('additional', group));
+  else writer.markTruncated();
+  const isAuthoritative = answer.code === 'NOERROR' || answer.code === 'NXDOMAIN';
+  return writer.finish({ ...header, isAuthoritative, code: RESPONSE_CODES[answer.code] });
+}
+
+function writeAll(writer: MessageWriter, section: 'answer' | 'authority', groups: readonly RecordGroup[]): boolean {
+  return groups.every((group) => group.every((record) => writer.writeRecord(section, record)));
+}

@@ -1,0 +1,205 @@
+/**
+ * Every zone of every cluster in memory, changed in place: a new record set costs as much as it holds, whatever else
+ * there is.
+ *
+ * Record sets may arrive before their cluster is known to be synced; `setClusters` says which clusters are, and only
+ * their records are served. Several clusters share the reverse zones. Two that claim one domain cannot both be right:
+ * the first by name has it, the other's records are left out and `rejectedClusters` tells of it.
+ */
+import type { DnsRecord, RecordSet, ServiceKey } from '@signalbox/contracts';
+import { type Answer, answerQuestion, type Question, type ServedZone } from './answer-question.ts';
+import { apexRecords, REVERSE_ZONES, serialOf, type ZoneSettings } from './assemble-zones.ts';
+import { NameTree } from './name-tree.ts';
+import { isBelowOrEqual, parentOf, parseHostName } from './names.ts';
+import { canonicalRecord, type RecordGroup, recordsByName } from './records.ts';
+
+export interface IndexedCluster {
+  readonly name: string;
+  readonly domain: string;
+  /** False: the cluster is known, but what it holds is not, so its zone cannot be answered from. */
+  readonly isSynced: boolean;
+}
+
+interface ZoneStatus extends ServedZone {
+  readonly serial: number;
+  /** Records of Services; the apex is not counted. */
+  readonly recordCount: number;
+}
+
+interface ClusterEntry {
+  readonly recordSets: Map<string, RecordSet>;
+  /** Zone of the cluster's domain while its records are in the tree. */
+  zone: string | undefined;
+}
+
+export class ZoneIndex {
+  readonly #settings: ZoneSettings;
+  readonly #tree = new NameTree();
+  readonly #clusters = new Map<string, ClusterEntry>();
+  #zones = new Map<string, ServedZone>();
+  readonly #recordCounts = new Map<string, number>();
+  #serial = serialOf(0);
+  #rejected: readonly string[] = [];
+
+  constructor(settings: ZoneSettings) {
+    this.#settings = settings;
+  }
+
+  upsert(recordSet: RecordSet): void {
+    const entry = this.#cluster(recordSet.cluster);
+    const records = recordSet.records.flatMap((record) => canonicalRecord(record) ?? []);
+    const id = `${recordSet.namespace}/${recordSet.name}`;
+    const known = entry.recordSets.get(id);
+    const next = { ...recordSet, records };
+    entry.recordSets.set(id, next);
+    this.#replace(entry.zone, known, next);
+  }
+
+  remove(key: ServiceKey): void {
+    const entry = this.#clusters.get(key.cluster);
+    const id = `${key.namespace}/${key.name}`;
+    const known = entry?.recordSets.get(id);
+    if (entry === undefined || known === undefined) return;
+    entry.recordSets.delete(id);
+    this.#replace(entry.zone, known, undefined);
+  }
+
+  /** Which clusters there are, and the revision that the record sets given so far make up. */
+  setClusters(clusters: readonly IndexedCluster[], revision: number): void {
+    const { owners, rejected } = claimDomains(clusters);
+    this.#rejected = rejected;
+    const synced = new Map([...owners].filter(([, owner]) => owner.isSynced).map(([zone, { name }]) => [name, zone]));
+    for (const name of new Set([...this.#clusters.keys(), ...synced.keys()])) this.#activate(name, synced.get(name));
+    this.#serial = serialOf(revision);
+    this.#setZones(zonesOf(owners));
+  }
+
+  /** Names of clusters whose domain is no domain name, or belongs to another cluster. */
+  get rejectedClusters(): readonly string[] {
+    return this.#rejected;
+  }
+
+  /** False until a cluster is known: until then nobody can tell which names are ours. */
+  get hasZones(): boolean {
+    return this.#zones.size > 0;
+  }
+
+  /** Clusters that have record sets here, served or not. */
+  clusterNames(): string[] {
+    return [...this.#clusters].filter(([, entry]) => entry.recordSets.size > 0).map(([name]) => name);
+  }
+
+  /** Every Service that has a record set here, served or not. */
+  keys(): ServiceKey[] {
+    return [...this.#clusters.values()].flatMap((entry) => [...entry.recordSets.values()]);
+  }
+
+  answer(question: Question): Answer {
+    return answerQuestion(
+      { zoneOf: (name) => this.#zoneOf(name), groups: (name) => this.#tree.groups(name) },
+      question,
+    );
+  }
+
+  zones(): ZoneStatus[] {
+    return [...this.#zones.values()].map((zone) => ({
+      ...zone,
+      serial: this.#serial,
+      recordCount: this.#recordCounts.get(zone.name) ?? 0,
+    }));
+  }
+
+  /** The whole zone, SOA first, else in no order; undefined unless it is complete. */
+  zoneGroups(zoneName: string): RecordGroup[] | undefined {
+    if (this.#zones.get(zoneName)?.state !== 'complete') return undefined;
+    const apex = this.#tree.groups(zoneName) ?? [];
+    const isInZone = (name: string) => isBelowOrEqual(name, zoneName) && this.#zoneOf(name)?.name === zoneName;
+    const names = [...this.#tree.names()].filter((name) => name !== zoneName && isInZone(name));
+    return [...apex, ...names.flatMap((name) => this.#tree.groups(name) ?? [])];
+  }
+
+  #cluster(name: string): ClusterEntry {
+    const entry = this.#clusters.get(name) ?? { recordSets: new Map<string, RecordSet>(), zone: undefined };
+    this.#clusters.set(name, entry);
+    return entry;
+  }
+
+  /** Takes all of a cluster's records out of the tree, or puts them in, when its zone changed. */
+  #activate(name: string, zone: string | undefined): void {
+    const entry = this.#cluster(name);
+    if (entry.zone === zone) return;
+    for (const recordSet of entry.recordSets.values()) this.#replace(entry.zone, recordSet, undefined);
+    entry.zone = zone;
+    for (const recordSet of entry.recordSets.values()) this.#replace(zone, undefined, recordSet);
+    if (entry.recordSets.size === 0 && zone === undefined) this.#clusters.delete(name);
+  }
+
+  #replace(zone: string | undefined, before: RecordSet | undefined, after: RecordSet | undefined): void {
+    const owner = after ?? before;
+    if (zone === undefined || owner === undefined) return;
+    const records = recordsByName(after?.records ?? []);
+    const ownerText = `${owner.cluster}/${owner.namespace}/${owner.name}`;
+    for (const name of recordsByName(before?.records ?? []).keys()) {
+      if (!records.has(name)) this.#tree.put(ownerText, name, []);
+    }
+    for (const [name, own] of records) this.#tree.put(ownerText, name, own);
+    this.#count(zone, before?.records ?? [], -1);
+    this.#count(zone, after?.records ?? [], 1);
+  }
+
+  #count(zone: string, records: readonly DnsRecord[], step: 1 | -1): void {
+    for (const { name } of records) {
+      const counted = REVERSE_ZONES.find((reverse) => isBelowOrEqual(name, reverse)) ?? zone;
+      this.#recordCounts.set(counted, (this.#recordCounts.get(counted) ?? 0) + step);
+    }
+  }
+
+  #setZones(zones: Map<string, ServedZone>): void {
+    for (const name of this.#zones.keys()) if (!zones.has(name)) this.#putApex(name, []);
+    this.#zones = zones;
+    for (const name of zones.keys()) this.#putApex(name, apexRecords(name, this.#serial, this.#settings));
+  }
+
+  #putApex(zone: string, records: readonly DnsRecord[]): void {
+    const byName = recordsByName(records);
+    for (const name of [zone, `ns.dns.${zone}`, `dns-version.${zone}`]) {
+      this.#tree.put(`apex of ${zone}`, name, byName.get(name) ?? []);
+    }
+  }
+
+  #zoneOf(name: string): ServedZone | undefined {
+    for (let above: string | undefined = name; above !== undefined; above = parentOf(above)) {
+      const zone = this.#zones.get(above);
+      if (zone !== undefined) return zone;
+    }
+    return undefined;
+  }
+}
+
+/** Zone → the cluster that has it. */
+function claimDomains(clusters: readonly IndexedCluster[]): {
+  owners: Map<string, IndexedCluster>;
+  rejected: string[];
+} {
+  const owners = new Map<string, IndexedCluster>();
+  const rejected: string[] = [];
+  for (const cluster of [...clusters].sort((left, right) => (left.name < right.name ? -1 : 1))) {
+    const zone = parseHostName(cluster.domain);
+    if (zone === undefined || owners.has(zone)) rejected.push(cluster.name);
+    else owners.set(zone, cluster);
+  }
+  return { owners, rejected };
+}
+
+/** While one cluster is missing, an address unknown to the others may be its: the reverse zones are then partial. */
+function zonesOf(owners: ReadonlyMap<string, IndexedCluster>): Map<string, ServedZone> {
+  const forward = [...owners].map(([name, { isSynced }]): ServedZone => {
+    return { name, state: isSynced ? 'complete' : 'unavailable' };
+  });
+  const isComplete = forward.every((zone) => zone.state === 'complete');
+  const reverse = forward.length === 0 ? [] : REVERSE_ZONES;
+  const state = isComplete ? 'complete' : 'partial';
+  return new Map(
+    [...forward, ...reverse.map((name): ServedZone => ({ name, state }))].map((zone) => [zone.name, zone]),
+  );
+}

@@ -1,0 +1,61 @@
+/** What the DNS server counts. */
+import { Counter, Gauge, Histogram, type Registry } from '@signalbox/kit';
+import type { ZoneIndex } from '@signalbox/zones';
+import type { Staleness } from './staleness.ts';
+
+export interface DnsMetrics {
+  readonly zoneRecords: Gauge<'zone'>;
+  readonly stalenessSeconds: Gauge;
+  readonly requests: Counter<'rcode' | 'proto'>;
+  readonly requestDuration: Histogram;
+  readonly badMessages: Counter;
+}
+
+/** Seconds; an answer from memory takes some microseconds. */
+const REQUEST_BUCKETS_SECONDS = [0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1];
+
+interface MetricSources {
+  readonly index: ZoneIndex;
+  readonly staleness: Staleness;
+}
+
+export function createDnsMetrics(registry: Registry, sources: MetricSources): DnsMetrics {
+  const registers = [registry];
+  return {
+    zoneRecords: new Gauge({
+      name: 'signalbox_dns_zone_records',
+      help: 'Records of Services in a zone.',
+      labelNames: ['zone'],
+      registers,
+      collect() {
+        this.reset();
+        for (const zone of sources.index.zones()) this.set({ zone: zone.name }, zone.recordCount);
+      },
+    }),
+    stalenessSeconds: new Gauge({
+      name: 'signalbox_dns_staleness_seconds',
+      help: 'Seconds since the zones were last known to be current; 0 while they are.',
+      registers,
+      collect() {
+        this.set(sources.staleness.seconds);
+      },
+    }),
+    requests: new Counter({
+      name: 'signalbox_dns_requests_total',
+      help: 'Questions answered.',
+      labelNames: ['rcode', 'proto'],
+      registers,
+    }),
+    requestDuration: new Histogram({
+      name: 'signalbox_dns_request_duration_seconds',
+      help: 'From a packet read to its answer made.',
+      buckets: REQUEST_BUCKETS_SECONDS,
+      registers,
+    }),
+    badMessages: new Counter({
+      name: 'signalbox_dns_bad_messages_total',
+      help: 'Messages of the derived stream that could not be read.',
+      registers,
+    }),
+  };
+}

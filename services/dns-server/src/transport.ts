@@ -1,0 +1,11 @@
+/** What UDP and TCP have in common. */
+
+export interface ListenAddress {
+  /** An IP address; `0.0.0.0` and `::` are all of one family. */
+  readonly address: string;
+  /** 0 takes any port that is free for both UDP and TCP. */
+  readonly port: number;
+}
+
+/** The messages to send back, none for a packet that must not be answered. Never throws. */
+export type AnswerPacket = (packet: Uint8Array, peer: string) => Iterable<Uint8Array>;

@@ -1,0 +1,39 @@
+/** DNS over UDP: a packet in, at most a packet out. */
+import { createSocket, type Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import type { AnswerPacket, ListenAddress } from './transport.ts';
+
+export function createUdpSocket(address: string, answer: AnswerPacket): Socket {
+  const type = isIPv6(address) ? 'udp6' : 'udp4';
+  const family = type === 'udp6' ? 6 : 4;
+  const socket = createSocket({
+    type,
+    ipv6Only: type === 'udp6',
+    // Addresses are literal always: nothing to look up for each packet.
+    lookup: (host, _options, callback) => callback(null, host, family),
+  });
+  socket.on('message', (packet, peer) => {
+    // Port 0 cannot be answered, and sending there throws.
+    if (peer.port === 0) return;
+    const [message] = answer(packet, peer.address);
+    // An answer that cannot be sent is a lost packet, as any other on the way.
+    if (message !== undefined) socket.send(message, peer.port, peer.address, () => {});
+  });
+  return socket;
+}
+
+export function bindUdp(socket: Socket, { address, port }: ListenAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind({ address, port }, () => {
+      socket.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+export function closeUdp(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.close(() => resolve());
+  });
+}

@@ -1,0 +1,143 @@
+/**
+ * The DERIVED stream → the zone index.
+ *
+ *     replaying ──(all that the stream held has come)──► following
+ *         ▲                                                 │
+ *         └──(the position is too old: begin again)─────────┘
+ *
+ * Record sets wait until the watermark that covers them, then become visible together: what is served is always one
+ * revision. A replay is an exception at its end: what came after its last watermark has replaced documents that nobody
+ * can read any more, so it is shown at once rather than leaving those names out.
+ *
+ * A cluster that the watermark does not list is not synced. If it was listed before, or has record sets, its zone is
+ * known and unavailable; it is forgotten once it has neither.
+ */
+import {
+  type DerivedMessage,
+  parseDerivedSubject,
+  type RecordSet,
+  recordSetSchema,
+  type ServiceKey,
+  serviceKeyText,
+  type Watermark,
+  watermarkSchema,
+} from '@signalbox/contracts';
+import type { LogBatch, LogMessage } from '@signalbox/event-log';
+import type { Logger } from '@signalbox/kit';
+import type { IndexedCluster, ZoneIndex } from '@signalbox/zones';
+
+interface PendingChange {
+  readonly key: ServiceKey;
+  /** Undefined: the Service has no records any more. */
+  readonly recordSet: RecordSet | undefined;
+}
+
+interface ZoneFeedOptions {
+  readonly index: ZoneIndex;
+  readonly logger: Logger;
+  readonly onBadMessage: () => void;
+}
+
+export class ZoneFeed {
+  readonly #options: ZoneFeedOptions;
+  readonly #pending = new Map<string, PendingChange>();
+  /** Cluster → domain, for all that the watermark lists or once listed. */
+  readonly #domains = new Map<string, string>();
+  #watermark: Watermark | undefined;
+  /** Services seen in the replay under way; undefined while following. */
+  #replayed: Set<string> | undefined = new Set();
+
+  constructor(options: ZoneFeedOptions) {
+    this.#options = options;
+  }
+
+  /** The revision being served, and the clusters in it that are synced; undefined until the first replay is complete. */
+  get watermark(): Watermark | undefined {
+    return this.#replayed === undefined ? this.#watermark : undefined;
+  }
+
+  /** The stream comes again from its beginning; what is served stays until it has come. */
+  beginReplay(): void {
+    this.#replayed = new Set();
+  }
+
+  apply(batch: LogBatch): void {
+    for (const message of batch.messages) this.#applyMessage(message);
+    if (batch.isCaughtUp && this.#replayed !== undefined) this.#endReplay(this.#replayed);
+  }
+
+  #applyMessage(message: LogMessage): void {
+    try {
+      const subject = parseDerivedSubject(message.subject);
+      if (subject.layer !== 'dns') return;
+      if (subject.type === 'document') this.#hold(subject.key, readRecordSet(message.data));
+      else if (message.data !== null) this.#reach(watermarkSchema.parse(JSON.parse(message.data)));
+    } catch (error) {
+      this.#options.logger.warn({ err: error, subject: message.subject }, 'derived message skipped');
+      this.#options.onBadMessage();
+    }
+  }
+
+  #hold(key: ServiceKey, recordSet: RecordSet | undefined): void {
+    const text = serviceKeyText(key);
+    this.#replayed?.add(text);
+    // The subject is what the log keeps one of, so it decides whose records these are.
+    this.#pending.set(text, { key, recordSet: recordSet === undefined ? undefined : { ...recordSet, ...key } });
+  }
+
+  #reach(watermark: Watermark): void {
+    this.#watermark = watermark;
+    this.#show(watermark);
+  }
+
+  #endReplay(replayed: ReadonlySet<string>): void {
+    for (const key of this.#options.index.keys()) {
+      if (!replayed.has(serviceKeyText(key))) this.#options.index.remove(key);
+    }
+    this.#replayed = undefined;
+    if (this.#watermark !== undefined) this.#show(this.#watermark);
+  }
+
+  #show(watermark: Watermark): void {
+    const { index, logger } = this.#options;
+    for (const { key, recordSet } of this.#pending.values()) {
+      if (recordSet === undefined) index.remove(key);
+      else index.upsert(recordSet);
+      const domain = recordSet === undefined ? undefined : domainOf(recordSet);
+      if (domain !== undefined && !this.#domains.has(key.cluster)) this.#domains.set(key.cluster, domain);
+    }
+    this.#pending.clear();
+    const rejectedBefore = index.rejectedClusters.join();
+    index.setClusters(this.#clustersAt(watermark), watermark.revision);
+    const rejected = index.rejectedClusters;
+    if (rejected.length > 0 && rejected.join() !== rejectedBefore) {
+      logger.warn({ clusters: rejected }, 'clusters not served: their domain is invalid or belongs to another cluster');
+    }
+  }
+
+  #clustersAt(watermark: Watermark): IndexedCluster[] {
+    const withRecords = new Set(this.#options.index.clusterNames());
+    for (const name of this.#domains.keys()) {
+      if (watermark.clusters[name] === undefined && !withRecords.has(name)) this.#domains.delete(name);
+    }
+    for (const [name, { domain }] of Object.entries(watermark.clusters)) this.#domains.set(name, domain);
+    return [...this.#domains].map(([name, domain]) => ({
+      name,
+      domain,
+      isSynced: watermark.clusters[name] !== undefined,
+    }));
+  }
+}
+
+/** Undefined for a tombstone. */
+function readRecordSet(data: string | null): RecordSet | undefined {
+  if (data === null) return undefined;
+  const { document } = JSON.parse(data) as DerivedMessage;
+  return document === undefined || document === null ? undefined : recordSetSchema.parse(document);
+}
+
+/** The domain of a cluster that no watermark has listed yet, from the names that its records have. */
+function domainOf({ namespace, name, records }: RecordSet): string | undefined {
+  const below = `${name}.${namespace}.svc.`;
+  return records.find((record) => record.name.startsWith(below))?.name.slice(below.length);
+}

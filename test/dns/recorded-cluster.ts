@@ -1,0 +1,37 @@
+/** The recorded cluster (test/fixtures/kubernetes-1.36/lists) as service views and record sets. */
+import { readFileSync } from 'node:fs';
+import {
+  endpointSliceObjectSchema,
+  type RecordSet,
+  type ServiceView,
+  serviceNameOfSlice,
+  serviceObjectSchema,
+} from '@signalbox/contracts';
+import { compileRecordSet } from '@signalbox/zones';
+
+const CLUSTER = { name: 'shop', domain: 'cluster.local' };
+
+function recordedViews(): ServiceView[] {
+  const slices = itemsOf('endpointslices.json', 'EndpointSlice').map((item) => endpointSliceObjectSchema.parse(item));
+  const services = itemsOf('services.json', 'Service').map((item) => serviceObjectSchema.parse(item));
+  return services.map((service) => ({
+    cluster: CLUSTER,
+    service,
+    slices: slices.filter(
+      (slice) =>
+        serviceNameOfSlice(slice) === service.metadata.name && slice.metadata.namespace === service.metadata.namespace,
+    ),
+    nodes: [],
+  }));
+}
+
+export function recordedRecordSets(): RecordSet[] {
+  return recordedViews().flatMap((view) => compileRecordSet(view, { ttlSeconds: 30 }).document ?? []);
+}
+
+/** Items of a List have no kind of their own. */
+function itemsOf(file: string, kind: string): object[] {
+  const url = new URL(`../fixtures/kubernetes-1.36/lists/${file}`, import.meta.url);
+  const list = JSON.parse(readFileSync(url, 'utf8')) as { items: object[] };
+  return list.items.map((item) => ({ ...item, kind }));
+}
