@@ -1,4 +1,5 @@
 export { appendRetrying } from './append-retrying.ts';
+export { startCompaction } from './compaction.ts';
 export * from './health-server.ts';
 export * from './logger.ts';
 export * from './metrics.ts';

@@ -21,6 +21,7 @@ import {
 } from '@signalbox/contracts';
 import type { AppendEntry, LogBatch, LogMessage } from '@signalbox/event-log';
 import { appendRetrying } from './append-retrying.ts';
+import { startCompaction } from './compaction.ts';
 import type { Logger } from './logger.ts';
 import { failureSignal, type Readiness, type RunningService, type ServiceContext } from './service.ts';
 import { ServiceIndex } from './service-index.ts';
@@ -70,6 +71,7 @@ class WorkerRuntime implements RunningWorkers {
   readonly #waiting = new Set<{ revision: number; resolve: () => void }>();
   #loop: Promise<void> = Promise.resolve();
   #fullCheck: NodeJS.Timeout | undefined;
+  #stopCompaction: (() => void) | undefined;
   #turn: Promise<void> = Promise.resolve();
   #isCaughtUp = false;
   #revision = 0;
@@ -112,6 +114,7 @@ class WorkerRuntime implements RunningWorkers {
       this.#inTurn(() => this.#checkAll()).catch((err: unknown) => this.#logger.warn({ err }, 'full check failed'));
     }, fullCheckIntervalMs);
     this.#fullCheck.unref();
+    this.#stopCompaction = startCompaction(this.#context.log, 'derived', this.#logger);
     this.#loop = this.#follow().catch((error: unknown) => {
       if (this.#stopping.signal.aborted) return;
       this.#trouble = `${this.name}: ${errorText(error)}`;
@@ -128,6 +131,7 @@ class WorkerRuntime implements RunningWorkers {
 
   async stop(): Promise<void> {
     clearInterval(this.#fullCheck);
+    this.#stopCompaction?.();
     this.#stopping.abort();
     await this.#loop;
   }

@@ -6,6 +6,7 @@ import {
   type Readiness,
   type RunningService,
   type ServiceContext,
+  startCompaction,
 } from '@signalbox/kit';
 import type { Source } from '@signalbox/kube';
 import { ClusterPublisher } from './cluster-publisher.ts';
@@ -44,6 +45,7 @@ class ApiWatcher implements RunningService {
   /** Statuses not yet in the log: the newest per subject, so that a log that is away costs no memory. */
   readonly #pendingStatuses = new Map<string, SourceStatus>();
   #flushing: Promise<void> | undefined;
+  #stopCompactions: (() => void)[] = [];
 
   constructor(context: ServiceContext, options: ApiWatcherOptions) {
     this.#context = context;
@@ -58,6 +60,8 @@ class ApiWatcher implements RunningService {
       await publisher.load();
     }
     await Promise.all([...this.#publishers].map(([source, publisher]) => source.start(publisher)));
+    const { log, logger } = this.#context;
+    this.#stopCompactions = [startCompaction(log, 'objects', logger), startCompaction(log, 'status', logger)];
   }
 
   readiness(): Readiness {
@@ -70,6 +74,7 @@ class ApiWatcher implements RunningService {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
+    for (const stop of this.#stopCompactions) stop();
     for (const publisher of this.#publishers.values()) publisher.stop();
     await Promise.all([...this.#publishers.keys()].map((source) => source.stop()));
     await this.#flushing;

@@ -22,7 +22,9 @@ export function openSources(flags: SourceFlags, options: OpenSourcesOptions): So
   const named = flags.requests.map((request) => ({ request, cluster: clusterOf(request) }));
   return named.map(({ request, cluster }) => {
     const common = { cluster, domain: domainOf(cluster, named.length, flags.domains), logger: options.logger };
-    if (request.type === 'manifests') return manifestsSource({ ...common, path: request.path, stdin: options.stdin });
+    if (request.type === 'manifests') {
+      return manifestsSource({ ...common, path: request.path, stdin: options.stdin, clock: Date.now });
+    }
     const { kubeconfig, context, isInCluster } = request;
     return kubernetesSource({
       ...common,
