@@ -19,7 +19,6 @@ export const PROGRAMS = {
   'named-checkzone': 'bind9-utils',
   kdig: 'knot-dnsutils',
   kzonecheck: 'knot-dnssecutils',
-  python3: 'python3',
 };
 
 export function installPrograms() {

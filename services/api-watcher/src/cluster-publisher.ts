@@ -77,7 +77,10 @@ export class ClusterPublisher implements SourceSink {
     const gone = [...this.#published.entries()].filter(([id, entry]) => entry.kind === kind && !wanted.has(id));
     // Removals first: an endpoint that must not get traffic any more is more urgent than a new one.
     await this.#append(gone.map(([id, entry]) => tombstone(id, entry)));
-    await this.#append(objects.flatMap((item) => this.#planUpsert(item)));
+    // In chunks, so that a large list is not held as text as a whole.
+    for (let start = 0; start < objects.length; start += APPEND_CHUNK) {
+      await this.#append(objects.slice(start, start + APPEND_CHUNK).flatMap((item) => this.#planUpsert(item)));
+    }
     this.#listed.add(kind);
     await this.#publishCluster();
   }

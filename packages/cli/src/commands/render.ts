@@ -34,7 +34,10 @@ interface ZoneOptions extends CommonOptions {
 }
 
 export function addRenderCommand(program: Command, io: CliIo): void {
-  const render = program.command('render').description('compile manifests offline, to standard output');
+  const render = program
+    .command('render')
+    .description('compile manifests offline, to standard output')
+    .addHelpText('after', RENDER_EXAMPLES);
   addRulesCommand(render, io);
   addZoneCommand(render, io);
 }
@@ -134,10 +137,14 @@ function finish(io: CliIo, problems: readonly string[], options: CommonOptions, 
   io.stdout.write(text);
 }
 
+const RENDER_EXAMPLES = `
+Examples:
+  signalbox render rules --manifests shop=examples/shop --node node-a
+  signalbox render zone --manifests shop=examples/shop`;
 const RULES_EXAMPLES = `
 Examples:
   signalbox render rules --manifests shop=examples/shop --node node-a | nft -c -f -
-  signalbox render rules --manifests shop=./dump.yaml --node node-a --backend iptables | iptables-restore --noflush --test
+  signalbox render rules --manifests shop=./dump.yaml --node node-a --backend iptables | iptables-restore --noflush
   kubectl get services,endpointslices,nodes -A -o yaml | signalbox render rules --manifests prod=- --node node-a
   signalbox render rules --manifests shop=./shop --node node-a --cluster-cidr 10.244.0.0/16,fd00:244::/32`;
 const ZONE_EXAMPLES = `

@@ -99,8 +99,6 @@ function factsOf(plane: Plane, clusters: PlaneFacts['clusters']): PlaneFacts {
 }
 
 const EXAMPLES = `
-Each flag can also be set by environment: --data-dir as SIGNALBOX_DATA_DIR and so on.
-
 Examples:
   signalbox up --manifests shop=examples/shop
   kubectl get services,endpointslices,nodes,namespaces -A -o yaml | signalbox up --manifests prod=-

@@ -1,0 +1,16 @@
+/** What the routes work with. */
+import type { Logger, Registry } from '@signalbox/kit';
+import type { Projector, Store } from '@signalbox/store';
+
+export interface ApiDependencies {
+  readonly store: Store;
+  /** Fills the store; its feed is what `/v1/changes` tells. */
+  readonly projector: Pick<Projector, 'feed' | 'isCaughtUp'>;
+  /** Given out at `/metrics`. */
+  readonly registry: Registry;
+  readonly logger: Logger;
+  /** TTL of the records at the top of zones. Default 30 s. */
+  readonly ttlSeconds?: number;
+  /** Where pods live, for rules, unless the request says. */
+  readonly clusterCIDRs?: readonly string[];
+}

@@ -1,0 +1,179 @@
+/** Examples of the OpenAPI document: one small service of one cluster, seen from every route. */
+import type {
+  Cluster,
+  Node,
+  NodeRules,
+  RegistrationItem,
+  Revision,
+  RevisionDetail,
+  ServiceDetail,
+  ServiceSummary,
+  ZoneDetail,
+  ZoneSummary,
+} from '@signalbox/contracts';
+
+const at = '2026-03-01T08:00:00.000Z';
+const service = { cluster: 'shop-eu', namespace: 'shop', name: 'web' } as const;
+const port = { name: 'http', protocol: 'TCP' as const, port: 80, nodePort: 30_080 };
+
+export const clusterExample: Cluster = {
+  name: 'shop-eu',
+  domain: 'cluster.local',
+  source: 'kubernetes',
+  isSynced: true,
+  missingLayers: [],
+  kinds: [{ kind: 'Service', state: 'watching', message: '', objects: 1, skipped: 0, since: at }],
+  counts: { services: 1, endpointSlices: 1, nodes: 1, namespaces: 2 },
+};
+
+export const serviceSummaryExample: ServiceSummary = {
+  ...service,
+  revision: 40,
+  type: 'LoadBalancer',
+  clusterIPs: ['10.96.0.20'],
+  externalAddresses: ['203.0.113.7'],
+  ports: [port],
+  labels: { app: 'web' },
+  isSynced: true,
+  endpoints: { ready: 1, total: 1 },
+  layers: { proxy: 42, dns: 42, lb: 41 },
+};
+
+export const registrationExample: RegistrationItem = {
+  cluster: 'shop-eu',
+  namespace: 'shop',
+  service: 'web',
+  revision: 41,
+  id: 'shop-eu/shop/web:80/TCP',
+  loadBalancerClass: '',
+  portName: 'http',
+  protocol: 'TCP',
+  port: 80,
+  addresses: ['203.0.113.7'],
+  hostnames: [],
+  sourceRanges: [],
+  healthCheck: { type: 'tcp', port: 30_080 },
+  targets: [{ type: 'node', address: '192.0.2.11', port: 30_080, node: 'node-1', weight: 1, state: 'active' }],
+};
+
+const addressRecord = {
+  type: 'A' as const,
+  name: 'web.shop.svc.cluster.local.',
+  ttlSeconds: 30,
+  address: '10.96.0.20',
+};
+
+export const serviceDetailExample: ServiceDetail = {
+  revision: 42,
+  summary: serviceSummaryExample,
+  service: {
+    kind: 'Service',
+    metadata: { name: 'web', namespace: 'shop', labels: { app: 'web' }, annotations: undefined },
+    spec: {
+      type: 'LoadBalancer',
+      clusterIPs: ['10.96.0.20'],
+      ports: [{ ...port, targetPort: 8080 }],
+      selector: { app: 'web' },
+      sessionAffinity: 'None',
+    },
+    status: { loadBalancer: { ingress: [{ ip: '203.0.113.7' }] } },
+  },
+  endpoints: [
+    {
+      slice: 'web-x7k2p',
+      revision: 42,
+      addressType: 'IPv4',
+      addresses: ['10.244.1.5'],
+      ready: true,
+      serving: true,
+      terminating: false,
+      node: 'node-1',
+      target: 'Pod/web-5c9f',
+      ports: [{ name: 'http', protocol: 'TCP', port: 8080 }],
+    },
+  ],
+  plan: {
+    revision: 42,
+    changedAt: at,
+    document: {
+      ...service,
+      type: 'LoadBalancer',
+      clusterIPs: ['10.96.0.20'],
+      externalIPs: [],
+      loadBalancerVIPs: ['203.0.113.7'],
+      loadBalancerSourceRanges: [],
+      externalTrafficPolicy: 'Cluster',
+      internalTrafficPolicy: 'Cluster',
+      ports: [
+        {
+          ...port,
+          endpoints: [
+            {
+              address: '10.244.1.5',
+              family: 'IPv4',
+              port: 8080,
+              ready: true,
+              serving: true,
+              terminating: false,
+              node: 'node-1',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  records: { revision: 42, changedAt: at, document: { ...service, records: [addressRecord] } },
+  registrations: null,
+  skipped: [{ layer: 'lb', path: 'spec.externalIPs[0]', reason: 'not an IP address' }],
+};
+
+export const nodeExample: Node = {
+  cluster: 'shop-eu',
+  name: 'node-1',
+  revision: 12,
+  zone: 'eu-west-1a',
+  addresses: [{ type: 'InternalIP', address: '192.0.2.11' }],
+  podCIDRs: ['10.244.1.0/24'],
+  isReady: true,
+  isSchedulable: true,
+};
+
+export const rulesExample: NodeRules = {
+  cluster: 'shop-eu',
+  node: 'node-1',
+  backend: 'nftables',
+  family: 'both',
+  revision: 42,
+  text: 'table ip signalbox {\n}\n',
+  skipped: [],
+};
+
+export const zoneSummaryExample: ZoneSummary = { cluster: 'shop-eu', name: 'cluster.local.', serial: 42, records: 5 };
+export const zoneDetailExample: ZoneDetail = {
+  cluster: 'shop-eu',
+  name: 'cluster.local.',
+  serial: 42,
+  revision: 42,
+  records: [addressRecord],
+};
+export const zoneTextExample = 'web.shop.svc.cluster.local.\t30\tIN\tA\t10.96.0.20\n';
+
+export const revisionExample: Revision = {
+  revision: 42,
+  at,
+  operation: 'updated',
+  kind: 'EndpointSlice',
+  cluster: 'shop-eu',
+  namespace: 'shop',
+  name: 'web-x7k2p',
+};
+export const revisionDetailExample: RevisionDetail = {
+  ...revisionExample,
+  layers: [
+    { layer: 'proxy', isDerived: true, revision: 42 },
+    { layer: 'dns', isDerived: true, revision: 42 },
+    { layer: 'lb', isDerived: false, revision: 41 },
+  ],
+};
+
+export const readinessExample = { isReady: true, missing: [], revision: 42 };

@@ -1,0 +1,50 @@
+/** Parameters that several routes take. */
+import { z } from '@hono/zod-openapi';
+import { clusterNameSchema } from '@signalbox/contracts';
+
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1_000;
+
+/** Of names in the path: longer than any Kubernetes name. */
+const name = z.string().min(1).max(253);
+
+const digits = z.string().regex(/^\d{1,15}$/, 'must be a whole number');
+
+// Cloned, because only schemas made after the OpenAPI extension was loaded have its method.
+export const clusterParameter = clusterNameSchema.clone().openapi({
+  param: { description: 'Name of the cluster; `/` in it is written `%2F`.' },
+  example: 'shop-eu',
+});
+export const namespaceParameter = name.openapi({ example: 'shop' });
+export const nameParameter = name.openapi({ example: 'web' });
+
+export const revisionParameter = digits.transform(Number).openapi({
+  type: 'integer',
+  minimum: 0,
+  param: { description: 'Answer as of this revision. 400 when it is not derived yet, 410 when it is no longer kept.' },
+});
+
+export const revisionQuery = z.object({ revision: revisionParameter.optional() });
+
+export const listQuery = revisionQuery.extend({
+  limit: digits
+    .transform(Number)
+    .pipe(z.int().min(1).max(MAX_LIMIT))
+    .default(DEFAULT_LIMIT)
+    .openapi({
+      type: 'integer',
+      minimum: 1,
+      maximum: MAX_LIMIT,
+      param: { description: 'Items in one page, at most. A page may hold fewer and still have a next one.' },
+    }),
+  next: z
+    .string()
+    .max(2_000)
+    .optional()
+    .openapi({ param: { description: '`next` of the page before; with the same filters.' } }),
+});
+
+export const placeQuery = listQuery.extend({
+  cluster: clusterParameter.optional(),
+  namespace: namespaceParameter.optional(),
+});

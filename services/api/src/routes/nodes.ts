@@ -1,0 +1,128 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import {
+  listSchema,
+  type Node,
+  nodeRulesSchema,
+  nodeSchema,
+  RULES_BACKENDS,
+  RULES_FAMILIES,
+  type RulesFamily,
+  SignalboxError,
+} from '@signalbox/contracts';
+import { type RenderOptions, renderRules } from '@signalbox/rules';
+import { listObjects, objectAt, type StoredObject } from '@signalbox/store';
+import { answers, answersWithText } from '../answers.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { documentsOfCluster } from '../documents-of-cluster.ts';
+import { nodeExample, rulesExample } from '../examples.ts';
+import { answerList, toPlace } from '../list.ts';
+import { formatParameter, isJsonWanted } from '../negotiate.ts';
+import { clusterParameter, listQuery, nameParameter, revisionQuery } from '../parameters.ts';
+import { readState, requireSynced } from '../state.ts';
+
+const ZONE_LABEL = 'topology.kubernetes.io/zone';
+const FAMILIES: Readonly<Record<RulesFamily, RenderOptions['families']>> = {
+  ipv4: ['IPv4'],
+  ipv6: ['IPv6'],
+  both: ['IPv4', 'IPv6'],
+};
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/v1/nodes',
+  tags: ['Nodes'],
+  summary: 'Nodes of all clusters, by cluster and name',
+  request: { query: listQuery.extend({ cluster: clusterParameter.optional() }) },
+  responses: answers(listSchema(nodeSchema), 'One page of nodes', { items: [nodeExample], revision: 42, next: null }),
+});
+
+const rulesRoute = createRoute({
+  method: 'get',
+  path: '/v1/clusters/{cluster}/nodes/{node}/rules',
+  tags: ['Nodes'],
+  summary: 'The rules of one node, rendered here as the node would',
+  request: {
+    params: z.object({ cluster: clusterParameter, node: nameParameter }),
+    query: revisionQuery.extend({
+      backend: z.enum(RULES_BACKENDS).default('nftables'),
+      family: z
+        .enum(RULES_FAMILIES)
+        .optional()
+        .openapi({ param: { description: 'Default: both with nftables, else ipv4.' } }),
+      clusterCIDR: z
+        .string()
+        .max(500)
+        .optional()
+        .openapi({ param: { description: 'Where pods live; several with commas.' }, example: '10.244.0.0/16' }),
+      format: formatParameter,
+    }),
+  },
+  responses: answersWithText({
+    schema: nodeRulesSchema,
+    description: 'Text for `nft -f` or `iptables-restore --noflush`; JSON when asked for',
+    example: rulesExample,
+    textType: 'text/plain',
+    textExample: rulesExample.text,
+  }),
+});
+
+export function addNodeRoutes(app: OpenAPIHono, api: ApiDependencies): void {
+  const { store } = api;
+  app.openapi(listRoute, (c) => {
+    const query = c.req.valid('query');
+    const { cluster } = query;
+    return c.json(
+      answerList(store, query, [cluster], ({ revision }) => ({
+        rowsAfter: (place, limit) =>
+          listObjects(store, { kind: 'Node', cluster, after: toPlace(place), revision, limit }),
+        placeOf: ({ key }) => [key.cluster, '', key.name],
+        itemsOf: (node) => [describeNode(node)],
+      })),
+      200,
+    );
+  });
+
+  app.openapi(rulesRoute, (c) => {
+    const { cluster, node: name } = c.req.valid('param');
+    const { backend, revision, format, ...query } = c.req.valid('query');
+    const family = query.family ?? (backend === 'nftables' ? 'both' : 'ipv4');
+    const state = readState(store, revision);
+    requireSynced(store, state, { cluster, layer: 'proxy' });
+    const node = objectAt(store, { kind: 'Node', cluster, namespace: '', name }, state.revision);
+    if (node === undefined) {
+      throw new SignalboxError('not_found', `there is no node ${name} in the cluster ${cluster}`);
+    }
+    const plans = documentsOfCluster(store, { layer: 'proxy', cluster, revision: state.revision });
+    const rules = renderRules(plans, {
+      node: rulesNode(node),
+      backend,
+      families: FAMILIES[family],
+      clusterCIDRs: query.clusterCIDR?.split(',').map((cidr) => cidr.trim()) ?? api.clusterCIDRs ?? [],
+    });
+    c.header('x-signalbox-revision', String(state.revision));
+    if (!isJsonWanted(c.req.header('accept'), format)) return c.text(rules.text, 200);
+    const skipped = rules.skipped.map(({ service, path, reason }) => ({ path: `${service}: ${path}`, reason }));
+    return c.json({ cluster, node: name, backend, family, revision: state.revision, text: rules.text, skipped }, 200);
+  });
+}
+
+function rulesNode({ key, object }: StoredObject<'Node'>): RenderOptions['node'] {
+  const zone = object.metadata.labels?.[ZONE_LABEL];
+  const addresses = (object.status.addresses ?? [])
+    .filter(({ type }) => type === 'InternalIP' || type === 'ExternalIP')
+    .map(({ address }) => address);
+  return { name: key.name, addresses, ...(zone === undefined ? {} : { zone }) };
+}
+
+function describeNode({ key, revision, object }: StoredObject<'Node'>): Node {
+  return {
+    cluster: key.cluster,
+    name: key.name,
+    revision,
+    zone: object.metadata.labels?.[ZONE_LABEL] ?? null,
+    addresses: object.status.addresses ?? [],
+    podCIDRs: object.spec.podCIDRs ?? [],
+    isReady: object.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false,
+    isSchedulable: object.spec.unschedulable !== true,
+  };
+}

@@ -1,0 +1,103 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { listSchema, SignalboxError, zoneDetailSchema, zoneSummarySchema } from '@signalbox/contracts';
+import { assembleZones, type Zone, zoneFileText } from '@signalbox/zones';
+import { answers, answersWithText } from '../answers.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { documentsOfCluster } from '../documents-of-cluster.ts';
+import { zoneDetailExample, zoneSummaryExample, zoneTextExample } from '../examples.ts';
+import { answerList } from '../list.ts';
+import { formatParameter, isTextWanted } from '../negotiate.ts';
+import { clusterParameter, listQuery, nameParameter, revisionQuery } from '../parameters.ts';
+import { readState, requireSynced, type State } from '../state.ts';
+
+const DEFAULT_TTL_SECONDS = 30;
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/v1/zones',
+  tags: ['Zones'],
+  summary: 'DNS zones of all clusters that are synced',
+  request: { query: listQuery.extend({ cluster: clusterParameter.optional() }) },
+  responses: answers(listSchema(zoneSummarySchema), 'One page of zones', {
+    items: [zoneSummaryExample],
+    revision: 42,
+    next: null,
+  }),
+});
+
+const oneRoute = createRoute({
+  method: 'get',
+  path: '/v1/clusters/{cluster}/zones/{zone}',
+  tags: ['Zones'],
+  summary: 'One zone with all its records, or as a zone file',
+  request: {
+    params: z.object({
+      cluster: clusterParameter,
+      zone: nameParameter.openapi({
+        param: { description: 'With or without the trailing dot.' },
+        example: 'cluster.local.',
+      }),
+    }),
+    query: revisionQuery.extend({ format: formatParameter }),
+  },
+  responses: answersWithText({
+    schema: zoneDetailSchema,
+    description: 'JSON; a zone file (RFC 1035) when text is asked for',
+    example: zoneDetailExample,
+    textType: 'text/dns',
+    textExample: zoneTextExample,
+  }),
+});
+
+export function addZoneRoutes(app: OpenAPIHono, api: ApiDependencies): void {
+  const { store } = api;
+  app.openapi(listRoute, (c) => {
+    const query = c.req.valid('query');
+    const { cluster } = query;
+    return c.json(
+      answerList(store, query, [cluster], (state) => ({
+        rowsAfter: (place, limit) =>
+          state.clusters
+            .filter((name) => (cluster === undefined || name === cluster) && name > (place?.[0] ?? ''))
+            .slice(0, limit),
+        placeOf: (name) => [name],
+        itemsOf: (name) =>
+          zonesOf(api, state, name).map((zone) => ({
+            cluster: name,
+            name: zone.name,
+            serial: zone.serial,
+            records: zone.records.length,
+          })),
+      })),
+      200,
+    );
+  });
+
+  app.openapi(oneRoute, (c) => {
+    const { cluster, zone: asked } = c.req.valid('param');
+    const { revision, format } = c.req.valid('query');
+    const state = readState(store, revision);
+    requireSynced(store, state, { cluster, layer: 'dns' });
+    const name = `${asked.toLowerCase().replace(/\.$/, '')}.`;
+    const zones = zonesOf(api, state, cluster);
+    const zone = zones.find((candidate) => candidate.name === name);
+    if (zone === undefined) {
+      const names = zones.map((candidate) => candidate.name).join(', ');
+      throw new SignalboxError('not_found', `there is no zone ${name} in the cluster ${cluster}, only ${names}`);
+    }
+    c.header('x-signalbox-revision', String(state.revision));
+    if (isTextWanted(c.req.header('accept'), format)) {
+      return c.body(zoneFileText(zone), 200, { 'content-type': 'text/dns; charset=utf-8' });
+    }
+    return c.json({ cluster, name, serial: zone.serial, revision: state.revision, records: zone.records }, 200);
+  });
+}
+
+/** None for a cluster that the DNS layer does not derive. */
+function zonesOf({ store, ttlSeconds }: ApiDependencies, state: State, cluster: string): Zone[] {
+  const domain = state.domain(cluster);
+  if (domain === undefined) return [];
+  const { revision } = state;
+  const recordSets = documentsOfCluster(store, { layer: 'dns', cluster, revision });
+  return assembleZones({ domain, revision, ttlSeconds: ttlSeconds ?? DEFAULT_TTL_SECONDS, recordSets });
+}
