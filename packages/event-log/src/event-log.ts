@@ -37,7 +37,8 @@ export interface FollowOptions {
   /**
    * Where to begin: `snapshot` gives the last message of each subject, tombstones included, then follows; a number gives
    * what came after that sequence, and throws `expired` when tombstones after it were compacted away, because the
-   * follower could then miss a deletion for ever.
+   * follower could then miss a deletion for ever, or when the log ends before it. A reader so slow that this happens to it
+   * on the way gets `expired` as well.
    */
   readonly from: 'snapshot' | number;
   /** Ends the iteration, without an error. */
@@ -54,20 +55,20 @@ export interface ConsumeOptions {
   readonly maxBatch?: number;
   /** Messages delivered and not yet acknowledged, at most; delivery pauses there. Default 1,000. */
   readonly maxInFlight?: number;
-  /** A message that is not acknowledged in this time is delivered again. Default 30 s. */
+  /** A message that is not acknowledged in this time is delivered again, unless it was replaced. Default 30 s. */
   readonly ackWaitMs?: number;
 }
 
 export interface Delivery {
   readonly messages: readonly DeliveredMessage[];
-  /** Acknowledges all messages of this delivery. */
+  /** Acknowledges all messages of this delivery. It may be lost with a connection; they come again then. */
   ack(): Promise<void>;
   /** Asks for all of them again, after a delay. */
   retry(delayMs: number): Promise<void>;
 }
 
 export interface DeliveredMessage extends LogMessage {
-  /** 1 at the first delivery. */
+  /** 1 at the first delivery. May begin again when the log is opened anew. */
   readonly deliveryCount: number;
 }
 
@@ -95,8 +96,9 @@ export interface EventLog {
   append(stream: StreamName, entry: AppendEntry, options?: { expectedSequence?: number }): Promise<number>;
 
   /**
-   * Stores many, in order, far faster than one by one. Returns the sequence of each. When it throws, a prefix may have
-   * been stored (JetStream); repeating the whole call is safe, because the last value per subject is what counts.
+   * Stores many, in order, far faster than one by one. Returns the sequence of each. When it throws, some of them may have
+   * been stored (JetStream; with SQLite none is); repeating the whole call is safe, because the last value per subject is
+   * what counts.
    */
   appendAll(stream: StreamName, entries: readonly AppendEntry[]): Promise<number[]>;
 
@@ -126,3 +128,6 @@ export interface LogLimits {
   /** Per stream. Default 2 GiB. */
   readonly maxBytes?: number;
 }
+
+export const DEFAULT_MAX_BYTES = 2 * 1024 ** 3;
+export const DEFAULT_MAX_BATCH = 1000;

@@ -1,0 +1,231 @@
+/**
+ * Follows a stream through ephemeral consumers, each of which begins after the last message received: after a disconnect, a
+ * restart of the server or a lost message the next one goes on there, without loss or duplicates.
+ *
+ * With one message per subject, the stream from its beginning is the snapshot. The follower is caught up when it has
+ * received the message that was the last one to match its filter when it began, or a later one: messages are replaced by
+ * later ones only. If that one was compacted away meanwhile, asking again tells.
+ *
+ * Compaction must not hide a deletion from a follower that has delivered the value. The compactor announces what it is about
+ * to remove and waits (`COMPACTION_GRACE_MS`). A follower to which the server may send at once, and has nothing older to
+ * send, receives those tombstones in that time; any other one that is not past them is `expired`.
+ */
+
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, JetStreamApiError } from '@nats-io/jetstream';
+import { type Msg, nanos, nuid } from '@nats-io/transport-node';
+import type { StreamName } from '@signalbox/contracts';
+import { expiredPosition } from '../checks.ts';
+import { DEFAULT_MAX_BATCH, type FollowOptions, type LogBatch, type LogMessage } from '../event-log.ts';
+import { type LogContext, readCompactionMark } from './context.ts';
+import type { DeliveryInfo } from './delivery-info.ts';
+import { JS_ERROR } from './errors.ts';
+import { PullReader, type PullSource } from './pull-reader.ts';
+import type { PullTarget } from './pull-session.ts';
+
+export const COMPACTION_GRACE_MS = 1000;
+/** Some of the grace is for the way that the announcement takes. */
+const COMPACTION_MARGIN_MS = 300;
+const RECHECK_MS = 500;
+const WINDOW = 1000;
+const INACTIVE_MS = 5 * 60_000;
+
+export interface FollowerOptions extends FollowOptions {
+  /** Leaves the data out: that of each message is then `''`, or null for a tombstone. */
+  readonly isHeadersOnly?: boolean;
+}
+
+export class Follower implements PullSource<LogMessage> {
+  readonly #context: LogContext;
+  readonly stream: StreamName;
+  readonly #options: FollowerOptions;
+  readonly #subject: string;
+  readonly #reader: PullReader<LogMessage>;
+  /** Last sequence received; what comes next is after it. */
+  #position: number;
+  /** Last sequence handed to the reader. */
+  #delivered: number;
+  /** Nothing that matches was missed up to here, whatever is compacted. */
+  #safeTo = 0;
+  #begin: number | undefined;
+  #caughtUpAt = Number.POSITIVE_INFINITY;
+  #isCaughtUp = false;
+  #target: PullTarget | undefined;
+  #consumerSequence = 0;
+  #pending = 0;
+  #compaction: { readonly to: number; readonly untilMs: number } | undefined;
+
+  constructor(context: LogContext, stream: StreamName, options: FollowerOptions) {
+    this.#context = context;
+    this.stream = stream;
+    this.#options = options;
+    this.#subject = context.subjects.toNats(options.filter ?? '>');
+    this.#position = options.from === 'snapshot' ? 0 : options.from;
+    this.#delivered = this.#position;
+    const window = Math.max(WINDOW, options.maxBatch ?? 0);
+    this.#reader = new PullReader(this, { ...context, window });
+  }
+
+  get reader(): PullReader<LogMessage> {
+    return this.#reader;
+  }
+
+  async *batches(signal: AbortSignal): AsyncGenerator<LogBatch> {
+    try {
+      while (true) {
+        const wait = this.#isCaughtUp ? { signal } : { signal, timeoutMs: RECHECK_MS };
+        const messages = await this.#reader.read(this.#options.maxBatch ?? DEFAULT_MAX_BATCH, wait);
+        if (messages === undefined) return;
+        const batch = this.#toBatch(messages);
+        if (batch !== undefined) {
+          yield batch;
+        } else if (!this.#isCaughtUp && this.#begin !== undefined) {
+          // When the server does not answer, the next time-out of the read asks again.
+          await this.#findCaughtUp().catch(() => {});
+        }
+      }
+    } finally {
+      await this.#reader.close();
+    }
+  }
+
+  /** Tombstones up to a sequence are about to go. */
+  compacted(to: number): void {
+    this.#compaction = { to, untilMs: Date.now() + COMPACTION_GRACE_MS - COMPACTION_MARGIN_MS };
+    this.#verifyCompaction();
+  }
+
+  async attach(): Promise<PullTarget> {
+    await this.#deleteConsumer();
+    this.#compaction = undefined;
+    // In this order: a mark that is read first is never above the end that is read second.
+    const { compactedTo } = await readCompactionMark(this.#context, this.stream);
+    const lastSequence = await this.#lastSequence();
+    if (this.#begin === undefined) await this.#beginAt(lastSequence);
+    if (this.#position > lastSequence) {
+      throw expiredPosition(this.stream, this.#position, `is beyond its end (${lastSequence})`);
+    }
+    this.#expireBelow(compactedTo);
+    const { manager, subjects } = this.#context;
+    const info = await manager.consumers.add(subjects.stream(this.stream), this.#consumerConfig());
+    this.#target = { stream: info.stream_name, consumer: info.name };
+    this.#consumerSequence = 0;
+    this.#pending = info.num_pending;
+    return this.#target;
+  }
+
+  accept(message: Msg, info: DeliveryInfo): LogMessage | undefined {
+    if (info.consumerSequence !== this.#consumerSequence + 1) return undefined;
+    this.#consumerSequence = info.consumerSequence;
+    this.#pending = info.pending;
+    this.#verifyCompaction();
+    this.#position = info.streamSequence;
+    return {
+      subject: this.#context.subjects.fromNats(message.subject),
+      sequence: info.streamSequence,
+      storedAtMs: info.storedAtMs,
+      data: this.#dataOf(message),
+    };
+  }
+
+  isComplete(lastConsumerSequence: number): boolean {
+    return lastConsumerSequence <= this.#consumerSequence;
+  }
+
+  async release(): Promise<void> {
+    await this.#deleteConsumer();
+  }
+
+  async #lastSequence(): Promise<number> {
+    const { manager, subjects, created } = this.#context;
+    const name = subjects.stream(this.stream);
+    const replaced = () => expiredPosition(this.stream, this.#position, 'is of a stream that was deleted since');
+    try {
+      const info = await manager.streams.info(name);
+      if (info.created !== created.get(name)) throw replaced();
+      return info.state.last_seq;
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.code === JS_ERROR.streamNotFound) throw replaced();
+      throw error;
+    }
+  }
+
+  async #beginAt(lastSequence: number): Promise<void> {
+    await this.#findCaughtUp();
+    this.#begin = lastSequence;
+    // A snapshot cannot miss deletions from before it began: of those subjects it has delivered nothing.
+    if (this.#options.from === 'snapshot') this.#safeTo = lastSequence;
+    if (this.#position >= this.#caughtUpAt) this.#reader.nudge();
+  }
+
+  async #findCaughtUp(): Promise<void> {
+    const { manager, subjects } = this.#context;
+    const query = { last_by_subj: this.#subject };
+    const message = await manager.streams.getMessage(subjects.stream(this.stream), query);
+    this.#caughtUpAt = Math.min(this.#caughtUpAt, message?.seq ?? 0);
+  }
+
+  /** Undefined when there is nothing to tell. */
+  #toBatch(messages: LogMessage[]): LogBatch | undefined {
+    this.#verifyCompaction();
+    this.#delivered = messages.at(-1)?.sequence ?? this.#delivered;
+    const wasCaughtUp = this.#isCaughtUp;
+    if (!wasCaughtUp && this.#delivered >= this.#caughtUpAt) {
+      this.#isCaughtUp = true;
+      this.#safeTo = Math.max(this.#safeTo, this.#begin ?? 0);
+    }
+    const isCaughtUp = this.#isCaughtUp;
+    if (messages.length === 0 && isCaughtUp === wasCaughtUp) return undefined;
+    return { messages, sequence: this.#completeTo(), isCaughtUp };
+  }
+
+  /** Up to here everything has been delivered: beyond the last message when the stream went on without a match. */
+  #completeTo(): number {
+    if (!this.#isCaughtUp || this.#delivered < this.#position) return this.#delivered;
+    return Math.max(this.#delivered, this.#safeTo);
+  }
+
+  #verifyCompaction(): void {
+    if (this.#compaction === undefined) return;
+    const { to, untilMs } = this.#compaction;
+    if (Date.now() < untilMs) {
+      const { outstanding } = this.#reader;
+      if (outstanding === 0 || this.#pending > outstanding) return;
+      this.#safeTo = Math.max(this.#safeTo, to);
+    }
+    this.#compaction = undefined;
+    this.#expireBelow(to);
+  }
+
+  #expireBelow(compactedTo: number): void {
+    const position = Math.max(this.#position, this.#safeTo);
+    if (compactedTo <= position) return;
+    this.#reader.fail(expiredPosition(this.stream, position, `is older than what was compacted (${compactedTo})`));
+  }
+
+  #consumerConfig(): Partial<ConsumerConfig> {
+    return {
+      name: `follow-${nuid.next()}`,
+      ack_policy: AckPolicy.None,
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: this.#position + 1,
+      filter_subject: this.#subject,
+      headers_only: this.#options.isHeadersOnly ?? false,
+      inactive_threshold: nanos(INACTIVE_MS),
+      mem_storage: true,
+      num_replicas: 1,
+    };
+  }
+
+  #dataOf(message: Msg): string | null {
+    if (this.#options.isHeadersOnly) return message.headers?.get('Nats-Msg-Size') === '0' ? null : '';
+    return message.data.length === 0 ? null : message.string();
+  }
+
+  /** Best effort: the server drops a consumer that nobody reads. */
+  async #deleteConsumer(): Promise<void> {
+    const target = this.#target;
+    this.#target = undefined;
+    if (target === undefined || !this.#context.isConnected()) return;
+    await this.#context.manager.consumers.delete(target.stream, target.consumer).catch(() => {});
+  }
+}
