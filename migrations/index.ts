@@ -1,1 +1,13 @@
-export {};
+/** All migrations of the store in order. A step, once released, is never edited: the next one corrects it. */
+import type { Migration, MigrationProvider } from 'kysely';
+import { readModel } from './0001-read-model.ts';
+import { changeFeed } from './0002-change-feed.ts';
+
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001-read-model': readModel,
+  '0002-change-feed': changeFeed,
+};
+
+export const migrationProvider: MigrationProvider = {
+  getMigrations: () => Promise.resolve({ ...MIGRATIONS }),
+};

@@ -1,1 +1,12 @@
-export {};
+export { compileProxyPlan } from './compile-proxy-plan.ts';
+export { IPVS_SCHEDULERS, type IpvsScheduler } from './ipvs/virtual-servers.ts';
+export {
+  type RenderedRules,
+  type RenderOptions,
+  RULES_BACKENDS,
+  type RulesBackend,
+  renderRules,
+} from './render-rules.ts';
+export { rulesNodeOf } from './rules-node.ts';
+export type { RulesNode } from './select-endpoints.ts';
+export type { SkippedOfService } from './service-rules.ts';

@@ -1,1 +1,13 @@
-export {};
+export { type Change, ChangeFeed, type ChangeListener } from './change-feed.ts';
+export { openStore, type StoreOptions } from './open-store.ts';
+export {
+  type Projector,
+  type ProjectorLogger,
+  type ProjectorOptions,
+  type ProjectorStats,
+  startProjector,
+} from './projector.ts';
+export * from './queries/index.ts';
+export { DEFAULT_HISTORY_RETENTION, type HistoryRetention } from './retention.ts';
+export { type StateRevision, stateRevision } from './state-revision.ts';
+export type { Store } from './store.ts';

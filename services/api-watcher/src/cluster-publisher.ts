@@ -114,7 +114,7 @@ export class ClusterPublisher implements SourceSink {
     const key = parseObjectSubject(message.subject);
     const { object } = JSON.parse(message.data) as ObjectMessage;
     if (object.kind === 'Cluster') this.#syncedBefore = object.syncedKinds;
-    const entry = { kind: key.kind, subject: message.subject, contentHash: hashOf(object) };
+    const entry = { kind: key.kind, subject: message.subject, contentHash: hashOf(JSON.stringify(object)) };
     this.#published.set(idOf(key.kind, key), entry);
   }
 
@@ -122,12 +122,14 @@ export class ClusterPublisher implements SourceSink {
     const { object, resourceVersion, changedAtMs } = item;
     const id = idOf(object.kind, object.metadata);
     const before = this.#published.get(id);
-    const contentHash = hashOf(object);
+    const text = JSON.stringify(object);
+    const contentHash = hashOf(text);
     if (before?.contentHash === contentHash) return [];
     const subject = objectSubject(this.#source.cluster, object);
-    const message: ObjectMessage = { cluster: this.#source.cluster, resourceVersion, changedAtMs, object };
+    const header: Omit<ObjectMessage, 'object'> = { cluster: this.#source.cluster, resourceVersion, changedAtMs };
     const published = { kind: object.kind, subject, contentHash };
-    const upsert = { id, published, subject, data: JSON.stringify(message) };
+    // The object is serialised once, for the hash and for the message.
+    const upsert = { id, published, subject, data: `${JSON.stringify(header).slice(0, -1)},"object":${text}}` };
     if (before === undefined || before.subject === subject) return [upsert];
     return [{ ...upsert, id, published, subject: before.subject, data: null }, upsert];
   }
@@ -186,8 +188,8 @@ function changeId(change: SourceChange): string {
   return change.type === 'upsert' ? idOf(change.object.kind, change.object.metadata) : idOf(change.kind, change);
 }
 
-function hashOf(object: LogObject): string {
-  return createHash('sha1').update(JSON.stringify(object)).digest('base64url');
+function hashOf(text: string): string {
+  return createHash('sha1').update(text).digest('base64url');
 }
 
 function tombstone(id: string, entry: Published): Planned {

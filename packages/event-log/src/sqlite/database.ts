@@ -27,7 +27,7 @@ export function openDatabase(path: string): SqliteDatabase {
     db.pragma('synchronous = NORMAL');
     db.pragma('wal_autocheckpoint = 10000');
     db.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
-    db.pragma('cache_size = -65536');
+    db.pragma('cache_size = -16384');
     prepareFormat(db, path);
     return db;
   } catch (error) {
