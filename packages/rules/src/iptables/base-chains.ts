@@ -1,0 +1,75 @@
+/** Chains and jumps that are the same for every set of services, as kube-proxy arranges them. */
+import { disjointCidrs, type Family } from '../addresses.ts';
+import { MASQUERADE_MARK, type RenderContext } from '../render-context.ts';
+import { comment, type RestoreText } from './restore-text.ts';
+
+/** Chain for traffic that is not from pods, needed only with several cluster CIDRs: one rule can exclude one of them. */
+export const MARK_REMOTE_CHAIN = 'KUBE-MARK-REMOTE';
+
+const NEW = '-m conntrack --ctstate NEW';
+const MARK = `0x${MASQUERADE_MARK.toString(16)}`;
+const JUMPS: readonly (readonly ['filter' | 'nat', hook: string, chain: string, text: string, match: string])[] = [
+  ['filter', 'INPUT', 'KUBE-EXTERNAL-SERVICES', 'kubernetes externally-visible service portals', NEW],
+  ['filter', 'FORWARD', 'KUBE-EXTERNAL-SERVICES', 'kubernetes externally-visible service portals', NEW],
+  ['filter', 'INPUT', 'KUBE-NODEPORTS', 'kubernetes health check service ports', ''],
+  ['filter', 'FORWARD', 'KUBE-SERVICES', 'kubernetes service portals', NEW],
+  ['filter', 'OUTPUT', 'KUBE-SERVICES', 'kubernetes service portals', NEW],
+  ['filter', 'FORWARD', 'KUBE-FORWARD', 'kubernetes forwarding rules', ''],
+  ['filter', 'INPUT', 'KUBE-PROXY-FIREWALL', 'kubernetes load balancer firewall', NEW],
+  ['filter', 'OUTPUT', 'KUBE-PROXY-FIREWALL', 'kubernetes load balancer firewall', NEW],
+  ['filter', 'FORWARD', 'KUBE-PROXY-FIREWALL', 'kubernetes load balancer firewall', NEW],
+  ['nat', 'OUTPUT', 'KUBE-SERVICES', 'kubernetes service portals', ''],
+  ['nat', 'PREROUTING', 'KUBE-SERVICES', 'kubernetes service portals', ''],
+  ['nat', 'POSTROUTING', 'KUBE-POSTROUTING', 'kubernetes postrouting rules', ''],
+];
+
+export function addBaseChains(text: RestoreText, family: Family, context: RenderContext): void {
+  for (const [table, hook, chain, why, match] of JUMPS) {
+    text.addChain(table, chain);
+    text.addJump(table, hook, [match, comment(why), `-j ${chain}`].filter((part) => part !== '').join(' '));
+  }
+  addForwarding(text);
+  text.addChain('nat', 'KUBE-NODEPORTS');
+  text.addRule('nat', 'KUBE-MARK-MASQ', `-j MARK --or-mark ${MARK}`);
+  text.addRule('nat', 'KUBE-POSTROUTING', `-m mark ! --mark ${MARK}/${MARK} -j RETURN`);
+  // Cleared, so that a packet that passes here again (through a tunnel, say) is not masqueraded twice.
+  text.addRule('nat', 'KUBE-POSTROUTING', `-j MARK --xor-mark ${MARK}`);
+  const why = comment('kubernetes service traffic requiring SNAT');
+  text.addRule('nat', 'KUBE-POSTROUTING', why, '-j MASQUERADE --random-fully');
+  addMarkRemote(text, clusterCIDRsOf(family, context));
+}
+
+/** Node ports come after all addresses: a node port must not take traffic to a service address that the node holds. */
+export function addNodePortDispatch(text: RestoreText, family: Family, { nodePortAddresses }: RenderContext): void {
+  const why = comment('kubernetes service nodeports; NOTE: this must be the last rule in this chain');
+  // The kernel routes 127.0.0.0/8 to other hosts when route_localnet is set; for ::1 there is no such way.
+  const notLoopback = family === 'IPv6' ? '! -d ::1/128' : '';
+  const local = '-m addrtype --dst-type LOCAL -j KUBE-NODEPORTS';
+  if (nodePortAddresses === undefined) {
+    text.addRule('nat', 'KUBE-SERVICES', why, notLoopback, local);
+    return;
+  }
+  const cidrs = disjointCidrs(nodePortAddresses.filter((cidr) => cidr.family === family));
+  for (const { text: cidr, prefixLength } of cidrs) {
+    text.addRule('nat', 'KUBE-SERVICES', why, prefixLength === 0 ? notLoopback : `-d ${cidr}`, local);
+  }
+}
+
+export function clusterCIDRsOf(family: Family, { clusterCIDRs }: RenderContext): string[] {
+  return disjointCidrs(clusterCIDRs.filter((cidr) => cidr.family === family)).map((cidr) => cidr.text);
+}
+
+function addForwarding(text: RestoreText): void {
+  // A packet that conntrack does not know would be sent on with an endpoint's address, and reset the client's connection.
+  text.addRule('filter', 'KUBE-FORWARD', '-m conntrack --ctstate INVALID -j DROP');
+  const rules = comment('kubernetes forwarding rules');
+  text.addRule('filter', 'KUBE-FORWARD', rules, `-m mark --mark ${MARK}/${MARK} -j ACCEPT`);
+  const conntrack = comment('kubernetes forwarding conntrack rule');
+  text.addRule('filter', 'KUBE-FORWARD', conntrack, '-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT');
+}
+
+function addMarkRemote(text: RestoreText, clusterCIDRs: readonly string[]): void {
+  if (clusterCIDRs.length < 2) return;
+  for (const cidr of clusterCIDRs) text.addRule('nat', MARK_REMOTE_CHAIN, `-s ${cidr} -j RETURN`);
+  text.addRule('nat', MARK_REMOTE_CHAIN, '-j KUBE-MARK-MASQ');
+}

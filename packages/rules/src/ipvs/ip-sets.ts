@@ -1,0 +1,79 @@
+/** The sets that the packet filter matches in IPVS mode, under kube-proxy's names. */
+import { compareText, type Family } from '../addresses.ts';
+import type { ServiceRules } from '../service-rules.ts';
+
+const SET_TYPES = {
+  'CLUSTER-IP': 'hash:ip,port',
+  'EXTERNAL-IP': 'hash:ip,port',
+  'EXTERNAL-IP-LOCAL': 'hash:ip,port',
+  'LOAD-BALANCER': 'hash:ip,port',
+  'LOAD-BALANCER-LOCAL': 'hash:ip,port',
+  'LOAD-BALANCER-FW': 'hash:ip,port',
+  'LOAD-BALANCER-SOURCE-CID': 'hash:ip,port,net',
+  'NODE-PORT': 'hash:ip,port',
+  'NODE-PORT-LOCAL': 'hash:ip,port',
+  'LOOP-BACK': 'hash:ip,port,ip',
+  'IPVS-IPS': 'hash:ip',
+} as const;
+export type SetName = keyof typeof SET_TYPES;
+
+/** Room for 100,000 endpoints and more; the kernel grows a set's memory as it fills. */
+const ELEMENTS_MAX = 1_048_576;
+
+/** At most 31 characters, which is the kernel's limit. */
+export function setText(family: Family, name: SetName): string {
+  return family === 'IPv4' ? `KUBE-${name}` : `KUBE-6-${name}`;
+}
+
+/** Lines for `ipset -exist restore`: sets are created where missing, emptied, and filled. */
+export function ipSetLines(
+  family: Family,
+  services: readonly ServiceRules[],
+  nodeAddresses: readonly string[],
+): string[] {
+  const members = new Map<SetName, Set<string>>();
+  for (const rules of services) {
+    for (const [name, member] of membersOf(rules, nodeAddresses)) {
+      members.set(name, (members.get(name) ?? new Set()).add(member));
+    }
+  }
+  const inet = family === 'IPv4' ? 'inet' : 'inet6';
+  return (Object.keys(SET_TYPES) as SetName[]).flatMap((name) => {
+    const set = setText(family, name);
+    const sorted = [...(members.get(name) ?? [])].sort(compareText);
+    const create = `create ${set} ${SET_TYPES[name]} family ${inet} maxelem ${ELEMENTS_MAX}`;
+    return [create, `flush ${set}`, ...sorted.map((member) => `add ${set} ${member}`)];
+  });
+}
+
+type Member = readonly [set: SetName, member: string];
+
+function membersOf(rules: ServiceRules, nodeAddresses: readonly string[]): Member[] {
+  const { protocol, port, nodePort, clusterIPs, externalIPs, loadBalancerVIPs } = rules;
+  const isLocal = rules.external.policy === 'Local';
+  const key = (address: string): string => `${address},${protocol}:${port}`;
+  const members: Member[] = clusterIPs.map((address) => ['CLUSTER-IP', key(address)]);
+  for (const address of externalIPs) members.push([isLocal ? 'EXTERNAL-IP-LOCAL' : 'EXTERNAL-IP', key(address)]);
+  for (const address of loadBalancerVIPs) {
+    members.push(['LOAD-BALANCER', key(address)]);
+    if (isLocal) members.push(['LOAD-BALANCER-LOCAL', key(address)]);
+    if (rules.sourceRanges.length > 0) members.push(['LOAD-BALANCER-FW', key(address)]);
+    for (const range of rules.sourceRanges.flatMap(halves)) {
+      members.push(['LOAD-BALANCER-SOURCE-CID', `${key(address)},${range}`]);
+    }
+  }
+  for (const address of nodePort === undefined ? [] : nodeAddresses) {
+    members.push([isLocal ? 'NODE-PORT-LOCAL' : 'NODE-PORT', `${address},${protocol}:${nodePort}`]);
+  }
+  for (const endpoint of [...rules.cluster, ...rules.local]) {
+    members.push(['LOOP-BACK', `${endpoint.address},${protocol}:${endpoint.port},${endpoint.address}`]);
+  }
+  for (const address of [...clusterIPs, ...externalIPs, ...loadBalancerVIPs]) members.push(['IPVS-IPS', address]);
+  return members;
+}
+
+/** ipset has no prefix of length 0. */
+function halves(range: string): string[] {
+  if (range === '0.0.0.0/0') return ['0.0.0.0/1', '128.0.0.0/1'];
+  return range === '::/0' ? ['::/1', '8000::/1'] : [range];
+}

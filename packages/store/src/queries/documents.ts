@@ -1,0 +1,82 @@
+/** Derived documents as they were at a revision. */
+import type { DerivedMessage, Layer, LayerDocuments, ServiceKey, Skipped } from '@signalbox/contracts';
+import { compiledQuery } from '../compiled-query.ts';
+import type { Store } from '../store.ts';
+import { isAfter, type Place, START } from './place.ts';
+
+export interface StoredDocument<L extends Layer = Layer> {
+  readonly key: ServiceKey;
+  /** From which on this is the layer's document. */
+  readonly revision: number;
+  readonly changedAtMs: number;
+  /** Null when all that the service has in this layer had to be left out. */
+  readonly document: LayerDocuments[L] | null;
+  readonly skipped: readonly Skipped[];
+}
+
+export interface DocumentFilter<L extends Layer> {
+  readonly layer: L;
+  readonly cluster?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly after?: Place | undefined;
+  readonly revision: number;
+  readonly limit: number;
+}
+
+const COLUMNS = ['cluster', 'namespace', 'name', 'from_revision', 'data'] as const;
+
+const documentByKey = compiledQuery(
+  (builder, layer: Layer, cluster: string, namespace: string, name: string, from: number, to: number) =>
+    builder
+      .selectFrom('document_versions')
+      .innerJoin('contents', 'contents.id', 'content_id')
+      .select(COLUMNS)
+      .where('layer', '=', layer)
+      .where('cluster', '=', cluster)
+      .where('namespace', '=', namespace)
+      .where('name', '=', name)
+      .where('from_revision', '<=', from)
+      .where('to_revision', '>', to),
+);
+
+export function documentAt<L extends Layer>(
+  store: Store,
+  { layer, key, revision }: { layer: L; key: ServiceKey; revision: number },
+): StoredDocument<L> | undefined {
+  const row = documentByKey(store, layer, key.cluster, key.namespace, key.name, revision, revision);
+  return row === undefined ? undefined : parseRow(row);
+}
+
+/** In the order of cluster, namespace, name. */
+export function listDocuments<L extends Layer>(store: Store, filter: DocumentFilter<L>): StoredDocument<L>[] {
+  const { cluster, namespace, after, revision } = filter;
+  const rows = store.all(
+    store.builder
+      .selectFrom('document_versions')
+      .innerJoin('contents', 'contents.id', 'content_id')
+      .select(COLUMNS)
+      .where('layer', '=', filter.layer)
+      .$if(cluster !== undefined, (query) => query.where('cluster', '=', cluster ?? ''))
+      .$if(namespace !== undefined, (query) => query.where('namespace', '=', namespace ?? ''))
+      .$if(after !== undefined, (query) => query.where(isAfter(after ?? START, filter)))
+      .where('from_revision', '<=', revision)
+      .where('to_revision', '>', revision)
+      .orderBy('cluster')
+      .orderBy('namespace')
+      .orderBy('name')
+      .limit(filter.limit),
+  );
+  return rows.map((row) => parseRow<L>(row));
+}
+
+function parseRow<L extends Layer>(row: ServiceKey & { from_revision: number; data: string }): StoredDocument<L> {
+  const { cluster, namespace, name } = row;
+  const message = JSON.parse(row.data) as DerivedMessage<LayerDocuments[L] | null>;
+  return {
+    key: { cluster, namespace, name },
+    revision: row.from_revision,
+    changedAtMs: message.changedAtMs,
+    document: message.document ?? null,
+    skipped: message.skipped,
+  };
+}

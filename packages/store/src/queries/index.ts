@@ -1,0 +1,5 @@
+export * from './clusters.ts';
+export * from './documents.ts';
+export * from './objects.ts';
+export type { Place } from './place.ts';
+export * from './revisions.ts';

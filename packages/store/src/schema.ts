@@ -1,0 +1,65 @@
+/** Tables of the store as TypeScript sees them; the migrations say the same to SQLite. */
+import type { ChangeEvent, ChangeOperation, Layer, ObjectKind, SourceKind, StreamName } from '@signalbox/contracts';
+import type { Generated } from 'kysely';
+
+/** `to_revision` of a version that is still valid. */
+export const STILL_VALID = Number.MAX_SAFE_INTEGER;
+/**
+ * `to_revision` of a document whose tombstone has come but not yet the watermark that covers it. A tombstone carries no
+ * revision, so the removal takes effect at that watermark, together with all else that it covers.
+ */
+export const REMOVAL_PENDING = Number.MAX_SAFE_INTEGER - 1;
+
+interface Version {
+  readonly from_revision: number;
+  readonly to_revision: number;
+  /** ObjectMessage or DerivedMessage, as received. */
+  readonly content_id: number;
+}
+
+interface ObjectVersionTable extends Version {
+  readonly kind: ObjectKind;
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Of the subject. A slice that moves to another service has two subjects for a moment, told apart by this. */
+  readonly partition: string;
+}
+
+interface DocumentVersionTable extends Version {
+  readonly layer: Layer;
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface RevisionTable {
+  readonly revision: number;
+  readonly at_ms: number;
+  readonly operation: ChangeOperation;
+  readonly kind: ObjectKind;
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+interface LayerClustersTable {
+  readonly id: Generated<number>;
+  readonly layer: Layer;
+  readonly from_revision: number;
+  readonly to_revision: number;
+  readonly clusters: string;
+}
+
+export interface Schema {
+  readonly contents: { readonly id: Generated<number>; readonly data: string };
+  readonly object_versions: ObjectVersionTable;
+  readonly document_versions: DocumentVersionTable;
+  readonly revisions: RevisionTable;
+  readonly watermarks: { readonly layer: Layer; readonly revision: number; readonly skipped_services: number };
+  readonly layer_clusters: LayerClustersTable;
+  readonly positions: { readonly stream: StreamName; readonly log_id: string; readonly sequence: number };
+  readonly settings: { readonly key: 'epoch' | 'horizon'; readonly value: string };
+  readonly source_statuses: { readonly cluster: string; readonly kind: SourceKind; readonly data: string };
+  readonly changes: { readonly id: Generated<number>; readonly event: ChangeEvent; readonly data: string };
+}

@@ -1,0 +1,91 @@
+import * as contracts from '@signalbox/contracts';
+import { expect, test } from 'vitest';
+import { ask, openApi } from './ask.ts';
+import { openWorld } from './world.ts';
+
+type Schema = Parameters<typeof contracts.listSchema>[0];
+
+interface MediaType {
+  readonly schema?: object;
+  readonly example?: unknown;
+}
+interface Operation {
+  readonly summary?: string;
+  readonly tags?: readonly string[];
+  readonly parameters?: readonly { name: string; in: string; required?: boolean; schema: object }[];
+  readonly responses: Readonly<Record<string, { description: string; content?: Record<string, MediaType> }>>;
+}
+interface OpenApiDocument {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, object>> };
+}
+
+/** Pages for people, and what they load. */
+const UNDOCUMENTED = /^\/(docs(\/.*)?|openapi\.json)?$/;
+
+async function readDocument() {
+  await using world = await openWorld();
+  using api = openApi(world);
+  const { body } = await ask<OpenApiDocument>(api, '/openapi.json');
+  return { document: body, routes: api.app.routes };
+}
+
+test('every route is documented', async () => {
+  const { document, routes } = await readDocument();
+  const served = routes
+    .filter(({ method, path }) => method === 'GET' && !UNDOCUMENTED.test(path))
+    .map(({ path }) => path.replace(/:(\w+)/g, '{$1}'));
+  expect(Object.keys(document.paths).sort()).toEqual([...new Set(served)].sort());
+  expect(document.openapi).toBe('3.1.0');
+});
+
+test('every operation says what it is for, and names each parameter of its path', async () => {
+  const { document } = await readDocument();
+  for (const [path, { get }] of Object.entries(document.paths)) {
+    expect(get?.summary, path).toBeTruthy();
+    expect(get?.tags, path).toHaveLength(1);
+    const inPath = (get?.parameters ?? []).filter((parameter) => parameter.in === 'path');
+    expect(inPath.map(({ name }) => `{${name}}`).sort()).toEqual([...path.matchAll(/\{\w+\}/g)].map(String).sort());
+    expect(inPath.every(({ required }) => required)).toBe(true);
+  }
+});
+
+test('every reference of the document leads somewhere', async () => {
+  const { document } = await readDocument();
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)];
+  expect(references.length).toBeGreaterThan(10);
+  for (const [, name] of references) expect(document.components.schemas).toHaveProperty(name ?? '');
+});
+
+test('every answer has an example, and the schema accepts it', async () => {
+  const { document } = await readDocument();
+  for (const [path, { get }] of Object.entries(document.paths)) {
+    for (const [type, media] of Object.entries(get?.responses['200']?.content ?? {})) {
+      expect(media.example, `${path} ${type}`).toBeDefined();
+      if (type === 'application/json') schemaOf(path).parse(media.example);
+    }
+  }
+});
+
+/** The schema that a route's answer is made with. */
+function schemaOf(path: string): Schema {
+  const schemas: Record<string, Schema> = {
+    '/v1/clusters': contracts.listSchema(contracts.clusterSchema),
+    '/v1/clusters/{cluster}': contracts.clusterSchema,
+    '/v1/services': contracts.listSchema(contracts.serviceSummarySchema),
+    '/v1/clusters/{cluster}/namespaces/{namespace}/services/{name}': contracts.serviceDetailSchema,
+    '/v1/nodes': contracts.listSchema(contracts.nodeSchema),
+    '/v1/clusters/{cluster}/nodes/{node}/rules': contracts.nodeRulesSchema,
+    '/v1/zones': contracts.listSchema(contracts.zoneSummarySchema),
+    '/v1/clusters/{cluster}/zones/{zone}': contracts.zoneDetailSchema,
+    '/v1/registrations': contracts.listSchema(contracts.registrationItemSchema),
+    '/v1/revisions': contracts.listSchema(contracts.revisionSchema),
+    '/v1/revisions/{revision}': contracts.revisionDetailSchema,
+    '/healthz': contracts.healthSchema,
+    '/readyz': contracts.readinessSchema,
+  };
+  const schema = schemas[path];
+  if (schema === undefined) throw new Error(`no schema is named for ${path}`);
+  return schema;
+}
