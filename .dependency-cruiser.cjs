@@ -21,7 +21,9 @@ module.exports = {
       name: 'pure-packages-import-no-io',
       severity: 'error',
       from: { path: pure, pathNot: '\\.test\\.ts$' },
-      to: { pathNot: ['^packages/(rules|zones|registrations|contracts)/', 'node_modules/ipaddr\\.js/'] },
+      to: {
+        pathNot: ['^packages/(rules|zones|registrations|contracts)/', 'node_modules/ipaddr\\.js/', '^(node:)?crypto$'],
+      },
     },
     {
       name: 'pure-packages-do-not-import-each-other',

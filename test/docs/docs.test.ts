@@ -51,7 +51,7 @@ describe.each(SERVICES)('README of %s', (service) => {
     });
     const flags = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map((match) => match[1]);
     const listed = [...text.matchAll(/^\| `(--[a-z-]+)/gm)].map((match) => match[1]);
-    expect(listed.sort()).toEqual(flags.filter((flag) => flag !== '--help').sort());
+    expect(new Set(listed)).toEqual(new Set(flags.filter((flag) => flag !== '--help')));
   });
 });
 

@@ -12,8 +12,20 @@ function parse(...args: string[]): SourceFlags {
 describe('flags', () => {
   test('a context belongs to the kubeconfig before it; a kubeconfig alone means its current context', () => {
     const { requests } = parse(
-      ...['--context', 'home', '--kubeconfig', 'a.yaml', '--context', 'eu', '--context', 'us'],
-      ...['--kubeconfig', 'b.yaml', '--manifests', 'shop=./shop', '--in-cluster', 'here'],
+      '--context',
+      'home',
+      '--kubeconfig',
+      'a.yaml',
+      '--context',
+      'eu',
+      '--context',
+      'us',
+      '--kubeconfig',
+      'b.yaml',
+      '--manifests',
+      'shop=./shop',
+      '--in-cluster',
+      'here',
     );
     const kubernetes = { type: 'kubernetes', isInCluster: false };
     expect(requests).toEqual([

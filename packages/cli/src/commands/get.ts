@@ -17,7 +17,7 @@ import type { CliIo } from '../io.ts';
 import { type Column, formatTable } from '../table.ts';
 import { formatService } from './service-text.ts';
 
-export const DEFAULT_API = 'http://127.0.0.1:7070';
+const DEFAULT_API = 'http://127.0.0.1:7070';
 
 interface GetOptions {
   readonly api: string;
