@@ -54,14 +54,7 @@ function membersOf(rules: ServiceRules, nodeAddresses: readonly string[]): Membe
   const key = (address: string): string => `${address},${protocol}:${port}`;
   const members: Member[] = clusterIPs.map((address) => ['CLUSTER-IP', key(address)]);
   for (const address of externalIPs) members.push([isLocal ? 'EXTERNAL-IP-LOCAL' : 'EXTERNAL-IP', key(address)]);
-  for (const address of loadBalancerVIPs) {
-    members.push(['LOAD-BALANCER', key(address)]);
-    if (isLocal) members.push(['LOAD-BALANCER-LOCAL', key(address)]);
-    if (rules.sourceRanges.length > 0) members.push(['LOAD-BALANCER-FW', key(address)]);
-    for (const range of rules.sourceRanges.flatMap(halves)) {
-      members.push(['LOAD-BALANCER-SOURCE-CID', `${key(address)},${range}`]);
-    }
-  }
+  members.push(...loadBalancerMembers(rules, isLocal));
   for (const address of nodePort === undefined ? [] : nodeAddresses) {
     members.push([isLocal ? 'NODE-PORT-LOCAL' : 'NODE-PORT', `${address},${protocol}:${nodePort}`]);
   }
@@ -70,6 +63,18 @@ function membersOf(rules: ServiceRules, nodeAddresses: readonly string[]): Membe
   }
   for (const address of [...clusterIPs, ...externalIPs, ...loadBalancerVIPs]) members.push(['IPVS-IPS', address]);
   return members;
+}
+
+function loadBalancerMembers(rules: ServiceRules, isLocal: boolean): Member[] {
+  return rules.loadBalancerVIPs.flatMap((address): Member[] => {
+    const key = `${address},${rules.protocol}:${rules.port}`;
+    return [
+      ['LOAD-BALANCER', key],
+      ...(isLocal ? [['LOAD-BALANCER-LOCAL', key] as const] : []),
+      ...(rules.sourceRanges.length > 0 ? [['LOAD-BALANCER-FW', key] as const] : []),
+      ...rules.sourceRanges.flatMap(halves).map((range) => ['LOAD-BALANCER-SOURCE-CID', `${key},${range}`] as const),
+    ];
+  });
 }
 
 /** ipset has no prefix of length 0. */
