@@ -10,5 +10,6 @@ export {
   type WriterOptions,
 } from './message-writer.ts';
 export type { RecordGroup } from './records.ts';
+export * from './transfer/index.ts';
 export { zoneFileText } from './zone-file-text.ts';
 export { type IndexedCluster, ZoneIndex } from './zone-index.ts';

@@ -20,11 +20,14 @@ interface NameNode {
 
 export class NameTree {
   readonly #nodes = new Map<string, NameNode>();
+  /** What names had before they changed; undefined while nobody wants to know. */
+  #before: Map<string, readonly RecordGroup[]> | undefined;
 
   /** What the owner has at this name, from now on; an empty list is nothing. */
   put(owner: string, name: string, records: readonly DnsRecord[]): void {
     const known = this.#nodes.get(name)?.contributions.find((contribution) => contribution.owner === owner);
     if (haveEqualData(known?.records ?? [], records)) return;
+    if (this.#before?.has(name) === false) this.#before.set(name, this.groups(name) ?? []);
     const node = this.#nodes.get(name) ?? this.#create(name);
     node.groups = undefined;
     node.contributions = node.contributions.filter((contribution) => contribution.owner !== owner);
@@ -38,6 +41,13 @@ export class NameTree {
     if (node === undefined) return undefined;
     node.groups ??= groupsOfName(node.contributions.flatMap((contribution) => contribution.records));
     return node.groups;
+  }
+
+  /** Names changed since the last call, with what they had then; from the first call on changes are kept for this. */
+  takeChanges(): ReadonlyMap<string, readonly RecordGroup[]> {
+    const changes = this.#before ?? new Map<string, readonly RecordGroup[]>();
+    this.#before = new Map();
+    return changes;
   }
 
   names(): IterableIterator<string> {
