@@ -9,6 +9,7 @@ export {
   TYPE_NUMBERS,
   type WriterOptions,
 } from './message-writer.ts';
+export { isBelowOrEqual } from './names.ts';
 export type { RecordGroup } from './records.ts';
 export * from './transfer/index.ts';
 export { zoneFileText } from './zone-file-text.ts';

@@ -3,6 +3,8 @@ import type { DnsRecord } from '@signalbox/contracts';
 import { wireRecord } from './wire-records.ts';
 import { WireWriter } from './wire-writer.ts';
 
+export const TYPE_IXFR = 251;
+export const TYPE_AXFR = 252;
 const OPCODE_NOTIFY = 4;
 const FLAG_AA = 0x0400;
 const TYPE_SOA = 6;

@@ -19,27 +19,34 @@ export function incrementalRecords(soa: SoaRecord, fromSerial: number, delta: Zo
 }
 
 /**
- * As few messages as hold the records, each written when it is asked for. Records never change, so a zone that changes
- * while it is sent is still sent as it was. `reservedBytes` stay free in each, for a signature.
+ * Messages that hold the records, each written when it is asked for. Records never change, so a zone that changes while it
+ * is sent is still sent as it was.
  */
 export function* transferMessages(
   records: readonly DnsRecord[],
-  options: WriterOptions & { readonly reservedBytes: number },
+  options: WriterOptions,
   header: Pick<ResponseHeader, 'id' | 'opcode' | 'isRecursionDesired'>,
 ): Generator<Uint8Array> {
   const finished = { ...header, isAuthoritative: true, code: 0 };
-  const aWriter = () => new MessageWriter({ ...options, maxBytes: MESSAGE_BYTES - options.reservedBytes });
+  const aWriter = () => new MessageWriter({ ...options, maxBytes: Math.min(options.maxBytes, MESSAGE_BYTES) });
   let writer = aWriter();
   let isEmpty = true;
   for (const record of records) {
     if (!writer.writeRecord('answer', record) && !isEmpty) {
       yield writer.finish(finished);
       writer = aWriter();
-      writer.writeRecord('answer', record);
+      // A record that is longer than all that gets a message of its own.
+      if (!writer.writeRecord('answer', record)) writer = withRecord(record, options);
     }
     isEmpty = false;
   }
   yield writer.finish(finished);
+}
+
+function withRecord(record: DnsRecord, options: WriterOptions): MessageWriter {
+  const writer = new MessageWriter(options);
+  writer.writeRecord('answer', record);
+  return writer;
 }
 
 /** All records in one message, for UDP; undefined when they do not fit. */

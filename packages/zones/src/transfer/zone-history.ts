@@ -5,7 +5,7 @@
  */
 import type { DnsRecord } from '@signalbox/contracts';
 import { isLaterSerial } from './serials.ts';
-import { combineDeltas, isEmptyDelta, type ZoneDelta } from './zone-delta.ts';
+import { combineDeltas, EMPTY_DELTA, isEmptyDelta, type ZoneDelta } from './zone-delta.ts';
 
 export interface HistoryLimits {
   readonly maxSteps: number;
@@ -62,7 +62,7 @@ export class ZoneHistory {
 
   /** Everything since that serial as one delta (RFC 1995 §5); undefined when it is not known. */
   since(serial: number): ZoneDelta | undefined {
-    if (serial === this.#serial) return combineDeltas([]);
+    if (serial === this.#serial) return EMPTY_DELTA;
     const at = this.#steps.findIndex((step) => step.fromSerial === serial);
     return at === -1 ? undefined : combineDeltas(this.#steps.slice(at).map((step) => step.delta));
   }
