@@ -41,6 +41,19 @@ describe.each(SECONDARIES)('a secondary', (program, startSecondary) => {
     expect(await transferCount(lab, 'incremental')).toBeGreaterThanOrEqual(38);
   });
 
+  programTest(program, 'takes the whole zone again when our server has lost its history', async () => {
+    const { lab, secondary } = await aPair();
+    await lab.services.change(10);
+    await waitForSerial(secondary, lab.services.revision);
+    await lab.server.stop();
+    await lab.services.change(10);
+    const again = await lab.restart();
+    await waitForSerial(secondary, lab.services.revision);
+    expect(await transferCount(again, 'incremental')).toBe(0);
+    expect(await transferCount(again, 'whole')).toBe(1);
+    expect(await zoneLines(secondary.port)).toEqual(await again.lines());
+  });
+
   programTest(program, 'with another secret gets nothing', async () => {
     const { lab, secondary } = await aPair({ secret: ANOTHER_SECRET });
     await waitFor(async () => (await lab.registry.metrics()).includes('rcode="NOTAUTH"'), 'a request to be refused');

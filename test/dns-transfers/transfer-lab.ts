@@ -27,6 +27,9 @@ export interface TransferLab extends DnsLab {
   readonly services: RandomServices;
   /** Our zone as it is served now. */
   lines(zone?: string): Promise<string[]>;
+  /** Another server on the same log. */
+  replica(): Promise<TransferLab>;
+  /** Stops this server; the next one has its port. */
   restart(): Promise<TransferLab>;
 }
 
@@ -34,17 +37,19 @@ export async function aTransferLab(options: Partial<DnsServerOptions> = {}): Pro
   const log = openSqliteEventLog({ path: ':memory:' });
   cleanups.push(() => log.close());
   const services = new RandomServices(log, 20_260_101);
-  const start = async (): Promise<TransferLab> => {
-    const settings = { tsigKeys: [TEST_KEY], transferTo: [`127.0.0.0/8,key=${KEY.name}`], timings: TIMINGS };
+  const start = async (port = 0): Promise<TransferLab> => {
+    const listen = [{ address: '127.0.0.1', port }];
+    const settings = { listen, tsigKeys: [TEST_KEY], transferTo: [`127.0.0.0/8,key=${KEY.name}`], timings: TIMINGS };
     const lab = await startDnsLab({ ...settings, serverAddresses: ['10.96.0.10'], ...options }, log);
     cleanups.push(() => lab.server.stop());
     return {
       ...lab,
       services,
       lines: (zone) => zoneLines(lab.port, zone, DIG_KEY),
+      replica: () => start(),
       restart: async () => {
         await lab.server.stop();
-        return await start();
+        return await start(lab.port);
       },
     };
   };
