@@ -14,7 +14,7 @@ import type {
   ZoneDetail,
   ZoneSummary,
 } from '@signalbox/contracts';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { ask, openApi } from './ask.ts';
 import {
   aCluster,
@@ -211,8 +211,10 @@ describe('the past', () => {
     await world.projector.processAll();
     const future = await ask<Problem>(api, '/v1/services?revision=999999');
     expect([future.status, future.body.code]).toEqual([400, 'invalid']);
-    const past = await ask<Problem>(api, '/v1/services?revision=3');
-    expect([past.status, past.body.code]).toEqual([410, 'expired']);
+    await vi.waitFor(async () => {
+      const past = await ask<Problem>(api, '/v1/services?revision=3');
+      expect([past.status, past.body.code]).toEqual([410, 'expired']);
+    }, 10_000);
     expect((await ask(api, '/v1/revisions/3')).status).toBe(410);
   });
 });
