@@ -122,6 +122,14 @@ describe('on the example', () => {
     expect(past.summary.clusterIPs).toContain(address);
   });
 
+  test('history is kept for as long as it is told', async () => {
+    const plane = await up('--history-revisions', '0');
+    const { revision } = await getJson<List<ServiceSummary>>(plane, '/v1/services');
+    const past = async () => (await fetch(`${plane.api}/v1/services?revision=${revision - 1}`)).status;
+    await expect.poll(past, POLL).toBe(410);
+    expect((await fetch(`${plane.api}/v1/services?revision=${revision}`)).status).toBe(200);
+  });
+
   test('a restart goes on with the same revisions, and publishes nothing', async () => {
     const first = await up();
     const before = await revisions(first);

@@ -7,6 +7,9 @@ import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
 import {
   createLogger,
   formatAddress,
+  type HistorySettings,
+  historyOptions,
+  historyRetentionOf,
   LOG_LEVELS,
   type LogLevel,
   parseListenAddress,
@@ -20,7 +23,7 @@ import type { CliIo } from '../io.ts';
 import { LiveStatus, type PlaneFacts } from '../live-status.ts';
 import type { Plane } from '../plane.ts';
 
-interface UpOptions {
+interface UpOptions extends HistorySettings {
   readonly dataDir: string;
   readonly apiListen: string;
   readonly dnsListen: string;
@@ -33,6 +36,7 @@ interface UpOptions {
 export function addUpCommand(program: Command, io: CliIo): void {
   const command = program.command('up').description('run the whole control plane in this process');
   const readSources = addSourceOptions(command);
+  for (const option of historyOptions()) command.addOption(option);
   command
     .addOption(settingOption('--data-dir <path>', 'where the event log and the store are kept').default('.signalbox'))
     .addOption(settingOption('--api-listen <address>', 'address of the HTTP API').default('127.0.0.1:7070'))
@@ -72,6 +76,7 @@ async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise
     ...(options.dnsListen === 'off' ? {} : { dnsListen: parseListenAddress(options.dnsListen) }),
     dnsTtlSeconds: options.dnsTtl,
     clusterCIDRs: options.clusterCidr,
+    historyRetention: historyRetentionOf(options),
     logger,
     onStatus: (sourceStatus) => status.noteStatus(sourceStatus),
   });
