@@ -7,6 +7,9 @@ export class ApiClient {
   readonly #baseUrl: string;
 
   constructor(baseUrl: string) {
+    if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
+      throw new SignalboxError('invalid', `--api: "${baseUrl}" is not a URL like http://127.0.0.1:7070`);
+    }
     this.#baseUrl = baseUrl.replace(/\/$/, '');
   }
 

@@ -9,7 +9,7 @@ import {
   SignalboxError,
 } from '@signalbox/contracts';
 import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
-import { wholeNumber } from '@signalbox/kit';
+import { networkList, wholeNumber } from '@signalbox/kit';
 import { compileProxyPlan, renderRules, rulesNodeOf } from '@signalbox/rules';
 import { assembleZones, compileRecordSet, type Zone, zoneFileText } from '@signalbox/zones';
 import { type Command, Option } from 'commander';
@@ -51,7 +51,7 @@ function addRulesCommand(render: Command, io: CliIo): void {
     .addOption(
       new Option('--family <family>', 'address family (default: both for nftables, else ipv4)').choices(RULES_FAMILIES),
     )
-    .option('--cluster-cidr <cidrs>', 'pod networks, separated by commas', (text) => text.split(','), [])
+    .option('--cluster-cidr <cidrs>', 'pod networks, separated by commas', networkList, [])
     .addHelpText('after', RULES_EXAMPLES)
     .action(async (options: RulesOptions) => {
       const cluster = await readCluster(readSources(), options, io);
