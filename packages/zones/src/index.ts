@@ -10,5 +10,9 @@ export {
   type WriterOptions,
 } from './message-writer.ts';
 export type { RecordGroup } from './records.ts';
+export { TYPE_NAMES } from './type-names.ts';
+export { AnswerCache, type KeptAnswer } from './wire/answer-cache.ts';
+export { WireQuestion } from './wire/wire-question.ts';
+export { skipWireName, uint16, wireRecords } from './wire/wire-records.ts';
 export { zoneFileText } from './zone-file-text.ts';
 export { type IndexedCluster, ZoneIndex } from './zone-index.ts';

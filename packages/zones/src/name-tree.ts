@@ -20,6 +20,12 @@ interface NameNode {
 
 export class NameTree {
   readonly #nodes = new Map<string, NameNode>();
+  readonly #onChange: (name: string) => void;
+
+  /** `onChange` is told every name that got other records, or came into being, or ceased to exist. */
+  constructor(onChange: (name: string) => void = () => {}) {
+    this.#onChange = onChange;
+  }
 
   /** What the owner has at this name, from now on; an empty list is nothing. */
   put(owner: string, name: string, records: readonly DnsRecord[]): void {
@@ -29,6 +35,7 @@ export class NameTree {
     node.groups = undefined;
     node.contributions = node.contributions.filter((contribution) => contribution.owner !== owner);
     if (records.length > 0) node.contributions.push({ owner, records });
+    this.#onChange(name);
     this.#removeIfEmpty(name, node);
   }
 
@@ -47,6 +54,7 @@ export class NameTree {
   #create(name: string): NameNode {
     const node: NameNode = { contributions: [], children: 0, groups: undefined };
     this.#nodes.set(name, node);
+    this.#onChange(name);
     const parent = parentOf(name);
     if (parent !== undefined) (this.#nodes.get(parent) ?? this.#create(parent)).children += 1;
     return node;
@@ -55,6 +63,7 @@ export class NameTree {
   #removeIfEmpty(name: string, node: NameNode): void {
     if (node.contributions.length > 0 || node.children > 0) return;
     this.#nodes.delete(name);
+    this.#onChange(name);
     const parentName = parentOf(name);
     const parent = parentName === undefined ? undefined : this.#nodes.get(parentName);
     if (parentName === undefined || parent === undefined) return;
