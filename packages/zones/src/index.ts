@@ -9,7 +9,9 @@ export {
   TYPE_NUMBERS,
   type WriterOptions,
 } from './message-writer.ts';
+export { isBelowOrEqual } from './names.ts';
 export type { RecordGroup } from './records.ts';
+export * from './transfer/index.ts';
 export { TYPE_NAMES } from './type-names.ts';
 export { AnswerCache, type KeptAnswer } from './wire/answer-cache.ts';
 export { WireQuestion } from './wire/wire-question.ts';

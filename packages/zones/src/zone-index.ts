@@ -27,6 +27,12 @@ interface ZoneStatus extends ServedZone {
   readonly recordCount: number;
 }
 
+interface NameChangeInZone {
+  readonly name: string;
+  readonly zone: string | undefined;
+  readonly before: readonly RecordGroup[];
+}
+
 interface ClusterEntry {
   readonly recordSets: Map<string, RecordSet>;
   /** Zone of the cluster's domain while its records are in the tree. */
@@ -142,6 +148,19 @@ export class ZoneIndex {
     const isInZone = (name: string) => isBelowOrEqual(name, zoneName) && this.#zoneOf(name)?.name === zoneName;
     const names = [...this.#tree.names()].filter((name) => name !== zoneName && isInZone(name));
     return [...apex, ...names.flatMap((name) => this.#tree.groups(name) ?? [])];
+  }
+
+  /** What a name has; empty when there is no such name, or nothing there. */
+  groupsAt(name: string): readonly RecordGroup[] {
+    return this.#tree.groups(name) ?? [];
+  }
+
+  /**
+   * Names changed since the last call, each with the zone it is in now and what it had before. Changes are kept for this
+   * from the first call on, so whoever begins to call must go on.
+   */
+  takeChanges(): NameChangeInZone[] {
+    return [...this.#tree.takeChanges()].map(([name, before]) => ({ name, before, zone: this.#zoneOf(name)?.name }));
   }
 
   #cluster(name: string): ClusterEntry {
