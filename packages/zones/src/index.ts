@@ -9,6 +9,15 @@ export {
   TYPE_NUMBERS,
   type WriterOptions,
 } from './message-writer.ts';
-export type { RecordGroup } from './records.ts';
+export {
+  compileResolvConf,
+  DNS_POLICIES,
+  type DnsPolicy,
+  type PodDns,
+} from './pod-view/compile-resolv-conf.ts';
+export { compileServiceEnv, type ServiceEnv } from './pod-view/compile-service-env.ts';
+export { parseResolvConf, type ResolvConf, resolvConfText } from './pod-view/resolv-conf.ts';
+export { resolveName } from './pod-view/resolve-name.ts';
+export { type RecordGroup, recordData } from './records.ts';
 export { zoneFileText } from './zone-file-text.ts';
 export { type IndexedCluster, ZoneIndex } from './zone-index.ts';

@@ -40,6 +40,11 @@ export class NameTree {
     return node.groups;
   }
 
+  /** Who has something at this name. */
+  contributions(name: string): readonly { readonly owner: string; readonly records: readonly DnsRecord[] }[] {
+    return this.#nodes.get(name)?.contributions ?? [];
+  }
+
   names(): IterableIterator<string> {
     return this.#nodes.keys();
   }

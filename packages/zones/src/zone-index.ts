@@ -11,7 +11,7 @@ import { type Answer, answerQuestion, type Question, type ServedZone } from './a
 import { apexRecords, REVERSE_ZONES, serialOf, type ZoneSettings } from './assemble-zones.ts';
 import { NameTree } from './name-tree.ts';
 import { isBelowOrEqual, parentOf, parseHostName } from './names.ts';
-import { canonicalRecord, type RecordGroup, recordsByName } from './records.ts';
+import { canonicalRecord, type RecordGroup, recordData, recordsByName } from './records.ts';
 
 export interface IndexedCluster {
   readonly name: string;
@@ -99,6 +99,17 @@ export class ZoneIndex {
       { zoneOf: (name) => this.#zoneOf(name), groups: (name) => this.#tree.groups(name) },
       question,
     );
+  }
+
+  /**
+   * Whose records an answer's record is made of: `cluster/namespace/name`, or `apex of ZONE`. A record that no owner has
+   * as it is (an address behind a port) is everybody's who has records at its name.
+   */
+  originsOf(record: DnsRecord): string[] {
+    const owners = this.#tree.contributions(record.name);
+    const has = (own: DnsRecord) => own.type === record.type && recordData(own) === recordData(record);
+    const exact = owners.filter(({ records }) => records.some(has));
+    return (exact.length > 0 ? exact : owners).map(({ owner }) => owner);
   }
 
   zones(): ZoneStatus[] {
