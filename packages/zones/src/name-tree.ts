@@ -57,6 +57,11 @@ export class NameTree {
     return changes;
   }
 
+  /** Who has something at this name. */
+  contributions(name: string): readonly { readonly owner: string; readonly records: readonly DnsRecord[] }[] {
+    return this.#nodes.get(name)?.contributions ?? [];
+  }
+
   names(): IterableIterator<string> {
     return this.#nodes.keys();
   }

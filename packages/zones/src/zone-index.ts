@@ -11,7 +11,7 @@ import { type Answer, answerQuestion, groupOf, type Question, type ServedZone } 
 import { apexRecords, REVERSE_ZONES, serialOf, type ZoneSettings } from './assemble-zones.ts';
 import { NameTree } from './name-tree.ts';
 import { isBelowOrEqual, parentOf, parseHostName } from './names.ts';
-import { canonicalRecord, type RecordGroup, recordsByName } from './records.ts';
+import { canonicalRecord, type RecordGroup, recordData, recordsByName } from './records.ts';
 import { NameVersions } from './wire/name-versions.ts';
 
 export interface IndexedCluster {
@@ -131,6 +131,17 @@ export class ZoneIndex {
     };
     const soa = (zone: string) => groupOf(this.#tree.groups(zone), 'SOA');
     return { answer: answerQuestion({ zoneOf: (name) => this.#zoneOf(name), groups, soa }, question), names };
+  }
+
+  /**
+   * Whose records an answer's record is made of: `cluster/namespace/name`, or `apex of ZONE`. A record that no owner has
+   * as it is (an address behind a port) is everybody's who has records at its name.
+   */
+  originsOf(record: DnsRecord): string[] {
+    const owners = this.#tree.contributions(record.name);
+    const has = (own: DnsRecord) => own.type === record.type && recordData(own) === recordData(record);
+    const exact = owners.filter(({ records }) => records.some(has));
+    return (exact.length > 0 ? exact : owners).map(({ owner }) => owner);
   }
 
   zones(): ZoneStatus[] {
