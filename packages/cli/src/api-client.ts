@@ -1,12 +1,17 @@
 /** The command line's side of the HTTP API. */
 import { ERROR_CODES, errorText, type List, type Problem, SignalboxError } from '@signalbox/contracts';
 
+export const DEFAULT_API = 'http://127.0.0.1:7070';
+
 export type QueryParameters = Readonly<Record<string, string | number | undefined>>;
 
 export class ApiClient {
   readonly #baseUrl: string;
 
   constructor(baseUrl: string) {
+    if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
+      throw new SignalboxError('invalid', `--api: "${baseUrl}" is not a URL like http://127.0.0.1:7070`);
+    }
     this.#baseUrl = baseUrl.replace(/\/$/, '');
   }
 

@@ -34,6 +34,8 @@ export interface PlaneOptions {
   readonly dnsListen?: ListenAddress;
   readonly dnsTtlSeconds: number;
   readonly clusterCIDRs: readonly string[];
+  /** How far back `?revision=` reaches; what is absent is the store's default. */
+  readonly historyRetention?: { readonly maxRevisions?: number; readonly maxAgeMs?: number };
   readonly logger: Logger;
   readonly onStatus?: (status: SourceStatus) => void;
 }
@@ -108,6 +110,7 @@ async function openLog({ dataDir, natsServers }: PlaneOptions): Promise<EventLog
   return openSqliteEventLog({ path: join(dataDir, 'events.db') });
 }
 
-function apiOptions({ dataDir, apiListen, dnsTtlSeconds, clusterCIDRs }: PlaneOptions) {
-  return { storePath: join(dataDir, 'store.db'), listen: apiListen, ttlSeconds: dnsTtlSeconds, clusterCIDRs };
+function apiOptions({ dataDir, apiListen, dnsTtlSeconds, clusterCIDRs, historyRetention }: PlaneOptions) {
+  const options = { listen: apiListen, ttlSeconds: dnsTtlSeconds, clusterCIDRs };
+  return { ...options, storePath: join(dataDir, 'store.db'), ...(historyRetention && { historyRetention }) };
 }

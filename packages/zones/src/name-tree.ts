@@ -20,8 +20,14 @@ interface NameNode {
 
 export class NameTree {
   readonly #nodes = new Map<string, NameNode>();
+  readonly #onChange: (name: string) => void;
   /** What names had before they changed; undefined while nobody wants to know. */
   #before: Map<string, readonly RecordGroup[]> | undefined;
+
+  /** `onChange` is told every name that got other records, or came into being, or ceased to exist. */
+  constructor(onChange: (name: string) => void = () => {}) {
+    this.#onChange = onChange;
+  }
 
   /** What the owner has at this name, from now on; an empty list is nothing. */
   put(owner: string, name: string, records: readonly DnsRecord[]): void {
@@ -32,6 +38,7 @@ export class NameTree {
     node.groups = undefined;
     node.contributions = node.contributions.filter((contribution) => contribution.owner !== owner);
     if (records.length > 0) node.contributions.push({ owner, records });
+    this.#onChange(name);
     this.#removeIfEmpty(name, node);
   }
 
@@ -50,6 +57,11 @@ export class NameTree {
     return changes;
   }
 
+  /** Who has something at this name. */
+  contributions(name: string): readonly { readonly owner: string; readonly records: readonly DnsRecord[] }[] {
+    return this.#nodes.get(name)?.contributions ?? [];
+  }
+
   names(): IterableIterator<string> {
     return this.#nodes.keys();
   }
@@ -57,6 +69,7 @@ export class NameTree {
   #create(name: string): NameNode {
     const node: NameNode = { contributions: [], children: 0, groups: undefined };
     this.#nodes.set(name, node);
+    this.#onChange(name);
     const parent = parentOf(name);
     if (parent !== undefined) (this.#nodes.get(parent) ?? this.#create(parent)).children += 1;
     return node;
@@ -65,6 +78,7 @@ export class NameTree {
   #removeIfEmpty(name: string, node: NameNode): void {
     if (node.contributions.length > 0 || node.children > 0) return;
     this.#nodes.delete(name);
+    this.#onChange(name);
     const parentName = parentOf(name);
     const parent = parentName === undefined ? undefined : this.#nodes.get(parentName);
     if (parentName === undefined || parent === undefined) return;

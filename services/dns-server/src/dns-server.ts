@@ -2,9 +2,10 @@
 import { failureSignal, type Readiness, type RunningService, type ServiceContext } from '@signalbox/kit';
 import { ZoneIndex } from '@signalbox/zones';
 import { followDerived } from './follow-derived.ts';
-import { type Listener, openListener, reachableAddresses } from './listen.ts';
+import { KeptAnswers } from './kept-answers.ts';
+import { type Answerers, type Listener, openListener, reachableAddresses } from './listen.ts';
 import { createDnsMetrics } from './metrics.ts';
-import { type Protocol, type Responder, respond } from './responder.ts';
+import { type Responder, respond, respondOverUdp } from './responder.ts';
 import { Staleness } from './staleness.ts';
 import { startTransfers, type TransferSettings } from './transfer/start-transfers.ts';
 import type { ListenAddress } from './transport.ts';
@@ -78,13 +79,16 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
 }
 
 async function openListeners(responder: Responder, options: DnsServerOptions): Promise<Listener[]> {
-  const answerOver = (protocol: Protocol) => (packet: Uint8Array, peer: string) =>
-    respond(responder, { packet, protocol, peer });
+  const kept = new KeptAnswers(responder.index, responder);
+  const answerers: Answerers = {
+    udp: (packet, peer) => respondOverUdp(responder, kept, packet, peer),
+    tcp: (packet, peer) => respond(responder, { packet, protocol: 'tcp', peer }),
+  };
   const settings = { idleMs: options.tcpIdleMs ?? 10_000, maxConnections: options.maxTcpConnections ?? 256 };
   const listeners: Listener[] = [];
   try {
     for (const wanted of options.listen) {
-      listeners.push(await openListener(wanted, { udp: answerOver('udp'), tcp: answerOver('tcp') }, settings));
+      listeners.push(await openListener(wanted, answerers, settings));
     }
     return listeners;
   } catch (error) {

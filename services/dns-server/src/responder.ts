@@ -12,19 +12,17 @@ import {
   signAnswers,
   signatureBytes,
   type TsigKey,
-  TYPE_AXFR,
-  TYPE_IXFR,
-  TYPE_NUMBERS,
+  TYPE_NAMES,
   verifyRequest,
   type WriterOptions,
   type ZoneIndex,
 } from '@signalbox/zones';
+import type { KeptAnswers } from './kept-answers.ts';
 import type { DnsMetrics } from './metrics.ts';
 import { parseRequest, type Request, type RequestHeader } from './parse-request.ts';
 import { answerTransfer, type Transfers } from './transfer/answer-transfer.ts';
 import { nowSeconds } from './transfer/dns-client.ts';
-
-export type Protocol = 'udp' | 'tcp';
+import type { Protocol } from './transport.ts';
 
 export interface Responder {
   readonly index: ZoneIndex;
@@ -45,29 +43,28 @@ export interface Incoming {
 
 const FORMERR = 1;
 const SERVFAIL = 2;
+const NXDOMAIN = 3;
 const NOTAUTH = 9;
 const BADVERS = 16;
 const CLASS_IN = 1;
 const MIN_UDP_BYTES = 512;
 const MAX_TCP_BYTES = 65_535;
 
-const TYPE_NAMES = new Map<number, string>([
-  ...Object.entries(TYPE_NUMBERS).map(([name, number]): [number, string] => [number, name]),
-  [TYPE_IXFR, 'IXFR'],
-  [TYPE_AXFR, 'AXFR'],
-  [255, 'ANY'],
-]);
-
-const CODE_NAMES = new Map<number, string>([
-  [0, 'NOERROR'],
-  [1, 'FORMERR'],
-  [2, 'SERVFAIL'],
-  [3, 'NXDOMAIN'],
-  [4, 'NOTIMP'],
-  [5, 'REFUSED'],
-  [NOTAUTH, 'NOTAUTH'],
-  [BADVERS, 'BADVERS'],
-]);
+/** Over UDP: what was answered before is copied, the rest is answered. */
+export function respondOverUdp(
+  responder: Responder,
+  kept: KeptAnswers,
+  packet: Uint8Array,
+  peer: string,
+): Uint8Array | undefined {
+  const answer = kept.find(packet);
+  if (answer === undefined) {
+    const [message] = respond(responder, { packet, protocol: 'udp', peer });
+    return message;
+  }
+  responder.metrics.answers.add('udp', answer.code === 'NOERROR' ? 0 : NXDOMAIN);
+  return kept.copy(answer, packet);
+}
 
 /**
  * The messages to send back: none for what must not be answered, one as a rule, several for a zone transfer. Never
@@ -80,7 +77,7 @@ export function respond(responder: Responder, incoming: Incoming): Iterable<Uint
   const reply =
     parsed.type === 'error' ? errorReply(parsed.header, parsed.code) : checkedReply(responder, incoming, parsed);
   const { metrics } = responder;
-  metrics.requests.inc({ rcode: CODE_NAMES.get(reply.code) ?? 'OTHER', proto: incoming.protocol });
+  metrics.answers.add(incoming.protocol, reply.code);
   metrics.requestDuration.observe((performance.now() - startedAt) / 1000);
   return reply.messages;
 }
@@ -161,7 +158,7 @@ function writerOptions(responder: Responder, { protocol, key }: Incoming, reques
   return {
     maxBytes: maxBytes - (key === undefined ? 0 : signatureBytes(key)),
     question,
-    questionName: spelling,
+    questionName: spelling?.toLowerCase(),
     udpPayloadSize: edns === undefined ? undefined : responder.maxUdpBytes,
   };
 }
