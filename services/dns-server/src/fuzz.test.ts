@@ -1,7 +1,7 @@
 /** Whatever comes in: no throw, no answer longer than asked for, and every answer readable. */
 import type { DnsRecord } from '@signalbox/contracts';
 import { createLogger, createRegistry } from '@signalbox/kit';
-import { ZoneIndex } from '@signalbox/zones';
+import { signMessage, type TsigKey, ZoneIndex } from '@signalbox/zones';
 import dnsPacket, { type Answer, type Packet } from 'dns-packet';
 import { expect, test } from 'vitest';
 import { createDnsMetrics } from './metrics.ts';
@@ -12,6 +12,7 @@ import { createTransferMetrics } from './transfer/transfer-metrics.ts';
 import { TransferRules } from './transfer/transfer-rules.ts';
 import { ZoneVersions } from './transfer/zone-versions.ts';
 
+const KEY: TsigKey = { name: 'k.', algorithm: 'hmac-sha256', secret: new Uint8Array(32), macBytes: 32 };
 const responder = aResponder();
 const OPT = { type: 'OPT', name: '.', udpPayloadSize: 4096, flags: 0, options: [] } as unknown as Answer;
 
@@ -21,6 +22,7 @@ const seeds = [
   aQuestion('_http._tcp.web.cluster.local', 'SRV', { additionals: [OPT] }),
   aQuestion('cluster.local', 'AXFR'),
   aQuestion('nosuch.cluster.local', 'ANY'),
+  signMessage(aQuestion('cluster.local', 'IXFR'), KEY, { nowSeconds: Math.floor(Date.now() / 1000) }).message,
 ];
 
 test.for([
@@ -36,7 +38,7 @@ test.for([
 
 test('the seeds themselves are answered, and truncated', () => {
   const codes = seeds.map((seed) => answersTo(seed)[0]?.[3]).map((byte) => (byte ?? 0xff) & 0xf);
-  expect(codes).toEqual([0, 0, 0, 5, 3]);
+  expect(codes).toEqual([0, 0, 0, 5, 3, 1]);
   expect(answersTo(seeds[0] ?? new Uint8Array())[0]?.length).toBeGreaterThan(480);
 });
 
@@ -125,5 +127,5 @@ function aTransfers(index: ZoneIndex): Transfers {
   versions.advance({ isExact: true });
   const metrics = createTransferMetrics(createRegistry(), versions);
   const logger = createLogger({ component: 'test', level: 'silent' });
-  return { index, versions, rules: new TransferRules(), keys: [], metrics, logger };
+  return { index, versions, rules: new TransferRules(), keys: [KEY], metrics, logger };
 }
