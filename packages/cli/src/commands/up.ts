@@ -73,6 +73,7 @@ async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise
     return await startPlane({
       ...planeOptionsOf(options),
       sources,
+      forget: flags.forget,
       logger,
       onStatus: (sourceStatus) => status.noteStatus(sourceStatus),
     });
