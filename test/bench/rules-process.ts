@@ -103,7 +103,8 @@ function startNft(): { run: Runner; stop: () => void; pid: number } {
   });
   const run: Runner = async ({ input }) => {
     child.stdin.write(`${input.trimEnd().replaceAll('\n', '; ')}\n${DESCRIPTION}\n`);
-    for (let said = ''; !said.includes('datatype'); ) said += String(((await once(child.stdout, 'data')) as [Buffer])[0]);
+    for (let said = ''; !said.includes('datatype'); )
+      said += String(((await once(child.stdout, 'data')) as [Buffer])[0]);
     if (complaint !== '') throw new Error(complaint);
   };
   return { run, stop: () => child.stdin.end(), pid: child.pid ?? 0 };

@@ -27,13 +27,13 @@ console.log(
     [
       { title: 'backend', value: ({ backend }) => backend },
       { title: 'services', value: ({ services }) => services },
-      { title: 'rendered', value: valueOf(({ renderMs }) => seconds(renderMs)) },
-      { title: 'cold start', value: valueOf(({ coldMs }) => seconds(coldMs)) },
-      { title: 'change p50', value: valueOf(({ changesMs }) => milliseconds(percentile(changesMs, 50))) },
-      { title: 'p99', value: valueOf(({ changesMs }) => milliseconds(percentile(changesMs, 99))) },
-      { title: 'of it in node p99', value: valueOf(({ updatesMs }) => milliseconds(percentile(updatesMs, 99))) },
-      { title: 'agent peak', value: valueOf(({ agentPeakMiB }) => `${agentPeakMiB.toFixed(0)} MiB`) },
-      { title: 'nft peak', value: valueOf(({ programPeakMiB }) => `${programPeakMiB.toFixed(0)} MiB`) },
+      { title: 'rendered', value: shown(({ renderMs }) => seconds(renderMs)) },
+      { title: 'cold start', value: shown(({ coldMs }) => seconds(coldMs)) },
+      { title: 'change p50', value: shown(({ changesMs }) => milliseconds(percentile(changesMs, 50))) },
+      { title: 'p99', value: shown(({ changesMs }) => milliseconds(percentile(changesMs, 99))) },
+      { title: 'of it in node p99', value: shown(({ updatesMs }) => milliseconds(percentile(updatesMs, 99))) },
+      { title: 'agent peak', value: shown(({ agentPeakMiB }) => `${agentPeakMiB.toFixed(0)} MiB`) },
+      { title: 'nft peak', value: shown(({ programPeakMiB }) => `${programPeakMiB.toFixed(0)} MiB`) },
     ],
     rows,
   ),
@@ -48,7 +48,7 @@ function measure(backend: string, services: string): RulesMeasurement | string {
   return status === null ? `not done in ${seconds(TIME_LIMIT_MS)}` : `failed with ${status}`;
 }
 
-function valueOf(show: (measured: RulesMeasurement) => string): (row: Row) => string {
+function shown(show: (measured: RulesMeasurement) => string): (row: Row) => string {
   return ({ measured }) => (typeof measured === 'string' ? measured : show(measured));
 }
 

@@ -36,8 +36,8 @@ export class TableBuilder {
     this.#baseChains.push({ name, rules, definition });
   }
 
-  addChain(name: string, rules: readonly string[], definition = ''): void {
-    this.#chains.set(name, { name, rules, definition });
+  addChain(chain: Chain): void {
+    this.#chains.set(chain.name, chain);
   }
 
   addContainer(container: Container): void {
@@ -53,6 +53,11 @@ export class TableBuilder {
     const elements = this.#elements.get(container);
     if (elements === undefined) this.#elements.set(container, [element]);
     else elements.push(element);
+  }
+
+  /** Joined at once: with 100,000 endpoints, what rendering costs is the garbage collection of their strings. */
+  addElements(container: string, elements: readonly string[]): void {
+    if (elements.length > 0) this.addElement(container, elements.join(SEPARATOR));
   }
 
   /**
