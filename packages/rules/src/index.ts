@@ -1,6 +1,13 @@
 export { compileProxyPlan } from './compile-proxy-plan.ts';
 export { IPVS_SCHEDULERS, type IpvsScheduler } from './ipvs/virtual-servers.ts';
 export {
+  NodeRules,
+  type PlanChange,
+  type RemovedEndpoint,
+  type RulesScript,
+  type RulesStep,
+} from './node-rules.ts';
+export {
   type RenderedRules,
   type RenderOptions,
   RULES_BACKENDS,
