@@ -1,4 +1,7 @@
+export type { Family } from './addresses.ts';
 export { compileProxyPlan } from './compile-proxy-plan.ts';
+export { type CompiledRules, compileServiceRules } from './compile-service-rules.ts';
+export { boundedWeights } from './endpoint-weights.ts';
 export { IPVS_SCHEDULERS, type IpvsScheduler } from './ipvs/virtual-servers.ts';
 export {
   NodeRules,
@@ -16,4 +19,4 @@ export {
 } from './render-rules.ts';
 export { rulesNodeOf } from './rules-node.ts';
 export type { RulesNode } from './select-endpoints.ts';
-export type { SkippedOfService } from './service-rules.ts';
+export type { ServiceRules, SkippedOfService, TransportProtocol } from './service-rules.ts';
