@@ -10,6 +10,8 @@ interface NodeFeedOptions {
   readonly logger: Logger;
   /** Undefined: there is no such node (any more). */
   readonly onNode: (node: NodeObject | undefined) => void;
+  /** What the log had of the node has been read; once. */
+  readonly onCaughtUp: () => void;
 }
 
 export class NodeFeed implements StreamReader {
@@ -35,12 +37,7 @@ export class NodeFeed implements StreamReader {
       else if (node.success) this.#options.onNode(node.data);
       else this.#options.logger.warn({ err: node.error, subject }, 'the Node object cannot be read, keeping the last one');
     }
-    if (isCaughtUp && !this.#isCaughtUp && messages.length === 0) this.#options.onNode(undefined);
+    if (isCaughtUp && !this.#isCaughtUp) this.#options.onCaughtUp();
     this.#isCaughtUp ||= isCaughtUp;
-  }
-
-  /** Whether it is known what the log has of the node. */
-  get isCaughtUp(): boolean {
-    return this.#isCaughtUp;
   }
 }

@@ -5,7 +5,7 @@
 import { errorText } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
 import type { RemovedEndpoint } from '@signalbox/rules';
-import type { ProgramCall, RunProgram } from './run-program.ts';
+import { isMissingProgram, type ProgramCall, type RunProgram } from './run-program.ts';
 
 const NOTHING_DELETED = /0 flow entries have been deleted/;
 
@@ -27,13 +27,13 @@ export class Conntrack {
       } catch (error) {
         if (NOTHING_DELETED.test(errorText(error))) continue;
         this.#tell(error, call);
-        if (isMissing(error)) return;
+        if (isMissingProgram(error)) return;
       }
     }
   }
 
   #tell(error: unknown, { args }: ProgramCall): void {
-    if (!isMissing(error)) {
+    if (!isMissingProgram(error)) {
       this.#logger.warn({ err: error, args }, 'connection tracking entries of a removed endpoint could not be deleted');
       return;
     }
@@ -60,8 +60,4 @@ export function deletions(removed: readonly RemovedEndpoint[]): ProgramCall[] {
     });
   const unique = new Map(calls.map((args) => [args.join(' '), args]));
   return [...unique.values()].map((args) => ({ program: 'conntrack', args }));
-}
-
-function isMissing(error: unknown): boolean {
-  return /ENOENT|No such file or directory/.test(errorText(error));
 }

@@ -1,7 +1,7 @@
 /** Takes rules out of the kernel: our own on request, and kube-proxy's once ours are in. */
-import { errorText, type RulesBackend, SignalboxError } from '@signalbox/contracts';
+import { type RulesBackend, SignalboxError } from '@signalbox/contracts';
 import { removalScript } from './iptables-chains.ts';
-import type { RunProgram } from './run-program.ts';
+import { isMissingProgram, type RunProgram } from './run-program.ts';
 
 const OWN_TABLE = 'signalbox';
 const KUBE_PROXY_TABLE = 'kube-proxy';
@@ -74,6 +74,6 @@ async function whereInstalled(work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    if (!/ENOENT/.test(errorText(error))) throw error;
+    if (!isMissingProgram(error)) throw error;
   }
 }

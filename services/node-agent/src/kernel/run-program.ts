@@ -1,6 +1,6 @@
 /** Programs of the system, run to their end. */
 import { spawn } from 'node:child_process';
-import { SignalboxError } from '@signalbox/contracts';
+import { errorText, SignalboxError } from '@signalbox/contracts';
 
 export interface ProgramCall {
   readonly program: string;
@@ -39,4 +39,9 @@ export function programRunner(prefix: readonly string[] = []): RunProgram {
       child.stdin.end(input ?? '');
     });
   };
+}
+
+/** Whether a call failed because the program is not installed; `exec of …` is how `ip netns exec` says it. */
+export function isMissingProgram(error: unknown): boolean {
+  return /ENOENT|exec of .* failed: No such file/.test(errorText(error));
 }
