@@ -120,7 +120,9 @@ describe('connections', () => {
   });
 
   test('that are reset on one side are reset on the other', async () => {
-    const endpoint = await tcpEndpoint('127.0.0.2', (socket) => socket.on('data', () => socket.resetAndDestroy()));
+    const endpoint = await tcpEndpoint('127.0.0.2', (socket) => {
+      socket.on('data', () => socket.resetAndDestroy());
+    });
     const { port } = await aBalancer([planEndpoint(endpoint)]);
     const { socket, line } = tcpClient('127.0.0.1', port);
     await line();

@@ -15,7 +15,7 @@ function itemsOf(given: readonly number[]): Weighted<number>[] {
 }
 
 function countsOf(robin: WeightedRoundRobin<number>, size: number, choices: number): number[] {
-  const counts = new Array<number>(size).fill(0);
+  const counts = Array.from({ length: size }, () => 0);
   for (let choice = 0; choice < choices; choice += 1) {
     const item = robin.next();
     if (item !== undefined) counts[item] = (counts[item] ?? 0) + 1;
