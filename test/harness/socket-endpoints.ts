@@ -18,7 +18,7 @@ export function closeSockets(): void {
 }
 
 /** Greets each connection with its own address, then does as `serve` says; echoes by default. */
-export async function tcpEndpoint(address: string, serve = (socket: Socket) => void socket.pipe(socket)) {
+export async function tcpEndpoint(address: string, serve: (socket: Socket) => void = echo) {
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
@@ -34,6 +34,10 @@ export async function tcpEndpoint(address: string, serve = (socket: Socket) => v
   };
   closers.push(close);
   return { address, port: (server.address() as AddressInfo).port, sockets, close };
+}
+
+function echo(socket: Socket): void {
+  socket.pipe(socket);
 }
 
 /** Answers each datagram with its own address. */
@@ -62,36 +66,34 @@ export function planEndpoint({ address, port }: Omit<Endpoint, 'close'>, parts: 
 export interface Client {
   readonly socket: Socket;
   /** The next line; 'closed' at the end, or the code of the error. */
-  line(): Promise<string>;
+  readonly line: () => Promise<string>;
 }
 
 export function tcpClient(host: string, port: number, localAddress?: string): Client {
   const socket = connect({ host, port, allowHalfOpen: true, ...(localAddress === undefined ? {} : { localAddress }) });
   closers.push(() => socket.destroy());
-  let text = '';
-  let ending: string | undefined;
+  const read: { text: string; ending?: string } = { text: '' };
   let notify = (): void => {};
-  const end = (how: string) => () => {
-    ending ??= how;
+  const end = (how: string) => {
+    read.ending ??= how;
     notify();
   };
   socket.on('data', (chunk) => {
-    text += chunk.toString();
+    read.text += chunk.toString();
     notify();
   });
-  socket.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? 'error')());
-  socket.on('end', end('closed'));
-  socket.on('close', end('closed'));
+  socket.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? 'error'));
+  socket.on('end', () => end('closed'));
+  socket.on('close', () => end('closed'));
   const line = async (): Promise<string> => {
-    while (!text.includes('\n') && ending === undefined) {
+    while (!read.text.includes('\n') && read.ending === undefined) {
       await new Promise<void>((resolve) => {
         notify = resolve;
       });
     }
-    const end = text.indexOf('\n');
-    if (end < 0) return ending ?? '';
-    const first = text.slice(0, end);
-    text = text.slice(end + 1);
+    const [first = '', ...rest] = read.text.split('\n');
+    if (rest.length === 0) return read.ending ?? '';
+    read.text = rest.join('\n');
     return first;
   };
   return { socket, line };
