@@ -43,9 +43,10 @@ export function createAgentMetrics(registry: Registry, sources: MetricSources): 
       help: 'Messages of the log that could not be read.',
       registers,
     }),
-    record: ({ isFull, seconds, changes, error }) => {
+    record: ({ kind, seconds, changes, error }) => {
+      if (kind === 'none') return;
       durations.observe(seconds);
-      applies.inc({ kind: isFull ? 'full' : 'delta', outcome: error === '' ? 'ok' : 'failed' });
+      applies.inc({ kind, outcome: error === '' ? 'ok' : 'failed' });
       if (error !== '') return;
       for (const { changedAtMs } of changes) {
         // Older changes were applied by an earlier process, if at all: their age says nothing of this one.

@@ -1,4 +1,5 @@
 /** The node agent: follows plans and its node, programs them, says how far it has come. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ack, NodeAgentBackend } from '@signalbox/contracts';
 import { failureSignal, type ListenAddress, type Readiness, type RunningService, type ServiceContext } from '@signalbox/kit';
 import { rulesNodeOf } from '@signalbox/rules';
@@ -54,6 +55,14 @@ export async function startNodeAgent(context: ServiceContext, options: NodeAgent
 
 type HealthServer = Awaited<ReturnType<typeof startProxyHealthServer>>;
 
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
 /** The parts and what they tell each other. */
 class Agent {
   readonly health: ProxyHealth;
@@ -62,6 +71,8 @@ class Agent {
   readonly #applier: ReturnType<typeof openApplier>;
   readonly #sync: RulesSync;
   readonly #plans: PlanFeed;
+  readonly #nodes: NodeFeed;
+  readonly #firstPlans = deferred();
   readonly #checks: HealthCheckPorts;
   readonly #acknowledger: Acknowledger;
   #mustTakeOver: boolean;
@@ -102,6 +113,17 @@ class Agent {
       onBatch: (batch) => {
         this.#checks.note(batch.changes);
         this.#sync.queuePlans(batch);
+        this.#firstPlans.resolve();
+      },
+    });
+    this.#nodes = new NodeFeed({
+      cluster: options.cluster,
+      node: options.node,
+      logger,
+      onNode: (object) => {
+        this.health.setNode(object);
+        // A node that is gone from the cluster keeps its rules until it is really gone.
+        if (object !== undefined) this.#sync.queueNode(rulesNodeOf(object));
       },
     });
   }
@@ -126,29 +148,35 @@ class Agent {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    let markNodeKnown = (): void => {};
-    const nodeKnown = new Promise<void>((resolve) => {
-      markNodeKnown = resolve;
-    });
-    const { cluster, node } = this.#options;
-    const nodes = new NodeFeed({
-      cluster,
-      node,
-      logger: this.#context.logger,
-      onCaughtUp: markNodeKnown,
-      onNode: (object) => {
-        this.health.setNode(object);
-        // A node that is gone from the cluster keeps its rules until it is really gone.
-        if (object !== undefined) this.#sync.queueNode(rulesNodeOf(object));
-      },
-    });
-    signal.addEventListener('abort', markNodeKnown, { once: true });
     await Promise.all([
-      followStream(this.#context, nodes, signal),
+      followStream(this.#context, this.#nodes, signal),
       followStream(this.#context, this.#plans, signal),
-      nodeKnown.then(() => this.#sync.run(signal)),
       this.#acknowledger.run(signal),
+      this.#program(signal),
     ]);
+  }
+
+  /**
+   * The first plans may overtake the Node object, which comes on another stream; but it is in the log before them. So it
+   * is asked for once they are there, and nothing is programmed without it.
+   */
+  async #program(signal: AbortSignal): Promise<void> {
+    const stopped = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await Promise.race([this.#firstPlans.promise, stopped]);
+    while (!signal.aborted) {
+      try {
+        const message = await this.#context.log.last('objects', this.#nodes.filter);
+        if (message !== undefined) this.#nodes.read(message);
+        else this.#context.logger.warn({ node: this.#options.node }, 'there is no such node: zone and addresses are unknown');
+        break;
+      } catch (err) {
+        this.#context.logger.warn({ err }, 'the Node object cannot be asked for, trying again');
+        await sleep(1000, undefined, { signal }).catch(() => {});
+      }
+    }
+    await this.#sync.run(signal);
   }
 
   #afterApplied(): void {

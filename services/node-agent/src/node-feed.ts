@@ -1,6 +1,6 @@
 /** The OBJECTS stream → this node's Node object. */
 import { type NodeObject, nodeObjectSchema, type ObjectMessage, objectSubject } from '@signalbox/contracts';
-import type { LogBatch } from '@signalbox/event-log';
+import type { LogBatch, LogMessage } from '@signalbox/event-log';
 import type { Logger } from '@signalbox/kit';
 import type { StreamReader } from './follow-stream.ts';
 
@@ -10,15 +10,13 @@ interface NodeFeedOptions {
   readonly logger: Logger;
   /** Undefined: there is no such node (any more). */
   readonly onNode: (node: NodeObject | undefined) => void;
-  /** What the log had of the node has been read; once. */
-  readonly onCaughtUp: () => void;
 }
 
 export class NodeFeed implements StreamReader {
   readonly stream = 'objects';
   readonly filter: string;
   readonly #options: NodeFeedOptions;
-  #isCaughtUp = false;
+  #sequence = 0;
 
   constructor(options: NodeFeedOptions) {
     this.#options = options;
@@ -27,17 +25,24 @@ export class NodeFeed implements StreamReader {
   }
 
   /** A node that is lost with old tombstones is noticed by the next change only; its rules stay until then. */
-  beginReplay(): void {}
+  beginReplay(): void {
+    this.#sequence = 0;
+  }
 
-  apply({ messages, isCaughtUp }: LogBatch): void {
-    for (const { data, subject } of messages) {
-      const message = data === null ? undefined : (JSON.parse(data) as ObjectMessage);
-      const node = nodeObjectSchema.safeParse(message?.object);
-      if (data === null) this.#options.onNode(undefined);
-      else if (node.success) this.#options.onNode(node.data);
-      else this.#options.logger.warn({ err: node.error, subject }, 'the Node object cannot be read, keeping the last one');
+  apply({ messages }: LogBatch): void {
+    for (const message of messages) this.read(message);
+  }
+
+  /** Also for a message that was asked for, which then is not told twice. */
+  read({ data, subject, sequence }: LogMessage): void {
+    if (sequence <= this.#sequence) return;
+    this.#sequence = sequence;
+    if (data === null) {
+      this.#options.onNode(undefined);
+      return;
     }
-    if (isCaughtUp && !this.#isCaughtUp) this.#options.onCaughtUp();
-    this.#isCaughtUp ||= isCaughtUp;
+    const node = nodeObjectSchema.safeParse((JSON.parse(data) as ObjectMessage).object);
+    if (node.success) this.#options.onNode(node.data);
+    else this.#options.logger.warn({ err: node.error, subject }, 'the Node object cannot be read, keeping the last one');
   }
 }

@@ -17,6 +17,8 @@ import type { PlanBatch, TimedPlanChange } from './plan-feed.ts';
 
 const MIN_RETRY_MS = 200;
 const MAX_RETRY_MS = 30_000;
+/** After so long without a change the applier gets its chance to do what it has put off. */
+const QUIET_MS = 10_000;
 
 export interface AppliedState {
   /** Watermark reached; 0: nothing yet. */
@@ -29,7 +31,8 @@ export interface AppliedState {
 
 /** One transaction, as it went. */
 export interface SyncOutcome {
-  readonly isFull: boolean;
+  /** `none`: the revision rose, and nothing on this node had to change. */
+  readonly kind: 'full' | 'delta' | 'none';
   readonly seconds: number;
   readonly changes: readonly TimedPlanChange[];
   readonly error: string;
@@ -51,6 +54,9 @@ export class RulesSync {
   #queuedSinceMs: number | undefined;
   #applyingSinceMs: number | undefined;
   #mustApplyAll = true;
+  /** The last change after which the applier was not told of a quiet moment. */
+  #unsettledSinceMs: number | undefined;
+  #isQuiet = false;
   #state: AppliedState = { revision: 0, appliedAtMs: null, error: '', skippedServices: [] };
   #wake = (): void => {};
 
@@ -91,7 +97,10 @@ export class RulesSync {
 
   /** Until stopped. What is under way then is finished. */
   async run(signal: AbortSignal): Promise<void> {
-    const timer = setInterval(() => this.requestFull(), this.#options.fullResyncMs);
+    const timers = [
+      setInterval(() => this.requestFull(), this.#options.fullResyncMs),
+      setInterval(() => this.#noteQuiet(), QUIET_MS),
+    ];
     signal.addEventListener('abort', () => this.#wake(), { once: true });
     let retryInMs = MIN_RETRY_MS;
     while (!signal.aborted) {
@@ -105,43 +114,50 @@ export class RulesSync {
       if (!isDone) await sleep(retryInMs, undefined, { signal }).catch(() => {});
       retryInMs = isDone ? MIN_RETRY_MS : Math.min(retryInMs * 2, MAX_RETRY_MS);
     }
-    clearInterval(timer);
+    for (const timer of timers) clearInterval(timer);
+  }
+
+  #noteQuiet(): void {
+    if (this.#unsettledSinceMs === undefined || Date.now() - this.#unsettledSinceMs < QUIET_MS) return;
+    this.#isQuiet = true;
+    this.#wake();
   }
 
   /** Before the first batch nothing is whole, so nothing is applied. */
   get #hasWork(): boolean {
     if (this.#pendingRevision === undefined && this.#state.revision === 0) return false;
-    return this.#pendingRevision !== undefined || this.#pendingNode !== undefined || this.#mustApplyAll;
+    return this.#pendingRevision !== undefined || this.#pendingNode !== undefined || this.#mustApplyAll || this.#isQuiet;
   }
 
   async #applyPending(): Promise<boolean> {
+    const { request, kind, revision } = this.#takePending();
+    const startedMs = performance.now();
+    try {
+      const { skippedServices } = kind === 'none' ? this.#state : await this.#options.applier.apply(request);
+      this.#state = { revision, appliedAtMs: Date.now(), error: '', skippedServices };
+    } catch (error) {
+      this.#noteFailure(error, revision);
+    }
+    this.#applyingSinceMs = undefined;
+    const { error } = this.#state;
+    const seconds = (performance.now() - startedMs) / 1000;
+    this.#options.onOutcome({ kind, seconds, changes: request.changes, error });
+    return error === '';
+  }
+
+  #takePending() {
     const changes = [...this.#pending.values()];
     const [node, revision = this.#state.revision] = [this.#pendingNode, this.#pendingRevision];
-    const isFull = this.#mustApplyAll;
+    const [isFull, isQuiet] = [this.#mustApplyAll, this.#isQuiet];
+    const hasChange = changes.length > 0 || node !== undefined || isFull;
     this.#applyingSinceMs = this.#queuedSinceMs;
     this.#pending = new Map();
     [this.#pendingNode, this.#pendingRevision, this.#queuedSinceMs] = [undefined, undefined, undefined];
-    this.#mustApplyAll = false;
-    const startedMs = performance.now();
-    const finish = (error: string): void => {
-      const seconds = (performance.now() - startedMs) / 1000;
-      this.#options.onOutcome({ isFull, seconds, changes, error });
-    };
-    try {
-      const isIdle = changes.length === 0 && node === undefined && !isFull;
-      const { skippedServices } = isIdle
-        ? this.#state
-        : await this.#options.applier.apply({ changes, isFull, ...(node && { node }) });
-      this.#state = { revision, appliedAtMs: Date.now(), error: '', skippedServices };
-      finish('');
-      return true;
-    } catch (error) {
-      this.#noteFailure(error, revision);
-      finish(this.#state.error);
-      return false;
-    } finally {
-      this.#applyingSinceMs = undefined;
-    }
+    [this.#mustApplyAll, this.#isQuiet] = [false, false];
+    if (hasChange) this.#unsettledSinceMs = Date.now();
+    else if (isQuiet) this.#unsettledSinceMs = undefined;
+    const kind: SyncOutcome['kind'] = isFull ? 'full' : hasChange || isQuiet ? 'delta' : 'none';
+    return { request: { changes, isFull, ...(node && { node }) }, kind, revision };
   }
 
   /** The applier remembers the changes; what is missing is that they are in, which only a full load can show. */

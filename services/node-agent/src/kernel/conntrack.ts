@@ -49,14 +49,13 @@ export class Conntrack {
 export function deletions(removed: readonly RemovedEndpoint[]): ProgramCall[] {
   const calls = removed
     .filter(({ protocol }) => protocol === 'udp')
-    .flatMap(({ family, serviceAddresses, servicePort, nodePort, address }) => {
+    .flatMap(({ family, serviceAddresses, servicePort, nodePort, address, port }) => {
       const common = ['-D', '-f', family === 'IPv6' ? 'ipv6' : 'ipv4', '-p', 'udp'];
-      const byAddress = serviceAddresses.map((service) => [
-        ...common,
-        ...['--orig-dst', service, '--orig-port-dst', String(servicePort), '--dst-nat', address],
-      ]);
-      if (nodePort === undefined) return byAddress;
-      return [...byAddress, [...common, '--orig-port-dst', String(nodePort), '--dst-nat', address]];
+      // Replies come from the endpoint, however the flow was translated to it.
+      const endpoint = ['--reply-src', address, '--reply-port-src', String(port)];
+      const places = serviceAddresses.map((service) => ['--orig-dst', service, '--orig-port-dst', String(servicePort)]);
+      if (nodePort !== undefined) places.push(['--orig-port-dst', String(nodePort)]);
+      return places.map((place) => [...common, ...place, ...endpoint]);
     });
   const unique = new Map(calls.map((args) => [args.join(' '), args]));
   return [...unique.values()].map((args) => ({ program: 'conntrack', args }));

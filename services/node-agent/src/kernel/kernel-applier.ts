@@ -21,6 +21,7 @@ export class KernelApplier implements Applier {
   readonly #run: RunProgram;
   readonly #session: NftSession;
   readonly #conntrack: Conntrack;
+  #isEmpty = true;
   /** Their flows are deleted once the rules that no longer lead to them are in. */
   #removedEndpoints: RemovedEndpoint[] = [];
 
@@ -32,18 +33,30 @@ export class KernelApplier implements Applier {
     this.#conntrack = new Conntrack(this.#run, logger);
   }
 
-  async apply({ changes, node, isFull }: ApplyRequest): Promise<Applied> {
-    const scripts: RulesScript[] = [];
-    if (node !== undefined) scripts.push(this.#rules.setNode(node));
-    if (changes.length > 0) scripts.push(this.#rules.update(changes));
+  async apply(request: ApplyRequest): Promise<Applied> {
+    const scripts = this.#scriptsOf(request);
     this.#removedEndpoints.push(...scripts.flatMap(({ removedEndpoints }) => removedEndpoints));
-    if (isFull) scripts.splice(0, scripts.length, this.#rules.full());
-    for (const { steps } of scripts) {
-      for (const step of steps) await this.#runStep(step, isFull);
+    // A full script says all that the others would.
+    const toRun = request.isFull ? scripts.slice(-1) : scripts;
+    for (const { steps } of toRun) {
+      for (const step of steps) await this.#runStep(step, request.isFull);
     }
     const removed = this.#removedEndpoints.splice(0);
     if (removed.length > 0) await this.#conntrack.deleteFlows(removed);
     return { skippedServices: servicesOf(scripts.at(-1)) };
+  }
+
+  #scriptsOf({ changes, node, isFull }: ApplyRequest): RulesScript[] {
+    const ofNode = node === undefined ? [] : [this.#rules.setNode(node)];
+    // At the start there is nothing to change: no deltas are worked out that nobody needs.
+    if (this.#isEmpty) {
+      this.#isEmpty = false;
+      return [...ofNode, this.#rules.reset(changes.flatMap(({ plan }) => plan ?? []))];
+    }
+    // Without any change there is time for what the rules have put off.
+    const isQuiet = changes.length === 0 && node === undefined && !isFull;
+    const ofChanges = changes.length > 0 || isQuiet ? [this.#rules.update(changes)] : [];
+    return [...ofNode, ...ofChanges, ...(isFull ? [this.#rules.full()] : [])];
   }
 
   async cleanup(): Promise<void> {
