@@ -152,6 +152,30 @@ describe('on the example', () => {
   });
 });
 
+test('a cluster that no flag names any more is served and named, until it is forgotten', async () => {
+  await (await up()).process.stop();
+  const others = ['--manifests', `other=${join(folder.path, 'shop')}`];
+  const plane = await up(...others);
+  await plane.process.stop();
+  expect(plane.process.stderr).not.toContain('not read here');
+  const alone = async (...args: string[]): Promise<RunningUp> => {
+    const listen = ['--api-listen', '127.0.0.1:0', '--dns-listen', '127.0.0.1:0'];
+    const started = startProcess([CLI, 'up', ...others, '--data-dir', join(folder.path, 'data'), ...listen, ...args]);
+    running.push(started);
+    const [, api = '', dns = ''] = await started.waitFor(/ready, API (\S+), DNS (\S+)/);
+    return { process: started, api, dns };
+  };
+  const clusters = async (one: RunningUp) =>
+    (await getJson<List<{ name: string }>>(one, '/v1/clusters')).items.map(({ name }) => name);
+  const kept = await alone();
+  expect(await clusters(kept)).toEqual(['other', 'shop']);
+  expect((await kept.process.stop()).stderr).toMatch(/not read here.*--forget.*clusters=\["shop"\]/);
+  const forgetful = await alone('--forget', 'shop');
+  await expect.poll(() => clusters(forgetful), POLL).toEqual(['other']);
+  const { items } = await getJson<List<RegistrationItem>>(forgetful, '/v1/registrations');
+  expect(new Set(items.map(({ cluster }) => cluster))).toEqual(new Set(['other']));
+});
+
 describe('what is wrong', () => {
   test('a broken manifest is named with file and reason; the others are served', async () => {
     await writeFile(join(folder.path, 'shop', 'broken.yaml'), 'kind: Service\nmetadata: [\n');

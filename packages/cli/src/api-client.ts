@@ -64,8 +64,8 @@ async function problemOf(response: Response): Promise<SignalboxError> {
   const body = await response.text();
   const problem = parseProblem(body);
   const code = problem?.code ?? 'internal';
-  const detail = problem?.detail ?? body.slice(0, 200);
-  return new SignalboxError(code in ERROR_CODES ? code : 'internal', `${response.status}: ${detail}`);
+  const detail = problem?.detail ?? `the API answered ${response.status}: ${body.slice(0, 200)}`;
+  return new SignalboxError(Object.hasOwn(ERROR_CODES, code) ? code : 'internal', detail);
 }
 
 function parseProblem(body: string): Partial<Problem> | undefined {

@@ -29,6 +29,8 @@ export interface PlaneOptions {
   /** JetStream servers; absent: the event log is kept in the data folder. */
   readonly natsServers?: readonly string[];
   readonly sources: readonly Source[];
+  /** Clusters to delete from the log. */
+  readonly forget?: readonly string[];
   readonly apiListen: ListenAddress;
   /** Absent: no DNS server. */
   readonly dnsListen?: ListenAddress;
@@ -86,8 +88,8 @@ async function startParts(
   const dns = dnsListen && (await started(startDnsServer(context, { ...dnsSettings, listen: [dnsListen] })));
   const layers = [proxyWorker, dnsWorker({ ttlSeconds: dnsTtlSeconds }), lbWorker];
   const workers = await started(startWorkers(context, layers));
-  const { sources, onStatus } = options;
-  const watcher = await started(startApiWatcher(context, { sources, ...(onStatus === undefined ? {} : { onStatus }) }));
+  const { sources, forget = [], onStatus } = options;
+  const watcher = await started(startApiWatcher(context, { sources, forget, ...(onStatus && { onStatus }) }));
   const services: RunningService[] = [watcher, workers, ...(dns === undefined ? [] : [dns]), api];
   return {
     log,

@@ -10,10 +10,13 @@ import {
 } from '@signalbox/kit';
 import type { Source } from '@signalbox/kube';
 import { ClusterPublisher } from './cluster-publisher.ts';
+import { clustersInLog, forgetCluster } from './forget-clusters.ts';
 import { refuseRepeated } from './refuse-repeated.ts';
 
 export interface ApiWatcherOptions {
   readonly sources: readonly Source[];
+  /** Clusters to delete from the log. */
+  readonly forget?: readonly string[];
   /** Also told of each status, for a live display. */
   readonly onStatus?: (status: SourceStatus) => void;
 }
@@ -51,6 +54,7 @@ class ApiWatcher implements RunningService {
   }
 
   async start(): Promise<void> {
+    await this.#forgetClusters();
     for (const source of this.#options.sources) {
       const publisher = new ClusterPublisher(this.#context, source, (status) => this.#keepStatus(status));
       this.#publishers.set(source, publisher);
@@ -59,6 +63,19 @@ class ApiWatcher implements RunningService {
     await Promise.all([...this.#publishers].map(([source, publisher]) => source.start(publisher)));
     const { log, logger } = this.#context;
     this.#stopCompactions = [startCompaction(log, 'objects', logger), startCompaction(log, 'status', logger)];
+  }
+
+  async #forgetClusters(): Promise<void> {
+    const { log, logger } = this.#context;
+    for (const cluster of this.#options.forget ?? []) {
+      const objects = await forgetCluster(log, cluster);
+      logger.info({ cluster, objects }, 'cluster forgotten');
+    }
+    const own = new Set(this.#options.sources.map(({ cluster }) => cluster));
+    const others = (await clustersInLog(log)).filter((cluster) => !own.has(cluster));
+    if (others.length > 0) {
+      logger.warn({ clusters: others }, 'the log holds clusters not read here: served as last seen, or see --forget');
+    }
   }
 
   readiness(): Readiness {

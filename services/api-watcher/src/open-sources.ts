@@ -28,6 +28,10 @@ export function openSources(flags: SourceFlags, options: OpenSourcesOptions): So
     return { request, cluster, domain: domainOf(cluster, flags.requests.length, flags.domains) };
   });
   refuseRepeated(named);
+  const isRead = named.find(({ cluster }) => flags.forget.includes(cluster));
+  if (isRead !== undefined) {
+    throw new SignalboxError('invalid', `--forget ${isRead.cluster}: a source of that name is read`);
+  }
   return named.map(({ request, cluster, domain }) => {
     const common = { cluster, domain, logger: options.logger };
     if (request.type === 'manifests') {

@@ -75,6 +75,7 @@ async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise
       ...planeOptionsOf(options),
       dnsTransfers: await readTransferSettings(options),
       sources,
+      forget: flags.forget,
       logger,
       onStatus: (sourceStatus) => status.noteStatus(sourceStatus),
     });
