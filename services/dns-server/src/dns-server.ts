@@ -26,6 +26,8 @@ export interface DnsServerOptions {
   readonly tcpIdleMs?: number;
   /** Per address listened on. Default 256. */
   readonly maxTcpConnections?: number;
+  /** Processes that answer over UDP, this one among them. Default 1. */
+  readonly workers?: number;
 }
 
 export interface DnsServer extends RunningService {
