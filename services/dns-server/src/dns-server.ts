@@ -2,9 +2,12 @@
 import { failureSignal, type Readiness, type RunningService, type ServiceContext } from '@signalbox/kit';
 import { ZoneIndex } from '@signalbox/zones';
 import { followDerived } from './follow-derived.ts';
+import { Forwarder, type ForwardSettings } from './forward/forwarder.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import { type Answerers, type Listener, openListener, reachableAddresses } from './listen.ts';
 import { createDnsMetrics } from './metrics.ts';
+import { QueryAcl } from './query-acl.ts';
+import { RateLimiter } from './rate-limiter.ts';
 import { type Responder, respond, respondOverUdp } from './responder.ts';
 import { Staleness } from './staleness.ts';
 import { transferClients } from './transfer-clients.ts';
@@ -26,8 +29,14 @@ export interface DnsServerOptions {
   readonly tcpIdleMs?: number;
   /** Per address listened on. Default 256. */
   readonly maxTcpConnections?: number;
-  /** Processes that answer over UDP, this one among them. Default 1. */
-  readonly workers?: number;
+  /** `RANGE` or `ZONE=RANGE`: who may ask. Default: everybody. */
+  readonly allowQuery?: readonly string[];
+  /** UDP answers of one kind to one network, a second. Default: no limit. */
+  readonly rateLimit?: number;
+  /** Of the answers over the limit, each so many-th is sent truncated. Default 2. */
+  readonly rateLimitSlip?: number;
+  /** Names outside the zones. Default: refused. */
+  readonly forward?: ForwardSettings;
 }
 
 export interface DnsServer extends RunningService {
@@ -43,7 +52,8 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
   const serverAddresses = options.serverAddresses ?? reachableAddresses(options.listen);
   const index = new ZoneIndex({ ttlSeconds, serverAddresses });
   const staleness = new Staleness();
-  const metrics = createDnsMetrics(context.registry, { index, staleness });
+  const forwarder = options.forward && new Forwarder(options.forward);
+  const metrics = createDnsMetrics(context.registry, { index, staleness, forwarder });
   const feed = new ZoneFeed({ index, logger: context.logger, onBadMessage: () => metrics.badMessages.inc() });
   const responder: Responder = {
     index,
@@ -51,6 +61,9 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
     logger: context.logger,
     transferClients: transferClients(options.transferTo),
     maxUdpBytes: options.maxUdpBytes ?? MAX_UDP_BYTES,
+    acl: new QueryAcl(options.allowQuery ?? []),
+    rateLimiter: rateLimiterOf(options),
+    forwarder,
   };
   const listeners = await openListeners(responder, options);
   const { failure, fail } = failureSignal();
@@ -67,10 +80,15 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
     readiness: () => readinessOf(index, feed),
     stop: async () => {
       stopping.abort();
+      forwarder?.close();
       const stopped = stopListeners(listeners.splice(0));
       await Promise.all([stopped, following]);
     },
   };
+}
+
+function rateLimiterOf({ rateLimit, rateLimitSlip = 2 }: DnsServerOptions): RateLimiter | undefined {
+  return rateLimit === undefined ? undefined : new RateLimiter({ perSecond: rateLimit, slip: rateLimitSlip });
 }
 
 async function openListeners(responder: Responder, options: DnsServerOptions): Promise<Listener[]> {

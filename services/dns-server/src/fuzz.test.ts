@@ -4,12 +4,15 @@ import { createLogger, createRegistry } from '@signalbox/kit';
 import { ZoneIndex } from '@signalbox/zones';
 import dnsPacket, { type Answer, type Packet } from 'dns-packet';
 import { expect, test } from 'vitest';
+import { KeptAnswers } from './kept-answers.ts';
 import { createDnsMetrics } from './metrics.ts';
-import { type Responder, respond } from './responder.ts';
+import { QueryAcl } from './query-acl.ts';
+import { type Responder, respondOverUdp } from './responder.ts';
 import { Staleness } from './staleness.ts';
 import { transferClients } from './transfer-clients.ts';
 
 const responder = aResponder();
+const kept = new KeptAnswers(responder.index, responder);
 const OPT = { type: 'OPT', name: '.', udpPayloadSize: 4096, flags: 0, options: [] } as unknown as Answer;
 
 const seeds = [
@@ -56,7 +59,9 @@ function problemWith(packet: Uint8Array, isRead: boolean): string | undefined {
 }
 
 function answersTo(packet: Uint8Array): Uint8Array[] {
-  return [...respond(responder, { packet, protocol: 'udp', peer: '127.0.0.1' })];
+  const message = respondOverUdp(responder, kept, packet, '127.0.0.1');
+  if (message instanceof Promise) throw new Error('an answer that has to wait');
+  return message === undefined ? [] : [message];
 }
 
 type Random = (below: number) => number;
@@ -114,5 +119,6 @@ function aResponder(): Responder {
     logger: createLogger({ component: 'test', level: 'silent' }),
     transferClients: transferClients(),
     maxUdpBytes: 1232,
+    acl: new QueryAcl([]),
   };
 }

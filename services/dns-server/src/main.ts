@@ -1,11 +1,16 @@
 import { parseListenAddress, runProcess, settingOption, wholeNumber } from '@signalbox/kit';
-import { startDnsServer } from './index.ts';
+import { type ForwardSettings, startDnsServer } from './index.ts';
 
 interface Options {
   readonly listen: string;
   readonly dnsTtl: number;
   readonly serverAddresses?: readonly string[];
   readonly transferTo?: readonly string[];
+  readonly allowQuery?: readonly string[];
+  readonly rateLimit?: number;
+  readonly dnsForward?: readonly string[];
+  readonly dnsStub?: Readonly<Record<string, readonly string[]>>;
+  readonly dnsForwardFor?: readonly string[];
 }
 
 await runProcess<Options>({
@@ -26,15 +31,54 @@ await runProcess<Options>({
       )
       .addOption(
         settingOption('--transfer-to <ranges>', 'who may transfer zones, separated by commas').argParser(split),
-      ),
-  start: (context, { listen, dnsTtl, serverAddresses, transferTo }) =>
+      )
+      .addOption(
+        settingOption('--allow-query <ranges>', 'who may ask: RANGE or ZONE=RANGE, separated by commas').argParser(
+          split,
+        ),
+      )
+      .addOption(
+        settingOption('--rate-limit <count>', 'UDP answers of one kind to one network, a second').argParser(
+          wholeNumber({ min: 1, max: 1_000_000 }),
+        ),
+      )
+      .addOption(
+        settingOption('--dns-forward <resolvers>', 'where to ask for other names, separated by commas').argParser(
+          split,
+        ),
+      )
+      .addOption(
+        settingOption('--dns-stub <domains>', 'the same for single domains: DOMAIN=RESOLVER,…; DOMAIN=…').argParser(
+          stubs,
+        ),
+      )
+      .addOption(settingOption('--dns-forward-for <ranges>', 'for whom, separated by commas').argParser(split)),
+  start: (context, { listen, dnsTtl, dnsForward, dnsStub, dnsForwardFor, ...rest }) =>
     startDnsServer(context, {
+      ...rest,
       listen: [parseListenAddress(listen)],
       ttlSeconds: dnsTtl,
-      ...(serverAddresses && { serverAddresses }),
-      ...(transferTo && { transferTo }),
+      ...((dnsForward ?? dnsStub) && { forward: forwardSettings(dnsForward, dnsStub, dnsForwardFor) }),
     }),
 });
+
+function forwardSettings(
+  upstreams: Options['dnsForward'],
+  byDomain: Options['dnsStub'],
+  clients: Options['dnsForwardFor'],
+): ForwardSettings {
+  return { ...(upstreams && { upstreams }), ...(byDomain && { stubs: byDomain }), ...(clients && { clients }) };
+}
+
+/** `corp.example=10.0.0.2,10.0.0.3; lab.example=10.1.0.2`. */
+function stubs(text: string): Record<string, string[]> {
+  return Object.fromEntries(
+    text.split(';').map((part): [string, string[]] => {
+      const [domain = '', resolvers = ''] = part.trim().split('=');
+      return [domain, split(resolvers)];
+    }),
+  );
+}
 
 function split(text: string): string[] {
   return text.split(',').map((part) => part.trim());

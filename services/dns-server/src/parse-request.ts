@@ -24,6 +24,8 @@ export interface Request {
 interface Edns {
   readonly version: number;
   readonly udpPayloadSize: number;
+  /** DO (RFC 3225). */
+  readonly dnssecOk: boolean;
 }
 
 type ParsedPacket =
@@ -105,7 +107,11 @@ function readOptions(view: DataView, start: number): Edns[] | undefined {
     if (view.getUint16(fixed) === TYPE_OPT) {
       // RFC 6891 §6.1.1: only in the additional section, and at the root.
       if (index < additionalFrom || fixed !== at + 1) return undefined;
-      found.push({ udpPayloadSize: view.getUint16(fixed + 2), version: view.getUint8(fixed + 5) });
+      found.push({
+        udpPayloadSize: view.getUint16(fixed + 2),
+        version: view.getUint8(fixed + 5),
+        dnssecOk: (view.getUint8(fixed + 6) & 0x80) !== 0,
+      });
     }
     at = fixed + 10 + view.getUint16(fixed + 8);
     if (at > view.byteLength) return undefined;

@@ -1,4 +1,4 @@
-/** A server to be measured: `signalbox` or `dns-packet`, processes, port, services. */
+/** A server to be measured: `signalbox` or `dns-packet`, port, services. */
 import { createSocket } from 'node:dgram';
 import { type DerivedMessage, derivedSubject, watermarkSubject } from '@signalbox/contracts';
 import { startDnsServer } from '@signalbox/dns-server';
@@ -7,7 +7,7 @@ import { createLogger, createRegistry } from '@signalbox/kit';
 import dnsPacket, { type Answer, type Packet } from 'dns-packet';
 import { benchRecordSets, DOMAIN, REVISION } from './zone.ts';
 
-const [kind, processes, port, services] = process.argv.slice(2);
+const [kind, port, services] = process.argv.slice(2);
 
 if (kind === 'signalbox') await serveSignalbox();
 else serveDnsPacket();
@@ -24,7 +24,7 @@ async function serveSignalbox(): Promise<void> {
   const watermark = { layer: 'dns', revision: REVISION, clusters, skippedServices: 0 };
   await log.appendAll('derived', [...documents, { subject: watermarkSubject('dns'), data: JSON.stringify(watermark) }]);
   const listen = [{ address: '127.0.0.1', port: Number(port) }];
-  await startDnsServer(context, { listen, ttlSeconds: 30, workers: Number(processes) });
+  await startDnsServer(context, { listen, ttlSeconds: 30 });
 }
 
 /** What a straightforward server does: look up, encode. */

@@ -91,7 +91,7 @@ const change = fc.record({
   isSynced: fc.boolean(),
 });
 
-test('after any changes a kept answer is the one that encoding gives', () => {
+test('after any changes a kept answer is the one that encoding gives', { timeout: 30_000 }, () => {
   const questions: Asked[] = ['a', 'B', 'x.a', 'a.b', 'c', 'nosuch'].flatMap((name) =>
     (['A', 'SRV', 'TXT'] as const).flatMap((type): Asked[] => [
       { name: `${name}.Cluster.local`, type },
@@ -115,13 +115,13 @@ test('after any changes a kept answer is the one that encoding gives', () => {
         }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
 
 /** Addresses come in any order; nothing else may differ. */
-function sorted(message: Uint8Array | undefined): number[] {
-  return [...(message ?? [])].sort((left, right) => left - right);
+function sorted(message: Uint8Array | undefined): string {
+  return Buffer.from(Uint8Array.from(message ?? []).sort()).toString('hex');
 }
 
 describe('copies', () => {
