@@ -39,7 +39,9 @@ export async function exchange(
   const query = queryOf(asked, mixesCase);
   const signal = AbortSignal.timeout(timeoutMs);
   const response = await overUdp(upstream, query, signal);
-  return ((response[2] ?? 0) & TC) === 0 ? response : await overTcp(upstream, query, signal);
+  const whole = ((response[2] ?? 0) & TC) === 0 ? response : await overTcp(upstream, query, signal);
+  // Memory of its own: a Buffer may be part of a block that others write to.
+  return new Uint8Array(whole);
 }
 
 function queryOf({ question, dnssecOk }: UpstreamQuestion, mixesCase: boolean): Buffer {
