@@ -21,6 +21,8 @@ interface NameNode {
 export class NameTree {
   readonly #nodes = new Map<string, NameNode>();
   readonly #onChange: (name: string) => void;
+  /** What names had before they changed; undefined while nobody wants to know. */
+  #before: Map<string, readonly RecordGroup[]> | undefined;
 
   /** `onChange` is told every name that got other records, or came into being, or ceased to exist. */
   constructor(onChange: (name: string) => void = () => {}) {
@@ -31,6 +33,7 @@ export class NameTree {
   put(owner: string, name: string, records: readonly DnsRecord[]): void {
     const known = this.#nodes.get(name)?.contributions.find((contribution) => contribution.owner === owner);
     if (haveEqualData(known?.records ?? [], records)) return;
+    if (this.#before?.has(name) === false) this.#before.set(name, this.groups(name) ?? []);
     const node = this.#nodes.get(name) ?? this.#create(name);
     node.groups = undefined;
     node.contributions = node.contributions.filter((contribution) => contribution.owner !== owner);
@@ -45,6 +48,18 @@ export class NameTree {
     if (node === undefined) return undefined;
     node.groups ??= groupsOfName(node.contributions.flatMap((contribution) => contribution.records));
     return node.groups;
+  }
+
+  /** Names changed since the last call, with what they had then; from the first call on changes are kept for this. */
+  takeChanges(): ReadonlyMap<string, readonly RecordGroup[]> {
+    const changes = this.#before ?? new Map<string, readonly RecordGroup[]>();
+    this.#before = new Map();
+    return changes;
+  }
+
+  /** Who has something at this name. */
+  contributions(name: string): readonly { readonly owner: string; readonly records: readonly DnsRecord[] }[] {
+    return this.#nodes.get(name)?.contributions ?? [];
   }
 
   names(): IterableIterator<string> {

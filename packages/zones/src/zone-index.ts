@@ -11,7 +11,7 @@ import { type Answer, answerQuestion, groupOf, type Question, type ServedZone } 
 import { apexRecords, REVERSE_ZONES, serialOf, type ZoneSettings } from './assemble-zones.ts';
 import { NameTree } from './name-tree.ts';
 import { isBelowOrEqual, parentOf, parseHostName } from './names.ts';
-import { canonicalRecord, type RecordGroup, recordsByName } from './records.ts';
+import { canonicalRecord, type RecordGroup, recordData, recordsByName } from './records.ts';
 import { NameVersions } from './wire/name-versions.ts';
 
 export interface IndexedCluster {
@@ -25,6 +25,12 @@ interface ZoneStatus extends ServedZone {
   readonly serial: number;
   /** Records of Services; the apex is not counted. */
   readonly recordCount: number;
+}
+
+interface NameChangeInZone {
+  readonly name: string;
+  readonly zone: string | undefined;
+  readonly before: readonly RecordGroup[];
 }
 
 interface ClusterEntry {
@@ -127,6 +133,17 @@ export class ZoneIndex {
     return { answer: answerQuestion({ zoneOf: (name) => this.#zoneOf(name), groups, soa }, question), names };
   }
 
+  /**
+   * Whose records an answer's record is made of: `cluster/namespace/name`, or `apex of ZONE`. A record that no owner has
+   * as it is (an address behind a port) is everybody's who has records at its name.
+   */
+  originsOf(record: DnsRecord): string[] {
+    const owners = this.#tree.contributions(record.name);
+    const has = (own: DnsRecord) => own.type === record.type && recordData(own) === recordData(record);
+    const exact = owners.filter(({ records }) => records.some(has));
+    return (exact.length > 0 ? exact : owners).map(({ owner }) => owner);
+  }
+
   zones(): ZoneStatus[] {
     return [...this.#zones.values()].map((zone) => ({
       ...zone,
@@ -142,6 +159,19 @@ export class ZoneIndex {
     const isInZone = (name: string) => isBelowOrEqual(name, zoneName) && this.#zoneOf(name)?.name === zoneName;
     const names = [...this.#tree.names()].filter((name) => name !== zoneName && isInZone(name));
     return [...apex, ...names.flatMap((name) => this.#tree.groups(name) ?? [])];
+  }
+
+  /** What a name has; empty when there is no such name, or nothing there. */
+  groupsAt(name: string): readonly RecordGroup[] {
+    return this.#tree.groups(name) ?? [];
+  }
+
+  /**
+   * Names changed since the last call, each with the zone it is in now and what it had before. Changes are kept for this
+   * from the first call on, so whoever begins to call must go on.
+   */
+  takeChanges(): NameChangeInZone[] {
+    return [...this.#tree.takeChanges()].map(([name, before]) => ({ name, before, zone: this.#zoneOf(name)?.name }));
   }
 
   #cluster(name: string): ClusterEntry {

@@ -10,19 +10,17 @@ import { QueryAcl } from './query-acl.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { type Responder, respond, respondOverUdp } from './responder.ts';
 import { Staleness } from './staleness.ts';
-import { transferClients } from './transfer-clients.ts';
+import { startTransfers, type TransferSettings } from './transfer/start-transfers.ts';
 import type { ListenAddress } from './transport.ts';
 import { ZoneFeed } from './zone-feed.ts';
 
-export interface DnsServerOptions {
+export interface DnsServerOptions extends TransferSettings {
   /** UDP and TCP on each of these. */
   readonly listen: readonly ListenAddress[];
   /** TTL of the zones' own records, and of negative answers. */
   readonly ttlSeconds: number;
   /** What `ns.dns.ZONE` resolves to. Default: the addresses listened on. */
   readonly serverAddresses?: readonly string[];
-  /** Addresses and ranges that may transfer zones. Default: loopback. */
-  readonly transferTo?: readonly string[];
   /** Longest UDP answer, whatever the asker offers. Default 1232, which no network has to fragment. */
   readonly maxUdpBytes?: number;
   /** A TCP connection without a whole question for so long is closed. Default 10 s. */
@@ -54,18 +52,27 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
   const staleness = new Staleness();
   const forwarder = options.forward && new Forwarder(options.forward);
   const metrics = createDnsMetrics(context.registry, { index, staleness, forwarder });
-  const feed = new ZoneFeed({ index, logger: context.logger, onBadMessage: () => metrics.badMessages.inc() });
+  const transfers = startTransfers(context, index, options);
+  const feed = new ZoneFeed({
+    index,
+    logger: context.logger,
+    onBadMessage: () => metrics.badMessages.inc(),
+    onServed: transfers.onServed,
+  });
   const responder: Responder = {
     index,
     metrics,
     logger: context.logger,
-    transferClients: transferClients(options.transferTo),
+    transfers,
     maxUdpBytes: options.maxUdpBytes ?? MAX_UDP_BYTES,
     acl: new QueryAcl(options.allowQuery ?? []),
     rateLimiter: rateLimiterOf(options),
     forwarder,
   };
-  const listeners = await openListeners(responder, options);
+  const listeners = await openListeners(responder, options).catch(async (error: unknown) => {
+    await transfers.stop();
+    throw error;
+  });
   const { failure, fail } = failureSignal();
   // Such as no free descriptor for a connection: it passes, and ending the process would help whoever caused it.
   for (const listener of listeners) listener.onError((err) => context.logger.error({ err }, 'socket error'));
@@ -82,7 +89,7 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
       stopping.abort();
       forwarder?.close();
       const stopped = stopListeners(listeners.splice(0));
-      await Promise.all([stopped, following]);
+      await Promise.all([stopped, following, transfers.stop()]);
     },
   };
 }

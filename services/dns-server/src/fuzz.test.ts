@@ -9,7 +9,10 @@ import { createDnsMetrics } from './metrics.ts';
 import { QueryAcl } from './query-acl.ts';
 import { type Responder, respondOverUdp } from './responder.ts';
 import { Staleness } from './staleness.ts';
-import { transferClients } from './transfer-clients.ts';
+import type { Transfers } from './transfer/answer-transfer.ts';
+import { createTransferMetrics } from './transfer/transfer-metrics.ts';
+import { TransferRules } from './transfer/transfer-rules.ts';
+import { ZoneVersions } from './transfer/zone-versions.ts';
 
 const responder = aResponder();
 const kept = new KeptAnswers(responder.index, responder);
@@ -117,8 +120,16 @@ function aResponder(): Responder {
     index,
     metrics: createDnsMetrics(createRegistry(), { index, staleness: new Staleness() }),
     logger: createLogger({ component: 'test', level: 'silent' }),
-    transferClients: transferClients(),
+    transfers: aTransfers(index),
     maxUdpBytes: 1232,
     acl: new QueryAcl([]),
   };
+}
+
+function aTransfers(index: ZoneIndex): Transfers {
+  const versions = new ZoneVersions(index);
+  versions.advance({ isExact: true });
+  const metrics = createTransferMetrics(createRegistry(), versions);
+  const logger = createLogger({ component: 'test', level: 'silent' });
+  return { index, versions, rules: new TransferRules(), keys: [], metrics, logger };
 }

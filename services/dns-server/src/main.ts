@@ -1,11 +1,17 @@
 import { parseListenAddress, runProcess, settingOption, wholeNumber } from '@signalbox/kit';
-import { type ForwardSettings, startDnsServer } from './index.ts';
+import {
+  type DnsServerOptions,
+  type ForwardSettings,
+  readTransferSettings,
+  startDnsServer,
+  type TransferFlags,
+  transferOptions,
+} from './index.ts';
 
-interface Options {
+interface Options extends TransferFlags {
   readonly listen: string;
   readonly dnsTtl: number;
   readonly serverAddresses?: readonly string[];
-  readonly transferTo?: readonly string[];
   readonly allowQuery?: readonly string[];
   readonly rateLimit?: number;
   readonly dnsForward?: readonly string[];
@@ -16,7 +22,7 @@ interface Options {
 await runProcess<Options>({
   name: 'dns-server',
   description: 'Serves the zones of every cluster over UDP and TCP.',
-  options: (command) =>
+  options: (command) => {
     command
       .addOption(settingOption('--listen <address>', 'UDP and TCP').default('127.0.0.1:5353'))
       .addOption(
@@ -28,9 +34,6 @@ await runProcess<Options>({
         settingOption('--server-addresses <addresses>', 'what ns.dns.ZONE resolves to, separated by commas').argParser(
           split,
         ),
-      )
-      .addOption(
-        settingOption('--transfer-to <ranges>', 'who may transfer zones, separated by commas').argParser(split),
       )
       .addOption(
         settingOption('--allow-query <ranges>', 'who may ask: RANGE or ZONE=RANGE, separated by commas').argParser(
@@ -52,22 +55,37 @@ await runProcess<Options>({
           stubs,
         ),
       )
-      .addOption(settingOption('--dns-forward-for <ranges>', 'for whom, separated by commas').argParser(split)),
-  start: (context, { listen, dnsTtl, dnsForward, dnsStub, dnsForwardFor, ...rest }) =>
-    startDnsServer(context, {
-      ...rest,
+      .addOption(settingOption('--dns-forward-for <ranges>', 'for whom, separated by commas').argParser(split));
+    for (const option of transferOptions()) command.addOption(option);
+    return command;
+  },
+  start: async (context, { listen, dnsTtl, ...flags }) =>
+    await startDnsServer(context, {
       listen: [parseListenAddress(listen)],
       ttlSeconds: dnsTtl,
-      ...((dnsForward ?? dnsStub) && { forward: forwardSettings(dnsForward, dnsStub, dnsForwardFor) }),
+      ...answerSettings(flags),
+      ...(await readTransferSettings(flags)),
     }),
 });
 
-function forwardSettings(
-  upstreams: Options['dnsForward'],
-  byDomain: Options['dnsStub'],
-  clients: Options['dnsForwardFor'],
-): ForwardSettings {
-  return { ...(upstreams && { upstreams }), ...(byDomain && { stubs: byDomain }), ...(clients && { clients }) };
+type AnswerFlags = Omit<Options, 'listen' | 'dnsTtl' | keyof TransferFlags>;
+
+function answerSettings(flags: AnswerFlags): Partial<DnsServerOptions> {
+  const { serverAddresses, allowQuery, rateLimit, dnsForward, dnsStub } = flags;
+  return {
+    ...(serverAddresses && { serverAddresses }),
+    ...(allowQuery && { allowQuery }),
+    ...(rateLimit && { rateLimit }),
+    ...((dnsForward ?? dnsStub) && { forward: forwardSettings(flags) }),
+  };
+}
+
+function forwardSettings({ dnsForward, dnsStub, dnsForwardFor }: AnswerFlags): ForwardSettings {
+  return {
+    ...(dnsForward && { upstreams: dnsForward }),
+    ...(dnsStub && { stubs: dnsStub }),
+    ...(dnsForwardFor && { clients: dnsForwardFor }),
+  };
 }
 
 /** `corp.example=10.0.0.2,10.0.0.3; lab.example=10.1.0.2`. */

@@ -1,6 +1,4 @@
 /** Packet in, packets out: everything between a socket and the zones. */
-import type { BlockList } from 'node:net';
-import { isIPv6 } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { errorText } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
@@ -10,9 +8,12 @@ import {
   encodeAnswer,
   HEADER_BYTES,
   MessageWriter,
-  skipWireName,
+  refuseSignature,
+  signAnswers,
+  signatureBytes,
+  type TsigKey,
   TYPE_NAMES,
-  uint16,
+  verifyRequest,
   type WriterOptions,
   type ZoneIndex,
 } from '@signalbox/zones';
@@ -23,15 +24,16 @@ import type { DnsMetrics } from './metrics.ts';
 import { parseRequest, type Request, type RequestHeader } from './parse-request.ts';
 import type { QueryAcl } from './query-acl.ts';
 import { hashOf, type RateLimiter } from './rate-limiter.ts';
-import { transferMessages } from './transfer.ts';
+import { answerTransfer, type Transfers } from './transfer/answer-transfer.ts';
+import { nowSeconds } from './transfer/dns-client.ts';
 import type { Eventually, Protocol } from './transport.ts';
+import { withinLimit } from './within-limit.ts';
 
 export interface Responder {
   readonly index: ZoneIndex;
   readonly metrics: DnsMetrics;
   readonly logger: Logger;
-  /** Who may ask for whole zones. */
-  readonly transferClients: BlockList;
+  readonly transfers: Transfers;
   readonly maxUdpBytes: number;
   /** Who may ask which zone. */
   readonly acl: QueryAcl;
@@ -46,11 +48,13 @@ export interface Incoming {
   readonly packet: Uint8Array;
   readonly protocol: Protocol;
   readonly peer: string;
+  /** What the packet is signed with, once that is checked. */
+  readonly key?: TsigKey;
 }
 
+const FORMERR = 1;
 const SERVFAIL = 2;
 const NXDOMAIN = 3;
-const REFUSED = 5;
 const NOTAUTH = 9;
 const BADVERS = 16;
 const CLASS_IN = 1;
@@ -67,8 +71,9 @@ export function respondOverUdp(
   const answer = kept.find(packet);
   if (answer === undefined || !responder.acl.allows(answer.zone, peer)) {
     const messages = respond(responder, { packet, protocol: 'udp', peer });
-    if (messages instanceof Promise) return messages.then((all) => firstWithinLimit(responder, packet, peer, all));
-    return firstWithinLimit(responder, packet, peer, messages);
+    if (messages instanceof Promise) return messages.then(([late]) => withinLimit(responder, peer, late));
+    const [message] = messages;
+    return withinLimit(responder, peer, message);
   }
   const isFound = answer.code === 'NOERROR';
   responder.metrics.answers.add('udp', isFound ? 0 : NXDOMAIN);
@@ -109,48 +114,32 @@ function replyTo(responder: Responder, incoming: Incoming, request: Request): Ev
     return errorReply(request.header, SERVFAIL);
   };
   try {
-    const reply = answerRequest(responder, incoming, request);
+    const reply = request.isSigned
+      ? signedReply(responder, incoming, request)
+      : answerRequest(responder, incoming, request);
     return reply instanceof Promise ? reply.catch(failed) : reply;
   } catch (error) {
     return failed(error);
   }
 }
 
-function firstWithinLimit(
-  responder: Responder,
-  packet: Uint8Array,
-  peer: string,
-  [message]: Iterable<Uint8Array>,
-): Uint8Array | undefined {
-  const code = (message?.[3] ?? 0) & 0xf;
-  if (message === undefined || responder.rateLimiter === undefined) return message;
-  // Found: each question has a limit of its own. Misses and errors share one, or asking for ever other names would get by.
-  return withinLimit(
-    responder,
-    peer,
-    message,
-    code === 0 ? hashOf(Buffer.from(packet).toString('latin1', 12), 0) : code,
-  );
-}
-
-function withinLimit(
-  { rateLimiter, metrics }: Responder,
-  peer: string,
-  message: Uint8Array,
-  kind: number,
-): Uint8Array | undefined {
-  const verdict = rateLimiter?.check(peer, kind, performance.now()) ?? 'send';
-  if (verdict === 'send') return message;
-  metrics.rateLimited.inc({ action: verdict });
-  return verdict === 'slip' ? slipped(message) : undefined;
-}
-
-/** The message without records, truncated: a real client comes again over TCP, and nothing is amplified. */
-function slipped(message: Uint8Array): Uint8Array {
-  const questionEnd = (skipWireName(message, HEADER_BYTES) ?? HEADER_BYTES) + 4;
-  const slip = message.slice(0, uint16(message, 4) === 1 ? questionEnd : HEADER_BYTES);
-  slip[2] = (slip[2] ?? 0) | 0x02;
-  return slip.fill(0, 6, HEADER_BYTES);
+/** A signed question gets a signed answer (RFC 8945 §5.3). */
+function signedReply(responder: Responder, incoming: Incoming, request: Request): Eventually<Reply> {
+  const check = verifyRequest(incoming.packet, responder.transfers.keys, nowSeconds());
+  if (check.type === 'unsigned' || check.type === 'malformed') return errorReply(request.header, FORMERR);
+  if (check.type === 'valid') {
+    const { key, mac: requestMac } = check;
+    const signed = ({ code, messages }: Reply) => {
+      return { code, messages: signAnswers(messages, key, { nowSeconds, requestMac }) };
+    };
+    const reply = answerRequest(responder, { ...incoming, key }, request);
+    return reply instanceof Promise ? reply.then(signed) : signed(reply);
+  }
+  const options = writerOptions(responder, incoming, request);
+  const { messages } = emptyReply(options, request.header, NOTAUTH);
+  const refused = [...messages].map((message) => refuseSignature(message, check, nowSeconds()));
+  const isTooLong = refused.some((message) => message.length > options.maxBytes);
+  return isTooLong ? errorReply(request.header, NOTAUTH) : { code: NOTAUTH, messages: refused };
 }
 
 /** For what could not be read far enough to repeat its question. */
@@ -164,7 +153,7 @@ function emptyReply(options: WriterOptions, header: RequestHeader, code: number)
 }
 
 function answerRequest(responder: Responder, incoming: Incoming, request: Request): Eventually<Reply> {
-  const options = writerOptions(responder, incoming.protocol, request);
+  const options = writerOptions(responder, incoming, request);
   if (request.edns !== undefined && request.edns.version > 0) return emptyReply(options, request.header, BADVERS);
   const type = TYPE_NAMES.get(request.queryType) ?? `TYPE${request.queryType}`;
   if (type === 'AXFR' || type === 'IXFR') return transferReply(responder, incoming, request, options);
@@ -173,19 +162,11 @@ function answerRequest(responder: Responder, incoming: Incoming, request: Reques
   return { code: (message[3] ?? 0) & 0xf, messages: [message] };
 }
 
-/** Whole zones go over TCP only (RFC 5936 §4.2), to those who may have them. */
-function transferReply(
-  responder: Responder,
-  { protocol, peer }: Incoming,
-  { name, queryClass, header }: Request,
-  options: WriterOptions,
-): Reply {
-  const isAllowed = responder.transferClients.check(peer, isIPv6(peer) ? 'ipv6' : 'ipv4');
-  if (protocol !== 'tcp' || queryClass !== CLASS_IN || !isAllowed) return emptyReply(options, header, REFUSED);
-  const groups = responder.index.zoneGroups(name);
-  if (groups !== undefined) return { code: 0, messages: transferMessages(groups, options, header) };
-  const isOurs = !responder.index.hasZones || responder.index.zones().some((zone) => zone.name === name);
-  return emptyReply(options, header, isOurs ? SERVFAIL : NOTAUTH);
+function transferReply(responder: Responder, incoming: Incoming, request: Request, options: WriterOptions): Reply {
+  const { packet, protocol, peer, key } = incoming;
+  const answer = answerTransfer(responder.transfers, { request, packet, protocol, peer, key, options });
+  if (typeof answer === 'number') return emptyReply(options, request.header, answer);
+  return { code: 0, messages: answer };
 }
 
 /** Names in no zone of ours, for those who may have them resolved; never before we know what our zones are. */
@@ -217,10 +198,13 @@ function withoutRecords(code: AnswerCode): Answer {
   return { code, answers: [], authority: [], additional: [] };
 }
 
-function writerOptions(responder: Responder, protocol: Protocol, { question, spelling, edns }: Request): WriterOptions {
+/** Room for the signature is left free. */
+function writerOptions(responder: Responder, { protocol, key }: Incoming, request: Request): WriterOptions {
+  const { question, spelling, edns } = request;
   const offered = Math.max(MIN_UDP_BYTES, edns?.udpPayloadSize ?? MIN_UDP_BYTES);
+  const maxBytes = protocol === 'tcp' ? MAX_TCP_BYTES : Math.min(offered, responder.maxUdpBytes);
   return {
-    maxBytes: protocol === 'tcp' ? MAX_TCP_BYTES : Math.min(offered, responder.maxUdpBytes),
+    maxBytes: maxBytes - (key === undefined ? 0 : signatureBytes(key)),
     question,
     questionName: spelling?.toLowerCase(),
     udpPayloadSize: edns === undefined ? undefined : responder.maxUdpBytes,

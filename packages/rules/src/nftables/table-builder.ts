@@ -36,16 +36,17 @@ export class TableBuilder {
     this.#baseChains.push({ name, rules, definition });
   }
 
-  addChain(name: string, rules: readonly string[], definition = ''): void {
-    this.#chains.set(name, { name, rules, definition });
-  }
-
-  hasChain(name: string): boolean {
-    return this.#chains.has(name);
+  addChain(chain: Chain): void {
+    this.#chains.set(chain.name, chain);
   }
 
   addContainer(container: Container): void {
     this.#containers.set(container.name, container);
+  }
+
+  /** Of all chains, sets and maps. */
+  names(): string[] {
+    return [...this.#baseChains.map(({ name }) => name), ...this.#chains.keys(), ...this.#containers.keys()];
   }
 
   addElement(container: string, element: string): void {
@@ -61,7 +62,7 @@ export class TableBuilder {
 
   /**
    * Chains are declared before the rules that go to them and containers before the rules that read them. Loading the text
-   * over itself changes nothing: rules are flushed, and so are containers, before they are filled again.
+   * over itself changes nothing: rules are flushed, and containers made again, before they are filled.
    */
   toText(): string {
     const lines = [`add table ${this.#table}`, `flush table ${this.#table}`];
@@ -75,9 +76,10 @@ export class TableBuilder {
     return `${lines.join('\n')}\n`;
   }
 
+  /** Made again rather than flushed: filling a set in the transaction that flushes it takes the kernel several times as long. */
   #containerLines({ kind, name, definition, isKernelOwned }: Container): string[] {
     const add = `add ${kind} ${this.#table} ${name} { ${definition} ; }`;
-    return isKernelOwned === true ? [add] : [add, `flush ${kind} ${this.#table} ${name}`];
+    return isKernelOwned === true ? [add] : [add, `delete ${kind} ${this.#table} ${name}`, add];
   }
 
   #elementLines(container: string): string[] {
