@@ -7,7 +7,8 @@ import { type DnsLab, startDnsLab, waitFor, watermarkEntry } from './dns-harness
 import { freePort, type NameServer, startNameServer } from './name-server.ts';
 import { programTest } from './programs.ts';
 
-const MANY = Array.from({ length: 120 }, (_, at) => `many 60 IN A 10.9.0.${at}`).join('\n');
+// BIND takes no more than 100 of one name and type.
+const MANY = Array.from({ length: 90 }, (_, at) => `many 60 IN A 10.9.0.${at}`).join('\n');
 const ZONE = `$ORIGIN corp.example.
 @ 60 IN SOA ns.corp.example. host.corp.example. 1 7200 1800 86400 7
 @ 60 IN NS ns
@@ -67,7 +68,7 @@ for (const kind of ['knotd', 'nsd', 'named'] as const) {
       'web.corp.example. 60 IN A 10.9.1.1',
       'www.corp.example. 60 IN CNAME web.corp.example.',
     ]);
-    expect((await ask(lab, 'many.corp.example', ['+tcp'])).answer).toHaveLength(120);
+    expect((await ask(lab, 'many.corp.example', ['+tcp'])).answer).toHaveLength(90);
     expect(await ask(lab, 'many.corp.example', ['+ignore'])).toMatchObject({ flags: 'qr tc rd ra', answer: [] });
     const absent = await ask(lab, 'nosuch.corp.example');
     expect(absent).toMatchObject({ status: 'NXDOMAIN', answer: [] });

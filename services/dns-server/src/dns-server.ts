@@ -1,7 +1,8 @@
 /** The DNS server: sockets, zones and the stream that feeds them, put together. */
 import { failureSignal, type Readiness, type RunningService, type ServiceContext } from '@signalbox/kit';
-import { ZoneIndex } from '@signalbox/zones';
+import { type PodMode, ZoneIndex } from '@signalbox/zones';
 import { followDerived } from './follow-derived.ts';
+import { followNamespaces } from './follow-namespaces.ts';
 import { Forwarder, type ForwardSettings } from './forward/forwarder.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import { type Answerers, type Listener, openListener, reachableAddresses } from './listen.ts';
@@ -27,6 +28,8 @@ export interface DnsServerOptions extends TransferSettings {
   readonly tcpIdleMs?: number;
   /** Per address listened on. Default 256. */
   readonly maxTcpConnections?: number;
+  /** Which names of pods are answered. Default `insecure`. */
+  readonly pods?: PodMode;
   /** `RANGE` or `ZONE=RANGE`: who may ask. Default: everybody. */
   readonly allowQuery?: readonly string[];
   /** UDP answers of one kind to one network, a second. Default: no limit. */
@@ -48,7 +51,7 @@ const MAX_UDP_BYTES = 1232;
 export async function startDnsServer(context: ServiceContext, options: DnsServerOptions): Promise<DnsServer> {
   const { ttlSeconds } = options;
   const serverAddresses = options.serverAddresses ?? reachableAddresses(options.listen);
-  const index = new ZoneIndex({ ttlSeconds, serverAddresses });
+  const index = new ZoneIndex({ ttlSeconds, serverAddresses, ...(options.pods && { pods: options.pods }) });
   const staleness = new Staleness();
   const forwarder = options.forward && new Forwarder(options.forward);
   const metrics = createDnsMetrics(context.registry, { index, staleness, forwarder });
@@ -78,6 +81,7 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
   for (const listener of listeners) listener.onError((err) => context.logger.error({ err }, 'socket error'));
   const stopping = new AbortController();
   const following = followDerived(context, { feed, staleness, signal: stopping.signal }).catch(fail);
+  const followingNamespaces = followNamespaces(context, index, stopping.signal).catch(fail);
   const addresses = listeners.map((listener) => listener.address);
   context.logger.info({ addresses }, 'answering DNS');
   return {
@@ -89,7 +93,7 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
       stopping.abort();
       forwarder?.close();
       const stopped = stopListeners(listeners.splice(0));
-      await Promise.all([stopped, following, transfers.stop()]);
+      await Promise.all([stopped, following, followingNamespaces, transfers.stop()]);
     },
   };
 }

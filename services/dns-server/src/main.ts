@@ -1,22 +1,18 @@
 import { parseListenAddress, runProcess, settingOption, wholeNumber } from '@signalbox/kit';
 import {
-  type DnsServerOptions,
-  type ForwardSettings,
+  type AnswerFlags,
+  answerOptions,
+  readAnswerSettings,
   readTransferSettings,
   startDnsServer,
   type TransferFlags,
   transferOptions,
 } from './index.ts';
 
-interface Options extends TransferFlags {
+interface Options extends TransferFlags, AnswerFlags {
   readonly listen: string;
   readonly dnsTtl: number;
   readonly serverAddresses?: readonly string[];
-  readonly allowQuery?: readonly string[];
-  readonly rateLimit?: number;
-  readonly dnsForward?: readonly string[];
-  readonly dnsStub?: Readonly<Record<string, readonly string[]>>;
-  readonly dnsForwardFor?: readonly string[];
 }
 
 await runProcess<Options>({
@@ -34,69 +30,19 @@ await runProcess<Options>({
         settingOption('--server-addresses <addresses>', 'what ns.dns.ZONE resolves to, separated by commas').argParser(
           split,
         ),
-      )
-      .addOption(
-        settingOption('--allow-query <ranges>', 'who may ask: RANGE or ZONE=RANGE, separated by commas').argParser(
-          split,
-        ),
-      )
-      .addOption(
-        settingOption('--rate-limit <count>', 'UDP answers of one kind to one network, a second').argParser(
-          wholeNumber({ min: 1, max: 1_000_000 }),
-        ),
-      )
-      .addOption(
-        settingOption('--dns-forward <resolvers>', 'where to ask for other names, separated by commas').argParser(
-          split,
-        ),
-      )
-      .addOption(
-        settingOption('--dns-stub <domains>', 'the same for single domains: DOMAIN=RESOLVER,…; DOMAIN=…').argParser(
-          stubs,
-        ),
-      )
-      .addOption(settingOption('--dns-forward-for <ranges>', 'for whom, separated by commas').argParser(split));
-    for (const option of transferOptions()) command.addOption(option);
+      );
+    for (const option of [...answerOptions(), ...transferOptions()]) command.addOption(option);
     return command;
   },
-  start: async (context, { listen, dnsTtl, ...flags }) =>
+  start: async (context, { listen, dnsTtl, serverAddresses, ...flags }) =>
     await startDnsServer(context, {
       listen: [parseListenAddress(listen)],
       ttlSeconds: dnsTtl,
-      ...answerSettings(flags),
+      ...(serverAddresses && { serverAddresses }),
+      ...readAnswerSettings(flags),
       ...(await readTransferSettings(flags)),
     }),
 });
-
-type AnswerFlags = Omit<Options, 'listen' | 'dnsTtl' | keyof TransferFlags>;
-
-function answerSettings(flags: AnswerFlags): Partial<DnsServerOptions> {
-  const { serverAddresses, allowQuery, rateLimit, dnsForward, dnsStub } = flags;
-  return {
-    ...(serverAddresses && { serverAddresses }),
-    ...(allowQuery && { allowQuery }),
-    ...(rateLimit && { rateLimit }),
-    ...((dnsForward ?? dnsStub) && { forward: forwardSettings(flags) }),
-  };
-}
-
-function forwardSettings({ dnsForward, dnsStub, dnsForwardFor }: AnswerFlags): ForwardSettings {
-  return {
-    ...(dnsForward && { upstreams: dnsForward }),
-    ...(dnsStub && { stubs: dnsStub }),
-    ...(dnsForwardFor && { clients: dnsForwardFor }),
-  };
-}
-
-/** `corp.example=10.0.0.2,10.0.0.3; lab.example=10.1.0.2`. */
-function stubs(text: string): Record<string, string[]> {
-  return Object.fromEntries(
-    text.split(';').map((part): [string, string[]] => {
-      const [domain = '', resolvers = ''] = part.trim().split('=');
-      return [domain, split(resolvers)];
-    }),
-  );
-}
 
 function split(text: string): string[] {
   return text.split(',').map((part) => part.trim());
