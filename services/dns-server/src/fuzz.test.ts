@@ -4,8 +4,10 @@ import { createLogger, createRegistry } from '@signalbox/kit';
 import { signMessage, type TsigKey, ZoneIndex } from '@signalbox/zones';
 import dnsPacket, { type Answer, type Packet } from 'dns-packet';
 import { expect, test } from 'vitest';
+import { KeptAnswers } from './kept-answers.ts';
 import { createDnsMetrics } from './metrics.ts';
-import { type Responder, respond } from './responder.ts';
+import { QueryAcl } from './query-acl.ts';
+import { type Responder, respondOverUdp } from './responder.ts';
 import { Staleness } from './staleness.ts';
 import type { Transfers } from './transfer/answer-transfer.ts';
 import { createTransferMetrics } from './transfer/transfer-metrics.ts';
@@ -14,6 +16,7 @@ import { ZoneVersions } from './transfer/zone-versions.ts';
 
 const KEY: TsigKey = { name: 'k.', algorithm: 'hmac-sha256', secret: new Uint8Array(32), macBytes: 32 };
 const responder = aResponder();
+const kept = new KeptAnswers(responder.index, responder);
 const OPT = { type: 'OPT', name: '.', udpPayloadSize: 4096, flags: 0, options: [] } as unknown as Answer;
 
 const seeds = [
@@ -61,7 +64,9 @@ function problemWith(packet: Uint8Array, isRead: boolean): string | undefined {
 }
 
 function answersTo(packet: Uint8Array): Uint8Array[] {
-  return [...respond(responder, { packet, protocol: 'udp', peer: '127.0.0.1' })];
+  const message = respondOverUdp(responder, kept, packet, '127.0.0.1');
+  if (message instanceof Promise) throw new Error('an answer that has to wait');
+  return message === undefined ? [] : [message];
 }
 
 type Random = (below: number) => number;
@@ -119,6 +124,7 @@ function aResponder(): Responder {
     logger: createLogger({ component: 'test', level: 'silent' }),
     transfers: aTransfers(index),
     maxUdpBytes: 1232,
+    acl: new QueryAcl([]),
   };
 }
 
