@@ -1,5 +1,6 @@
 export * from './api.ts';
 export * from './derived.ts';
+export * from './drift.ts';
 export * from './errors.ts';
 export * from './kubernetes.ts';
 export * from './objects.ts';

@@ -5,6 +5,7 @@
  *     derived.<layer>.<partition>.<cluster>.<namespace>.<name>     one per service and layer; value = DerivedMessage
  *     watermarks.<layer>                                           one per layer, in the DERIVED stream; value = Watermark
  *     status.source.<cluster>.<kind>                               one per source and kind; value = SourceStatus
+ *     status.drift.<cluster>.<node>                                one per node; value = DriftReport
  *
  * Tokens are percent-encoded, because cluster names and EndpointSlice names may hold what NATS gives a meaning to
  * (`.`, `*`, `>`, space). `_` stands for "no namespace": no Kubernetes namespace can be called that.
@@ -128,6 +129,22 @@ export function parseSourceStatusSubject(subject: string): { readonly cluster: s
     throw new SignalboxError('invalid', `not the subject of a source's status: ${subject}`);
   }
   return { cluster: decodeToken(cluster), kind: kind as SourceKind };
+}
+
+export function driftSubject(cluster: string, node: string): string {
+  return `status.drift.${encodeToken(cluster)}.${encodeToken(node)}`;
+}
+
+export function isDriftSubject(subject: string): boolean {
+  return subject.startsWith('status.drift.');
+}
+
+export function parseDriftSubject(subject: string): { readonly cluster: string; readonly node: string } {
+  const [stream, type, cluster, node, ...rest] = subject.split('.');
+  if (stream !== 'status' || type !== 'drift' || cluster === undefined || node === undefined || rest.length > 0) {
+    throw new SignalboxError('invalid', `not the subject of a drift report: ${subject}`);
+  }
+  return { cluster: decodeToken(cluster), node: decodeToken(node) };
 }
 
 /** Pattern of all objects of one cluster, for a source that compares its list with the log. */

@@ -58,7 +58,7 @@ export function renderRules(plans: readonly ProxyPlan[], options: RenderOptions)
   return { text: renderIpvs(family, services, { ...context, scheduler }), skipped };
 }
 
-function contextOf(options: RenderOptions): RenderContext {
+export function contextOf(options: RenderOptions): RenderContext {
   return {
     node: options.node,
     clusterCIDRs: options.clusterCIDRs.map((text) => parseCidrOrThrow(text, 'cluster CIDR')),

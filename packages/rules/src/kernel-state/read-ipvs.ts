@@ -1,0 +1,155 @@
+/** IPVS: `ipvsadm -Sn`, `ipset save` and `iptables-save` together → what the kernel does. */
+import { compareText } from '../addresses.ts';
+import {
+  FROM_NODE,
+  type Frontend,
+  frontendKey,
+  type KernelState,
+  type Route,
+  type Source,
+  sourcesOf,
+} from './kernel-state.ts';
+import { iptablesStructure, parseIptables } from './read-iptables.ts';
+import type { ReadOptions } from './read-nftables.ts';
+
+export interface IpvsListing {
+  /** `ipvsadm --save --numeric` */
+  readonly ipvsadm: string;
+  /** `ipset save` */
+  readonly ipset: string;
+  /** `iptables-save`, or `ip6tables-save` */
+  readonly iptables: string;
+}
+
+interface VirtualServer {
+  readonly protocol: string;
+  readonly address: string;
+  readonly port: number;
+  readonly affinitySeconds: number | undefined;
+  /** Real server → weight. */
+  readonly endpoints: Map<string, number>;
+}
+
+const PROTOCOL_FLAGS: Readonly<Record<string, string>> = { '-t': 'tcp', '-u': 'udp', '--sctp-service': 'sctp' };
+
+export function readIpvs({ ipvsadm, ipset, iptables }: IpvsListing, options: ReadOptions): KernelState {
+  const { servers, unreadable } = parseServers(ipvsadm, options.family === 'IPv6');
+  const sets = parseSets(ipset, options.family === 'IPv6');
+  const tables = parseIptables(iptables);
+  const frontends = new Map<string, Frontend>();
+  for (const [key, server] of servers) frontends.set(key, frontendOf(server, sets, options));
+  return {
+    family: options.family,
+    frontends,
+    closedAddresses: undefined,
+    hairpins: undefined,
+    structure: iptablesStructure(tables),
+    strays: [],
+    unreadable: unreadable + tables.unreadable,
+  };
+}
+
+function parseServers(text: string, isIPv6: boolean): { servers: Map<string, VirtualServer>; unreadable: number } {
+  const servers = new Map<string, VirtualServer>();
+  let unreadable = 0;
+  for (const line of text.split('\n')) {
+    const [command, flag = '', socket = '', ...rest] = line.trim().split(/\s+/);
+    if (command === undefined || command === '') continue;
+    const protocol = PROTOCOL_FLAGS[flag];
+    const place = parseSocket(socket);
+    if (protocol === undefined || place === undefined) {
+      // Virtual servers by firewall mark are nobody's service.
+      if (flag !== '-f') unreadable += 1;
+      continue;
+    }
+    if (place.address.includes(':') !== isIPv6) continue;
+    const key = frontendKey(protocol, place.address, place.port);
+    if (command === '-A') {
+      const seconds = Number(wordAfter(rest, '-p')) || undefined;
+      servers.set(key, { protocol, ...place, affinitySeconds: seconds, endpoints: new Map() });
+    } else {
+      servers.get(key)?.endpoints.set(wordAfter(rest, '-r'), Number(wordAfter(rest, '-w') || 1));
+    }
+  }
+  return { servers, unreadable };
+}
+
+function parseSocket(text: string): { address: string; port: number } | undefined {
+  const [, bracketed, plain, port] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d+)$/.exec(text) ?? [];
+  const address = bracketed ?? plain;
+  return address === undefined ? undefined : { address, port: Number(port) };
+}
+
+function wordAfter(words: readonly string[], flag: string): string {
+  const index = words.indexOf(flag);
+  return index < 0 ? '' : (words[index + 1] ?? '');
+}
+
+/** Members by the set's name without `KUBE-` or `KUBE-6-`. */
+type Sets = ReadonlyMap<string, ReadonlySet<string>>;
+
+function parseSets(text: string, isIPv6: boolean): Sets {
+  const sets = new Map<string, Set<string>>();
+  const prefix = isIPv6 ? 'KUBE-6-' : 'KUBE-';
+  for (const line of text.split('\n')) {
+    const [command, name = '', member = ''] = line.split(' ');
+    if (command !== 'add' || !name.startsWith(prefix)) continue;
+    const short = name.slice(prefix.length);
+    sets.set(short, (sets.get(short) ?? new Set()).add(member));
+  }
+  return sets;
+}
+
+function frontendOf(server: VirtualServer, sets: Sets, { clusterCIDRs }: ReadOptions): Frontend {
+  const member = `${server.address},${server.protocol}:${server.port}`;
+  const isIn = (set: string): boolean => sets.get(set)?.has(member) ?? false;
+  const routes = new Map<Source, Route>();
+  if (server.endpoints.size > 0) {
+    for (const source of sourcesOf(clusterCIDRs)) {
+      const isMasqueraded = masqueradesFrom(source, isIn, clusterCIDRs);
+      routes.set(source, routeOf(server, sets, isMasqueraded));
+    }
+  }
+  return {
+    service: '',
+    routes,
+    verdict: server.endpoints.size > 0 ? undefined : 'reject',
+    sourceRanges: isIn('LOAD-BALANCER-FW') ? rangesOf(sets.get('LOAD-BALANCER-SOURCE-CID'), member) : undefined,
+  };
+}
+
+/** The order of the rules in KUBE-SERVICES. */
+function masqueradesFrom(source: Source, isIn: (set: string) => boolean, clusterCIDRs: readonly string[]): boolean {
+  const isLocal = isIn('LOAD-BALANCER-LOCAL') || isIn('EXTERNAL-IP-LOCAL') || isIn('NODE-PORT-LOCAL');
+  if (isLocal && source !== FROM_NODE) return false;
+  if (isIn('LOAD-BALANCER') || isIn('EXTERNAL-IP') || isIn('NODE-PORT')) return true;
+  return isIn('CLUSTER-IP') && clusterCIDRs.length > 0 && !clusterCIDRs.includes(source);
+}
+
+function routeOf({ endpoints, affinitySeconds, protocol }: VirtualServer, sets: Sets, isMasqueraded: boolean): Route {
+  const total = [...endpoints.values()].reduce((sum, weight) => sum + weight, 0);
+  const loopback = sets.get('LOOP-BACK');
+  const entries = [...endpoints].map(([target, weight]) => {
+    const place = parseSocket(target);
+    const isHairpinMasqueraded =
+      place !== undefined && loopback?.has(`${place.address},${protocol}:${place.port},${place.address}`) === true;
+    return [target, { share: total === 0 ? 0 : weight / total, isHairpinMasqueraded }] as const;
+  });
+  return { endpoints: new Map(entries), masquerade: isMasqueraded ? 'always' : 'never', affinitySeconds };
+}
+
+/** ipset has no prefix of length 0, so everything is listed as two halves. */
+const HALVES: readonly (readonly [whole: string, halves: readonly string[]])[] = [
+  ['0.0.0.0/0', ['0.0.0.0/1', '128.0.0.0/1']],
+  ['::/0', ['::/1', '8000::/1']],
+];
+
+function rangesOf(members: ReadonlySet<string> | undefined, key: string): string[] {
+  const start = `${key},`;
+  const ranges = [...(members ?? [])]
+    .filter((member) => member.startsWith(start))
+    .map((member) => member.slice(start.length));
+  const whole = HALVES.find(([, halves]) => halves.every((half) => ranges.includes(half)))?.[0];
+  const texts = ranges.map((range) => (range.includes('/') ? range : `${range}/${range.includes(':') ? 128 : 32}`));
+  return whole === undefined ? texts.sort(compareText) : [whole];
+}
