@@ -63,7 +63,11 @@ const planParts = fc.record({
 });
 const settings = fc.record(
   {
-    clusterCIDRs: fc.constantFrom([], ['10.244.0.0/16', 'fd00:244::/32'], ['10.244.0.0/16', '10.245.0.0/16', 'fd00:244::/32', 'fd00:245::/32']),
+    clusterCIDRs: fc.constantFrom(
+      [],
+      ['10.244.0.0/16', 'fd00:244::/32'],
+      ['10.244.0.0/16', '10.245.0.0/16', 'fd00:244::/32', 'fd00:245::/32'],
+    ),
     masqueradeAll: fc.boolean(),
     nodePortAddresses: fc.constantFrom(['0.0.0.0/0', '::/0'], ['10.240.0.0/16', 'fd00:240::/64']),
   },

@@ -25,11 +25,13 @@ export function compareStates(
   { hasOurLayout = true }: CompareOptions = {},
 ): StateComparison {
   const { family } = expected;
+  const ofServices = frontendDifferences(expected, actual);
+  const explained = new Set(ofServices.map(({ at }) => at));
   const parts = [
-    ...(hasOurLayout ? [...structureDifferences(expected, actual), ...strayDifferences(expected, actual)] : []),
+    ...(hasOurLayout ? structureDifferences(expected, actual) : []),
+    ...(hasOurLayout ? strayDifferences(expected, actual, explained) : []),
     ...closedDifferences(expected, actual),
   ];
-  const ofServices = frontendDifferences(expected, actual);
   const all = [...parts, ...ofServices.sort((a, b) => compareText(a.service, b.service) || compareText(a.at, b.at))];
   const count = (what: DriftChange): number => all.filter((difference) => difference.what === what).length;
   return {
@@ -102,11 +104,15 @@ function placeText(name: string): string {
   return name.startsWith('@') ? `set ${name.slice(1)}` : `chain ${name}`;
 }
 
-/** A hairpin endpoint that is missing is seen in the routes to it. */
-function strayDifferences(expected: KernelState, actual: KernelState): Difference[] {
+/**
+ * Elements of a frontend that differs are its remains, and not reported again. A hairpin endpoint that is missing is seen in
+ * the routes to it.
+ */
+function strayDifferences(expected: KernelState, actual: KernelState, explained: ReadonlySet<string>): Difference[] {
   const hairpins = [...(actual.hairpins ?? [])].filter((address) => expected.hairpins?.has(address) === false);
   const parts: StrayPart[] = hairpins.map((text) => ({ where: 'nat', at: 'set hairpin', text }));
-  return [...actual.strays, ...parts].map(({ where, at, text }) => ({
+  const strays = actual.strays.filter(({ frontend }) => frontend === undefined || !explained.has(frontend));
+  return [...strays, ...parts].map(({ where, at, text }) => ({
     service: '',
     what: 'added',
     where,

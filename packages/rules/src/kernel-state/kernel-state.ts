@@ -56,6 +56,8 @@ export interface StrayPart {
   /** For example `chain services`. */
   readonly at: string;
   readonly text: string;
+  /** Key of the frontend that the element is filed under: with it gone, so should the element be. */
+  readonly frontend?: string;
 }
 
 export interface KernelState {

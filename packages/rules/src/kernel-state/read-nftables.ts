@@ -223,16 +223,19 @@ class NftablesReader {
   /** Elements that no rule leads to. They do nothing now, and something wrong when their numbers come into use. */
   #strayElements(frontends: ReadonlyMap<string, Frontend>): StrayPart[] {
     if (this.#owner !== 'signalbox') return [];
-    const targets = [...this.#targets].filter(([place]) => !this.#usedTargets.has(place));
-    const strays: StrayPart[] = targets.map(([place, target]) => {
+    const unused = [...this.#targets].filter(([place]) => !this.#usedTargets.has(place));
+    const strays = unused.map(([place, target]): StrayPart => {
       const [map = '', ...key] = place.split(' ');
       const text = `${key.join(' . ')} : ${target === undefined ? '?' : socketText(target.address, target.port)}`;
-      return { where: 'nat', at: `map ${map}`, text };
+      const protocol = map.slice(map.lastIndexOf('-') + 1);
+      const [address = '', port = ''] = key.length === 2 ? [ANY_NODE_ADDRESS, ...key] : key;
+      return { where: 'nat', at: `map ${map}`, text, frontend: frontendKey(protocol, address, Number(port)) };
     });
     for (const { key } of this.#elements('allowed-sources')) {
       const { protocol, address, port } = placeOf(key.slice(0, 3));
-      const isUsed = frontends.get(frontendKey(protocol, address, port))?.sourceRanges !== undefined;
-      if (!isUsed) strays.push({ where: 'filter', at: 'set allowed-sources', text: key.join(' . ') });
+      const frontend = frontendKey(protocol, address, port);
+      const isUsed = frontends.get(frontend)?.sourceRanges !== undefined;
+      if (!isUsed) strays.push({ where: 'filter', at: 'set allowed-sources', text: key.join(' . '), frontend });
     }
     return strays;
   }
