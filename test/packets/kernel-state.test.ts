@@ -83,7 +83,7 @@ function planOf(parts: PlanParts, index: number): ProxyPlan {
     clusterIPs: [`10.96.0.${host}`, `fd00:96::${host}`],
     externalIPs: parts.hasExternalIP ? [`203.0.113.${host}`, `2001:db8:1::${host}`] : [],
     loadBalancerVIPs: hasBalancer ? [`198.51.100.${host}`, `2001:db8:2::${host}`] : [],
-    loadBalancerSourceRanges: parts.ranges,
+    loadBalancerSourceRanges: [...parts.ranges],
     externalTrafficPolicy: parts.external,
     internalTrafficPolicy: parts.internal,
     ...(parts.affinity === undefined ? {} : { sessionAffinitySeconds: parts.affinity }),
@@ -105,7 +105,7 @@ function endpointsOf({ host, node, state, weight, zones }: PlanParts['endpoints'
     serving: state !== 'gone',
     terminating: state !== 'ready',
     ...(weight === undefined ? {} : { weight }),
-    ...(zones === undefined ? {} : { hintZones: zones }),
+    ...(zones === undefined ? {} : { hintZones: [...zones] }),
   };
   return [`10.244.1.${host}`, `fd00:244:1::${host}`].map((address) => {
     const { node: _node, ...endpoint } = anEndpoint({ address, ...common });
