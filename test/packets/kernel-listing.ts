@@ -2,12 +2,12 @@
 import { spawnSync } from 'node:child_process';
 import type { ProxyPlan } from '@signalbox/contracts';
 import {
-  clusterCIDRsOf,
   compareStates,
   expectedStates,
   type KernelOwner,
   type KernelState,
   mergeComparisons,
+  podSourcesOf,
   type RenderOptions,
   readIptables,
   readNftables,
@@ -37,7 +37,7 @@ export function nftablesStates(text: string, owner: KernelOwner, options: Render
   const lists = tables.map((ip) => `nft -j list table ${ip} ${owner} 2>/dev/null || :\necho ${SEPARATOR}`);
   const listed = inNamespace(['nft -f -', damage, ...lists].join('\n'), text).split(`${SEPARATOR}\n`);
   return options.families.map((family, index) =>
-    readNftables(listed[index] ?? '', owner, { family, clusterCIDRs: clusterCIDRsOf(options, family) }),
+    readNftables(listed[index] ?? '', owner, { family, podSources: podSourcesOf(options, family) }),
   );
 }
 
@@ -46,7 +46,7 @@ function iptablesState(plans: readonly ProxyPlan[], options: RenderOptions, dama
   const program = family === 'IPv4' ? 'iptables' : 'ip6tables';
   const { text } = renderRules(plans, options);
   const script = [`${program}-restore --noflush`, damage.replaceAll('iptables', program), `${program}-save`].join('\n');
-  return readIptables(inNamespace(script, text), { family, clusterCIDRs: clusterCIDRsOf(options, family) });
+  return readIptables(inNamespace(script, text), { family, podSources: podSourcesOf(options, family) });
 }
 
 /** What is reported of the kernel after the damage. */

@@ -1,6 +1,6 @@
 /** What is loaded is what is read back; what is damaged is what is reported. */
 import type { PlanEndpoint, ProxyPlan } from '@signalbox/contracts';
-import type { RenderOptions } from '@signalbox/rules';
+import type { DetectLocal, RenderOptions } from '@signalbox/rules';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { anEndpoint, aPlan, aPort } from './a-plan.ts';
@@ -68,6 +68,11 @@ const settings = fc.record(
       ['10.244.0.0/16', 'fd00:244::/32'],
       ['10.244.0.0/16', '10.245.0.0/16', 'fd00:244::/32', 'fd00:245::/32'],
     ),
+    detectLocal: fc.constantFrom<DetectLocal>(
+      { mode: 'BridgeInterface', interfaceName: 'cbr0' },
+      { mode: 'InterfaceNamePrefix', prefix: 'veth' },
+    ),
+    serviceCIDRs: fc.constantFrom(['10.96.0.0/12', 'fd00:96::/108']),
     masqueradeAll: fc.boolean(),
     nodePortAddresses: fc.constantFrom(['0.0.0.0/0', '::/0'], ['10.240.0.0/16', 'fd00:240::/64']),
   },

@@ -1,4 +1,5 @@
 export { compileProxyPlan } from './compile-proxy-plan.ts';
+export type { PlanChange } from './compiled-services.ts';
 export { IPVS_SCHEDULERS, type IpvsScheduler } from './ipvs/virtual-servers.ts';
 export {
   type CompareOptions,
@@ -6,11 +7,13 @@ export {
   mergeComparisons,
   type StateComparison,
 } from './kernel-state/compare-states.ts';
-export { clusterCIDRsOf, expectedStates } from './kernel-state/expected-state.ts';
+export { expectedStates, podSourcesOf } from './kernel-state/expected-state.ts';
 export type { KernelOwner, KernelState } from './kernel-state/kernel-state.ts';
 export { readIptables } from './kernel-state/read-iptables.ts';
 export { type IpvsListing, readIpvs } from './kernel-state/read-ipvs.ts';
 export { type ReadOptions, readNftables } from './kernel-state/read-nftables.ts';
+export { NodeRules, type RulesScript } from './node-rules.ts';
+export type { DetectLocal } from './render-context.ts';
 export {
   type RenderedRules,
   type RenderOptions,
@@ -18,6 +21,8 @@ export {
   type RulesBackend,
   renderRules,
 } from './render-rules.ts';
+export type { RulesStep } from './rules-backend.ts';
 export { rulesNodeOf } from './rules-node.ts';
 export type { RulesNode } from './select-endpoints.ts';
 export type { SkippedOfService } from './service-rules.ts';
+export type { RemovedEndpoint } from './stale-flows.ts';

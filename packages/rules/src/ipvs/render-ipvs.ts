@@ -6,22 +6,27 @@
  *
  * kube-proxy has deprecated its IPVS mode; this backend is for clusters that still run it.
  */
-import { cidrContains, disjointCidrs, type Family, hostCidr, parseAddress } from '../addresses.ts';
-import { MASQUERADE_MARK, type RenderContext } from '../render-context.ts';
+import type { Family } from '../addresses.ts';
+import { podMatches } from '../iptables/base-chains.ts';
+import { MASQUERADE_MARK } from '../render-context.ts';
 import type { ServiceRules } from '../service-rules.ts';
 import { ipSetLines, type SetName, setText } from './ip-sets.ts';
-import { type IpvsScheduler, virtualServerLines } from './virtual-servers.ts';
+import { ADDRESSES, addressText, DEVICE, type IpvsContext, ipvsParts } from './ipvs-parts.ts';
+import { REAL_SERVERS, VIRTUAL_SERVERS } from './virtual-servers.ts';
 
-const DEVICE = 'kube-ipvs0';
 const DELIMITER = 'SIGNALBOX_END';
 
-export function renderIpvs(
-  family: Family,
-  services: readonly ServiceRules[],
-  context: RenderContext & { readonly scheduler: IpvsScheduler },
-): string {
-  const nodeAddresses = nodePortAddressesOf(family, context);
-  const servers = services.flatMap((rules) => virtualServerLines(rules, nodeAddresses, context.scheduler));
+export function renderIpvs(family: Family, services: readonly ServiceRules[], context: IpvsContext): string {
+  const contents = new Map<string, Set<string>>();
+  const servers: string[] = [];
+  for (const rules of services) {
+    for (const { container, key, value } of ipvsParts(rules, family, context).entries) {
+      if (container === VIRTUAL_SERVERS) servers.push(`-A ${key} ${value}`);
+      else if (container === REAL_SERVERS) servers.push(`-a ${key} ${value}`);
+      else contents.set(container, (contents.get(container) ?? new Set()).add(key));
+    }
+  }
+  const addresses = [...(contents.get(ADDRESSES) ?? [])];
   const filter = family === 'IPv4' ? 'iptables-restore' : 'ip6tables-restore';
   return [
     '#!/bin/sh',
@@ -32,8 +37,11 @@ export function renderIpvs(
     `ip link show ${DEVICE} >/dev/null 2>&1 || ip link add ${DEVICE} type dummy`,
     `ip link set ${DEVICE} up`,
     `ip ${family === 'IPv4' ? '-4' : '-6'} addr flush dev ${DEVICE}`,
-    ...hereDocument('ip -batch -', addressLines(family, services)),
-    ...hereDocument('ipset -exist restore', ipSetLines(family, services, nodeAddresses)),
+    ...hereDocument(
+      'ip -batch -',
+      addresses.map((address) => `addr add ${addressText(family, address)}`),
+    ),
+    ...hereDocument('ipset -exist restore', ipSetLines(family, contents)),
     ...hereDocument(`${filter} --noflush`, filterLines(family, context)),
     `ipvsadm --save --numeric | sed -n '${DELETE_ALL[family]}' | ipvsadm --restore`,
     ...hereDocument('ipvsadm --restore', servers),
@@ -65,31 +73,16 @@ const DELETE_ALL: Readonly<Record<Family, string>> = {
   IPv6: String.raw`s/^-A \(-[a-z-]*\) \(\[[0-9a-f:.]*\]:[0-9]*\) .*/-D \1 \2/p`,
 };
 
-function hereDocument(command: string, lines: readonly string[]): string[] {
+/** Nothing for no lines. */
+export function hereDocument(command: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [`${command} <<'${DELIMITER}'`, ...lines, DELIMITER];
 }
 
-function addressLines(family: Family, services: readonly ServiceRules[]): string[] {
-  const addresses = services.flatMap((rules) => [...rules.clusterIPs, ...rules.externalIPs, ...rules.loadBalancerVIPs]);
-  // Without `nodad` an IPv6 address would be unusable until nobody else was found to have it.
-  const suffix = family === 'IPv4' ? `/32 dev ${DEVICE}` : `/128 dev ${DEVICE} nodad`;
-  return [...new Set(addresses)].map((address) => `addr add ${address}${suffix}`);
-}
-
-/** IPVS needs each address by itself; kube-proxy takes all of the node's, or those in the given CIDRs. */
-function nodePortAddressesOf(family: Family, { node, nodePortAddresses }: RenderContext): string[] {
-  const own = node.addresses.map(parseAddress).filter((address) => address?.family === family);
-  const addresses = own.filter((address) => address !== undefined);
-  const allowed = addresses.filter(
-    (address) => nodePortAddresses?.some((cidr) => cidrContains(cidr, hostCidr(address))) ?? true,
-  );
-  return [...new Set(allowed.map((address) => address.text))];
-}
-
-function filterLines(family: Family, { clusterCIDRs, masqueradeAll }: RenderContext): string[] {
+function filterLines(family: Family, context: IpvsContext): string[] {
   const mark = `0x${MASQUERADE_MARK.toString(16)}`;
   const matches = (set: SetName, fields: string): string => `-m set --match-set ${setText(family, set)} ${fields}`;
-  const pods = disjointCidrs(clusterCIDRs.filter((cidr) => cidr.family === family));
+  const { pods, others } = podMatches(family, context);
+  const masquerades = context.masqueradeAll || others !== undefined;
   const toCluster = matches('CLUSTER-IP', 'dst,dst');
   return [
     '*filter',
@@ -119,8 +112,8 @@ function filterLines(family: Family, { clusterCIDRs, masqueradeAll }: RenderCont
     ...(['LOAD-BALANCER', 'EXTERNAL-IP', 'NODE-PORT'] as const).map(
       (set) => `-A KUBE-SERVICES ${matches(set, 'dst,dst')} -j KUBE-MARK-MASQ`,
     ),
-    ...(masqueradeAll ? [] : pods.map(({ text }) => `-A KUBE-SERVICES -s ${text} -j RETURN`)),
-    ...(masqueradeAll || pods.length > 0 ? [`-A KUBE-SERVICES ${toCluster} -j KUBE-MARK-MASQ`] : []),
+    ...(context.masqueradeAll ? [] : pods.map((match) => `-A KUBE-SERVICES ${match} -j RETURN`)),
+    ...(masquerades ? [`-A KUBE-SERVICES ${toCluster} -j KUBE-MARK-MASQ`] : []),
     `-A KUBE-MARK-MASQ -j MARK --or-mark ${mark}`,
     `-A KUBE-POSTROUTING ${matches('LOOP-BACK', 'dst,dst,src')} -j MASQUERADE`,
     `-A KUBE-POSTROUTING -m mark ! --mark ${mark}/${mark} -j RETURN`,

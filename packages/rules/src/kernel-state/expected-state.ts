@@ -1,10 +1,11 @@
 /** Plans → what a kernel does once a node has loaded the rules rendered from them. */
 import type { PlanEndpoint, ProxyPlan } from '@signalbox/contracts';
-import { cidrContains, compareText, disjointCidrs, type Family, hostCidr, parseAddress } from '../addresses.ts';
-import { compileServiceRules } from '../compile-service-rules.ts';
+import { compareText, type Family } from '../addresses.ts';
+import { CompiledServices } from '../compiled-services.ts';
 import { boundedWeights } from '../endpoint-weights.ts';
-import type { RenderContext } from '../render-context.ts';
-import { contextOf, type RenderOptions, renderRules } from '../render-rules.ts';
+import { nodePortAddressesOf } from '../ipvs/ipvs-parts.ts';
+import { contextOf, podCidrsOf, type RenderContext } from '../render-context.ts';
+import { familiesOf, type RenderOptions, renderRules } from '../render-rules.ts';
 import type { ServiceRules, TrafficRules } from '../service-rules.ts';
 import {
   ANY_NODE_ADDRESS,
@@ -28,28 +29,32 @@ interface Scope {
   readonly options: RenderOptions;
   readonly context: RenderContext;
   readonly family: Family;
-  readonly clusterCIDRs: readonly string[];
+  readonly podSources: readonly Source[];
   readonly hairpins: ReadonlySet<string>;
 }
 
-/** CIDRs of pods of one family, as the rules have them: for reading the kernel back. */
-export function clusterCIDRsOf(options: RenderOptions, family: Family): string[] {
-  const cidrs = contextOf(options).clusterCIDRs.filter((cidr) => cidr.family === family);
-  return disjointCidrs(cidrs).map(({ text }) => text);
+/** What the rules tell pods by, CIDRs or an interface: for reading the kernel back. */
+export function podSourcesOf(options: RenderOptions, family: Family): string[] {
+  const context = contextOf(options);
+  const { pods } = context;
+  if (pods.by === 'interface') return [`interface ${pods.name}${pods.isPrefix ? '*' : ''}`];
+  return podCidrsOf(family, context);
 }
 
 /** One state per family of the options. Throws `invalid` when the options cannot be followed, as rendering does. */
 export function expectedStates(plans: readonly ProxyPlan[], options: RenderOptions): KernelState[] {
-  return [...new Set(options.families)].sort(compareText).map((family) => expectedState(plans, family, options));
+  return familiesOf(options).map((family) => expectedState(plans, family, options));
 }
 
 function expectedState(plans: readonly ProxyPlan[], family: Family, options: RenderOptions): KernelState {
-  const { services } = compileServiceRules(plans, family, options.node);
+  const compiled = new CompiledServices(family, options.node);
+  compiled.apply(plans.map((plan) => ({ key: plan, plan })));
+  const services = compiled.all();
   const scope: Scope = {
     options,
     context: contextOf(options),
     family,
-    clusterCIDRs: clusterCIDRsOf(options, family),
+    podSources: podSourcesOf(options, family),
     hairpins: new Set(services.flatMap((rules) => hairpinAddresses(rules, options))),
   };
   const frontends = new Map<string, Frontend>();
@@ -98,19 +103,13 @@ function frontendsOf(rules: ServiceRules, scope: Scope): (readonly [key: string,
 
 /** IPVS has a virtual server for each of the node's addresses; the others match any of them. */
 function nodePortAddresses({ options, context, family }: Scope): string[] {
-  if (options.backend !== 'ipvs') return [ANY_NODE_ADDRESS];
-  const own = options.node.addresses.map(parseAddress).filter((address) => address !== undefined);
-  const ofFamily = own.filter((address) => address.family === family);
-  const allowed = ofFamily.filter(
-    (address) => context.nodePortAddresses?.some((cidr) => cidrContains(cidr, hostCidr(address))) ?? true,
-  );
-  return [...new Set(allowed.map(({ text }) => text))];
+  return options.backend === 'ipvs' ? nodePortAddressesOf(family, context) : [ANY_NODE_ADDRESS];
 }
 
 function frontendOf(rules: ServiceRules, kind: AddressKind, scope: Scope): Frontend {
   const traffic = kind === 'cluster' ? rules.internal : rules.external;
   const routes = new Map<Source, Route>();
-  for (const source of sourcesOf(scope.clusterCIDRs)) {
+  for (const source of sourcesOf(scope.podSources)) {
     const route = routeOf(rules, traffic, { kind, source }, scope);
     if (route !== undefined) routes.set(source, route);
   }
@@ -159,9 +158,9 @@ function endpointsFor(
 }
 
 function isMasqueraded({ policy }: TrafficRules, { kind, source }: Traffic, scope: Scope): boolean {
-  const { clusterCIDRs, options } = scope;
+  const { podSources, options } = scope;
   if (kind === 'cluster') {
-    return options.masqueradeAll === true || (clusterCIDRs.length > 0 && !clusterCIDRs.includes(source));
+    return options.masqueradeAll === true || (podSources.length > 0 && !podSources.includes(source));
   }
   if (policy === 'Cluster') return true;
   // kube-proxy's IPVS mode has external IPs and node ports with a Local policy in no set that is masqueraded.

@@ -103,7 +103,7 @@ function conditionsOf({ name, value, isNegated }: Option, _index: number, all: r
   switch (name) {
     case '-s':
       return value.includes('/') || isNegated
-        ? [{ on: 'source', cidrs: [value], isNegated }]
+        ? [{ on: 'source', sources: [value], isNegated }]
         : [{ on: 'source-host', address: value }];
     case '-d':
       return [isNegated ? { on: 'unknown' } : { on: 'destination', address: value }];
@@ -116,7 +116,7 @@ function conditionsOf({ name, value, isNegated }: Option, _index: number, all: r
     case '--dst-type':
       return [value === 'LOCAL' && !isNegated ? { on: 'destination', address: ANY_NODE_ADDRESS } : { on: 'unknown' }];
     case '-i':
-      return [{ on: 'source', cidrs: [`interface ${value}`], isNegated }];
+      return [{ on: 'source', sources: [`interface ${value.replace(/\+$/, '*')}`], isNegated }];
     case '--rcheck':
       return [
         { on: 'known-client', seconds: Number(all.find((option) => option.name === '--seconds')?.value) || undefined },

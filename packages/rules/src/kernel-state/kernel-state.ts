@@ -12,13 +12,13 @@ export const ANY_NODE_ADDRESS = 'node';
 export const KERNEL_OWNERS = ['signalbox', 'kube-proxy'] as const;
 export type KernelOwner = (typeof KERNEL_OWNERS)[number];
 
-/** Where traffic comes from: a cluster CIDR (pods), the node itself, or anywhere else. Rules tell no more apart. */
+/** Where traffic comes from: pods (a CIDR, or `interface NAME`), the node itself, or anywhere else. Rules tell no more apart. */
 export type Source = string;
 export const FROM_NODE: Source = 'node';
 export const FROM_ELSEWHERE: Source = 'elsewhere';
 
-export function sourcesOf(clusterCIDRs: readonly string[]): Source[] {
-  return [...clusterCIDRs, FROM_NODE, FROM_ELSEWHERE];
+export function sourcesOf(podSources: readonly Source[]): Source[] {
+  return [...podSources, FROM_NODE, FROM_ELSEWHERE];
 }
 
 export interface RouteEndpoint {

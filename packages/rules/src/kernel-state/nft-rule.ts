@@ -45,7 +45,7 @@ function conditionsOf(match: Json, table: NftTable): Condition[] {
   }
   if (name === 'fib') return [fibCondition(content, right, isNegated)];
   if (name === 'meta' && /^[io]ifname$/.test(textOf(fieldOf(content, 'key')))) {
-    return [{ on: 'source', cidrs: [`interface ${valueText(right)}`], isNegated }];
+    return [{ on: 'source', sources: [`interface ${valueText(right)}`], isNegated }];
   }
   // Service rules look at new connections only, as does a trace.
   return name === 'ct' && fieldOf(content, 'key') === 'state' && right === 'new' ? [] : [{ on: 'unknown' }];
@@ -60,14 +60,14 @@ function payloadCondition(content: Json, right: Json | undefined, isNegated: boo
   if (set !== undefined) {
     const container = table.containers.get(set);
     if (container?.timeout !== undefined) return { on: 'known-client', seconds: container.timeout };
-    return { on: 'source', cidrs: (container?.elements ?? []).map(({ key }) => withPrefix(key[0] ?? '')), isNegated };
+    return { on: 'source', sources: (container?.elements ?? []).map(({ key }) => withPrefix(key[0] ?? '')), isNegated };
   }
   const values = addressesOf(right);
   const [first] = values;
   const isHost = typeof right === 'string' && !isNegated;
   return isHost && first !== undefined
     ? { on: 'source-host', address: first }
-    : { on: 'source', cidrs: values, isNegated };
+    : { on: 'source', sources: values, isNegated };
 }
 
 /** Of an address, a CIDR, or an anonymous set of them. */

@@ -19,7 +19,7 @@ export function nftablesStructure(text: string, family: Family): Map<string, rea
 }
 
 /** What the node itself brings in. */
-const NODE_SETS: ReadonlySet<string> = new Set(['cluster-cidrs', 'nodeport-ips']);
+export const NODE_SETS: ReadonlySet<string> = new Set(['cluster-cidrs', 'service-cidrs', 'nodeport-ips']);
 
 /** Elements are written on lines of their own. */
 function commandsOf(text: string): string[] {

@@ -87,11 +87,11 @@ class IptablesReader {
   readonly #graph: RuleGraph;
   readonly #used = new Set<string>();
 
-  constructor(tables: IptablesTables, { family, clusterCIDRs }: ReadOptions) {
+  constructor(tables: IptablesTables, { family, podSources }: ReadOptions) {
     this.#tables = tables;
     this.#family = family;
-    this.#sources = sourcesOf(clusterCIDRs);
-    this.#graph = { chains: withOpenFirewalls(tables.nat), knownCIDRs: new Set(clusterCIDRs) };
+    this.#sources = sourcesOf(podSources);
+    this.#graph = { chains: withOpenFirewalls(tables.nat), knownSources: new Set(podSources) };
   }
 
   frontends(): Map<string, Frontend> {
@@ -216,9 +216,10 @@ export function iptablesStructure(tables: IptablesTables): Map<string, readonly 
       if (SERVICE_CHAIN.test(chain)) continue;
       const isOurs = chain.startsWith('KUBE-');
       const kept = rules.filter((rule) => (isOurs ? !isOfService(rule, table) : JUMP_TARGETS.has(rule.target)));
-      // Every load puts the jumps on top again, which changes nothing.
+      // Every load puts the jumps on top again, which changes nothing. Health checks come in any order.
       const texts = kept.map(({ text }) => text);
-      structure.set(`${table} ${chain}`, isOurs ? texts : [...new Set(texts)].sort(compareText));
+      const isOrdered = isOurs && chain !== 'KUBE-NODEPORTS';
+      structure.set(`${table} ${chain}`, isOrdered ? texts : [...new Set(texts)].sort(compareText));
     }
   }
   return structure;

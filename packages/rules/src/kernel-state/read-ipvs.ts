@@ -100,13 +100,13 @@ function parseSets(text: string, isIPv6: boolean): Sets {
   return sets;
 }
 
-function frontendOf(server: VirtualServer, sets: Sets, { clusterCIDRs }: ReadOptions): Frontend {
+function frontendOf(server: VirtualServer, sets: Sets, { podSources }: ReadOptions): Frontend {
   const member = `${server.address},${server.protocol}:${server.port}`;
   const isIn = (set: string): boolean => sets.get(set)?.has(member) ?? false;
   const routes = new Map<Source, Route>();
   if (server.endpoints.size > 0) {
-    for (const source of sourcesOf(clusterCIDRs)) {
-      const isMasqueraded = masqueradesFrom(source, isIn, clusterCIDRs);
+    for (const source of sourcesOf(podSources)) {
+      const isMasqueraded = masqueradesFrom(source, isIn, podSources);
       routes.set(source, routeOf(server, sets, isMasqueraded));
     }
   }
@@ -119,11 +119,11 @@ function frontendOf(server: VirtualServer, sets: Sets, { clusterCIDRs }: ReadOpt
 }
 
 /** The order of the rules in KUBE-SERVICES. */
-function masqueradesFrom(source: Source, isIn: (set: string) => boolean, clusterCIDRs: readonly string[]): boolean {
+function masqueradesFrom(source: Source, isIn: (set: string) => boolean, podSources: readonly string[]): boolean {
   const isLocal = isIn('LOAD-BALANCER-LOCAL') || isIn('EXTERNAL-IP-LOCAL') || isIn('NODE-PORT-LOCAL');
   if (isLocal && source !== FROM_NODE) return false;
   if (isIn('LOAD-BALANCER') || isIn('EXTERNAL-IP') || isIn('NODE-PORT')) return true;
-  return isIn('CLUSTER-IP') && clusterCIDRs.length > 0 && !clusterCIDRs.includes(source);
+  return isIn('CLUSTER-IP') && podSources.length > 0 && !podSources.includes(source);
 }
 
 function routeOf({ endpoints, affinitySeconds, protocol }: VirtualServer, sets: Sets, isMasqueraded: boolean): Route {

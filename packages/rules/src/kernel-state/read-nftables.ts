@@ -15,12 +15,13 @@ import {
 } from './kernel-state.ts';
 import { entryOf, fieldOf, type NftElement, type NftTable, parseNftTable, textOf, withPrefix } from './nft-objects.ts';
 import { addressesOf, parseNftRule, targetOf } from './nft-rule.ts';
+import { NODE_SETS } from './nft-text-structure.ts';
 import { type Rule, type RuleGraph, type Target, traceRoute } from './rule-graph.ts';
 
 export interface ReadOptions {
   readonly family: Family;
-  /** Canonical and disjoint: where pods are, as the rules were made with. */
-  readonly clusterCIDRs: readonly string[];
+  /** Of `podSourcesOf`. */
+  readonly podSources: readonly Source[];
 }
 
 /** Names of one owner's objects, where they differ. */
@@ -73,7 +74,7 @@ class NftablesReader {
       for (const { key, value } of this.#elements(map)) this.#targets.set(`${map} ${key.join(' ')}`, targetOf(value));
     }
     this.#hairpins = new Set(this.#elements('hairpin').map(({ key }) => key[0] ?? ''));
-    this.#graph = { chains: this.#parseChains(), knownCIDRs: new Set(options.clusterCIDRs) };
+    this.#graph = { chains: this.#parseChains(), knownSources: new Set(options.podSources) };
   }
 
   read(): KernelState {
@@ -132,7 +133,7 @@ class NftablesReader {
   #routes(chain: string, place: Place): Map<Source, Route> {
     const routes = new Map<Source, Route>();
     this.#use(chain);
-    for (const source of sourcesOf(this.#options.clusterCIDRs)) {
+    for (const source of sourcesOf(this.#options.podSources)) {
       const route = traceRoute(this.#graph, chain, { ...place, source });
       if (route.endpoints.size > 0) routes.set(source, this.#owner === 'signalbox' ? this.#withHairpins(route) : route);
     }
@@ -203,7 +204,7 @@ class NftablesReader {
       // A chain without hook that nothing of ours leads to has no effect; without rules neither has a hooked one.
       structure.set(name, hook === undefined ? rules : [hook, ...rules]);
     }
-    for (const set of ['cluster-cidrs', 'nodeport-ips']) {
+    for (const set of NODE_SETS) {
       if (!this.#table.containers.has(set)) continue;
       const elements = this.#elements(set).map(({ key }) => withPrefix(key[0] ?? ''));
       structure.set(`@${set}`, elements.sort(compareText));

@@ -10,7 +10,7 @@ export interface Packet {
 }
 
 export type Condition =
-  | { readonly on: 'source'; readonly cidrs: readonly string[]; readonly isNegated: boolean }
+  | { readonly on: 'source'; readonly sources: readonly Source[]; readonly isNegated: boolean }
   /** The packet comes from the endpoint that it goes to. */
   | { readonly on: 'source-host'; readonly address: string }
   | { readonly on: 'source-node'; readonly isNegated: boolean }
@@ -43,8 +43,8 @@ export interface Rule {
 
 export interface RuleGraph {
   readonly chains: ReadonlyMap<string, readonly Rule[]>;
-  /** CIDRs that packets are sent from; a rule about others cannot be followed. */
-  readonly knownCIDRs: ReadonlySet<string>;
+  /** Where packets are sent from; of a rule about other sources it is not known whom it is for. */
+  readonly knownSources: ReadonlySet<Source>;
 }
 
 /** Jumps nest no deeper in any ruleset; a loop ends here. */
@@ -150,8 +150,8 @@ class Trace {
     const { source, address, protocol, port } = this.#packet;
     switch (condition.on) {
       case 'source':
-        if (!condition.cidrs.every((cidr) => this.#graph.knownCIDRs.has(cidr))) this.#isSourceUnknown = true;
-        return Number(condition.cidrs.includes(source) !== condition.isNegated);
+        if (!condition.sources.every((one) => this.#graph.knownSources.has(one))) this.#isSourceUnknown = true;
+        return Number(condition.sources.includes(source) !== condition.isNegated);
       case 'source-host':
         this.#hairpins.add(condition.address);
         return 0;

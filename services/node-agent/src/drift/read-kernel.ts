@@ -1,9 +1,9 @@
 /** What the kernel of this node does with services now, asked with the programs of each backend. */
 import { errorText } from '@signalbox/contracts';
 import {
-  clusterCIDRsOf,
   type KernelOwner,
   type KernelState,
+  podSourcesOf,
   type RenderOptions,
   readIptables,
   readIpvs,
@@ -34,7 +34,7 @@ interface Reading {
 }
 
 async function readFamily(run: RunProgram, { owner, family, options }: Reading): Promise<KernelState> {
-  const read = { family, clusterCIDRs: clusterCIDRsOf(options, family) };
+  const read = { family, podSources: podSourcesOf(options, family) };
   const save = { program: family === 'IPv4' ? 'iptables-save' : 'ip6tables-save', args: [] };
   switch (options.backend) {
     case 'nftables':
