@@ -51,3 +51,13 @@ export const driftReportSchema = z
   })
   .meta({ id: 'DriftReport' });
 export type DriftReport = z.infer<typeof driftReportSchema>;
+
+/** As the API answers it. */
+export const nodeDriftSchema = driftReportSchema
+  .omit({ checkedAtMs: true })
+  .extend({ checkedAt: z.iso.datetime() })
+  .meta({ id: 'NodeDrift' });
+export type NodeDrift = z.infer<typeof nodeDriftSchema>;
+
+export const nodeDriftSummarySchema = nodeDriftSchema.omit({ differences: true }).meta({ id: 'NodeDriftSummary' });
+export type NodeDriftSummary = z.infer<typeof nodeDriftSummarySchema>;

@@ -123,6 +123,10 @@ export function sourceStatusSubject(cluster: string, kind: string): string {
   return `status.source.${encodeToken(cluster)}.${kind}`;
 }
 
+export function isSourceStatusSubject(subject: string): boolean {
+  return subject.startsWith('status.source.');
+}
+
 export function parseSourceStatusSubject(subject: string): { readonly cluster: string; readonly kind: SourceKind } {
   const [stream, type, cluster, kind, ...rest] = subject.split('.');
   if (stream !== 'status' || type !== 'source' || cluster === undefined || kind === undefined || rest.length > 0) {
