@@ -53,35 +53,40 @@ export function mergeComparisons(comparisons: readonly StateComparison[]): State
 
 /** Chains that only the kernel has are other programs' unless packets come to them by a hook in our table. */
 function structureDifferences(expected: KernelState, actual: KernelState): Difference[] {
-  const differences: Difference[] = [];
-  for (const [name, rules] of expected.structure) {
-    const found = actual.structure.get(name);
-    const place = { service: '', where: whereOf(name), at: placeText(name) };
-    if (found === undefined) {
-      if (rules.length > 0) differences.push({ ...place, what: 'missing', expected: listText(rules), actual: '' });
-      continue;
-    }
-    const missing = withoutEach(rules, found);
-    const added = withoutEach(found, rules);
-    for (const rule of missing) differences.push({ ...place, what: 'missing', expected: bounded(rule), actual: '' });
-    for (const rule of added) differences.push({ ...place, what: 'added', expected: '', actual: bounded(rule) });
-    if (missing.length + added.length === 0 && rules.some((rule, index) => rule !== found[index])) {
-      differences.push({ ...place, what: 'changed', expected: listText(rules), actual: listText(found) });
-    }
-  }
-  for (const [name, rules] of actual.structure) {
-    const isHooked = rules[0]?.startsWith('type ') === true;
-    if (expected.structure.has(name) || !isHooked) continue;
-    differences.push({
-      service: '',
-      what: 'added',
-      where: whereOf(name),
-      at: placeText(name),
-      expected: '',
-      actual: listText(rules),
-    });
-  }
-  return differences;
+  const strangers = [...actual.structure].filter(([name]) => !expected.structure.has(name));
+  return [
+    ...[...expected.structure].flatMap(([name, rules]) => partDifferences(name, rules, actual.structure.get(name))),
+    ...strangers
+      .filter(([, rules]) => rules[0]?.startsWith('type ') === true)
+      .map(([name, rules]) => added(partOf(name), listText(rules))),
+  ];
+}
+
+function partDifferences(name: string, rules: readonly string[], found: readonly string[] | undefined): Difference[] {
+  const part = partOf(name);
+  if (found === undefined) return rules.length > 0 ? [missing(part, listText(rules))] : [];
+  const lacking = withoutEach(rules, found);
+  const extra = withoutEach(found, rules);
+  const isReordered = lacking.length + extra.length === 0 && rules.some((rule, index) => rule !== found[index]);
+  return [
+    ...lacking.map((rule) => missing(part, bounded(rule))),
+    ...extra.map((rule) => added(part, bounded(rule))),
+    ...(isReordered ? [{ ...part, what: 'changed' as const, expected: listText(rules), actual: listText(found) }] : []),
+  ];
+}
+
+type Part = Pick<Difference, 'service' | 'where' | 'at'>;
+
+function partOf(name: string): Part {
+  return { service: '', where: whereOf(name), at: placeText(name) };
+}
+
+function missing(part: Part, expected: string): Difference {
+  return { ...part, what: 'missing', expected, actual: '' };
+}
+
+function added(part: Part, actual: string): Difference {
+  return { ...part, what: 'added', expected: '', actual };
 }
 
 /** Those of `rules` that are left when each of `others` has taken away one like it. */
@@ -112,29 +117,18 @@ function strayDifferences(expected: KernelState, actual: KernelState, explained:
   const hairpins = [...(actual.hairpins ?? [])].filter((address) => expected.hairpins?.has(address) === false);
   const parts: StrayPart[] = hairpins.map((text) => ({ where: 'nat', at: 'set hairpin', text }));
   const strays = actual.strays.filter(({ frontend }) => frontend === undefined || !explained.has(frontend));
-  return [...strays, ...parts].map(({ where, at, text }) => ({
-    service: '',
-    what: 'added',
-    where,
-    at,
-    expected: '',
-    actual: bounded(text),
-  }));
+  return [...strays, ...parts].map(({ where, at, text }) => added({ service: '', where, at }, bounded(text)));
 }
 
 function closedDifferences(expected: KernelState, actual: KernelState): Difference[] {
   const [wanted, found] = [expected.closedAddresses, actual.closedAddresses];
   if (wanted === undefined || found === undefined) return [];
   const refuses = 'other ports refused';
-  const missing = [...wanted].filter(([address]) => !found.has(address));
-  const added = [...found].filter(([address]) => !wanted.has(address));
+  const lacking = [...wanted].filter(([address]) => !found.has(address));
+  const extra = [...found].filter(([address]) => !wanted.has(address));
   return [
-    ...missing.map(([address, service]): Difference => {
-      return { service, what: 'missing', where: 'filter', at: address, expected: refuses, actual: '' };
-    }),
-    ...added.map(([address, service]): Difference => {
-      return { service, what: 'added', where: 'filter', at: address, expected: '', actual: refuses };
-    }),
+    ...lacking.map(([at, service]) => missing({ service, where: 'filter', at }, refuses)),
+    ...extra.map(([at, service]) => added({ service, where: 'filter', at }, refuses)),
   ];
 }
 

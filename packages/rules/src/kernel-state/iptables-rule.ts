@@ -24,13 +24,12 @@ export function parseIptablesRule(line: string): IptablesRule | undefined {
   if ((command !== '-A' && command !== '-I') || chain === undefined) return undefined;
   const options = optionsOf(words);
   const optionText = (name: string): string => options.find((option) => option.name === name)?.value ?? '';
-  const conditions = options.flatMap(conditionsOf);
   return {
     chain,
     comment: optionText('--comment'),
     target: optionText('-j') || optionText('-g'),
     source: options.find(({ name, isNegated }) => name === '-s' && !isNegated)?.value,
-    conditions: withChance(conditions, optionText('--probability')),
+    conditions: options.flatMap(conditionsOf),
     actions: actionsOf(options, optionText),
     text: textOf(options),
   };
@@ -94,43 +93,42 @@ function textOf(options: readonly Option[]): string {
 
 /** Options that say something of the way a match or target works, not of the packet. */
 const WITHOUT_CONDITION: ReadonlySet<string> = new Set(
-  '-j -g --comment --probability --mode --seconds --reap --name --set --mask --rsource --to-destination --reject-with --set-xmark --random-fully --nfacct-name'.split(
+  '-j -g --comment --mode --seconds --reap --name --set --mask --rsource --to-destination --reject-with --set-xmark --random-fully --nfacct-name'.split(
     ' ',
   ),
 );
 
-function conditionsOf({ name, value, isNegated }: Option, _index: number, all: readonly Option[]): Condition[] {
-  switch (name) {
-    case '-s':
-      return value.includes('/') || isNegated
-        ? [{ on: 'source', sources: [value], isNegated }]
-        : [{ on: 'source-host', address: value }];
-    case '-d':
-      return [isNegated ? { on: 'unknown' } : { on: 'destination', address: value }];
-    case '-p':
-      return [isNegated ? { on: 'unknown' } : { on: 'destination', protocol: value }];
-    case '--dport':
-      return [isNegated ? { on: 'unknown' } : { on: 'destination', port: Number(value) }];
-    case '--src-type':
-      return [value === 'LOCAL' ? { on: 'source-node', isNegated } : { on: 'unknown' }];
-    case '--dst-type':
-      return [value === 'LOCAL' && !isNegated ? { on: 'destination', address: ANY_NODE_ADDRESS } : { on: 'unknown' }];
-    case '-i':
-      return [{ on: 'source', sources: [`interface ${value.replace(/\+$/, '*')}`], isNegated }];
-    case '--rcheck':
-      return [
-        { on: 'known-client', seconds: Number(all.find((option) => option.name === '--seconds')?.value) || undefined },
-      ];
-    case '--ctstate':
-      // Service rules look at new connections only, as does a trace.
-      return value === 'NEW' && !isNegated ? [] : [{ on: 'unknown' }];
-    default:
-      return WITHOUT_CONDITION.has(name) ? [] : [{ on: 'unknown' }];
-  }
-}
+const UNKNOWN: Condition = { on: 'unknown' };
 
-function withChance(conditions: readonly Condition[], probability: string): readonly Condition[] {
-  return probability === '' ? conditions : [...conditions, { on: 'chance', probability: Number(probability) }];
+const CONDITIONS: Readonly<Record<string, (option: Option, all: readonly Option[]) => Condition | undefined>> = {
+  '-s': ({ value, isNegated }) =>
+    value.includes('/') || isNegated
+      ? { on: 'source', sources: [value], isNegated }
+      : { on: 'source-host', address: value },
+  '-i': ({ value, isNegated }) => ({
+    on: 'source',
+    sources: [`interface ${value.replace(/\+$/, '*')}`],
+    isNegated,
+  }),
+  '-d': ({ value, isNegated }) => (isNegated ? UNKNOWN : { on: 'destination', address: value }),
+  '-p': ({ value, isNegated }) => (isNegated ? UNKNOWN : { on: 'destination', protocol: value }),
+  '--dport': ({ value, isNegated }) => (isNegated ? UNKNOWN : { on: 'destination', port: Number(value) }),
+  '--src-type': ({ value, isNegated }) => (value === 'LOCAL' ? { on: 'source-node', isNegated } : UNKNOWN),
+  '--dst-type': ({ value, isNegated }) =>
+    value === 'LOCAL' && !isNegated ? { on: 'destination', address: ANY_NODE_ADDRESS } : UNKNOWN,
+  '--rcheck': (_option, all) => {
+    const seconds = Number(all.find(({ name }) => name === '--seconds')?.value) || undefined;
+    return { on: 'known-client', seconds };
+  },
+  '--probability': ({ value }) => ({ on: 'chance', probability: Number(value) }),
+  // Service rules look at new connections only, as does a trace.
+  '--ctstate': ({ value, isNegated }) => (value === 'NEW' && !isNegated ? undefined : UNKNOWN),
+};
+
+function conditionsOf(option: Option, _index: number, all: readonly Option[]): Condition[] {
+  const condition = CONDITIONS[option.name]?.(option, all);
+  if (condition !== undefined) return [condition];
+  return option.name in CONDITIONS || WITHOUT_CONDITION.has(option.name) ? [] : [UNKNOWN];
 }
 
 function actionsOf(options: readonly Option[], optionText: (name: string) => string): Action[] {
@@ -146,7 +144,7 @@ function actionOf(target: string, how: 'jump' | 'goto', optionText: (name: strin
   if (target === MARK_CHAIN) return { do: 'mark' };
   if (target === 'RETURN') return { do: 'return' };
   if (/^(ACCEPT|DROP|REJECT)$/.test(target)) return { do: 'end' };
-  if (target !== 'DNAT') return /^KUBE-/.test(target) ? { do: how, chain: target } : { do: 'unknown' };
+  if (target !== 'DNAT') return target.startsWith('KUBE-') ? { do: how, chain: target } : { do: 'unknown' };
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(optionText('--to-destination')) ?? [];
   const address = bracketed ?? plain;
   if (address === undefined) return { do: 'unknown' };

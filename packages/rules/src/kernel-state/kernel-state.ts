@@ -3,7 +3,6 @@
  * programmed it. Handles, counters, names of chains, numbers of endpoints and the order of elements are not in it.
  */
 import type { Family } from '../addresses.ts';
-import type { TransportProtocol } from '../service-rules.ts';
 
 /** Stands for "any address of the node" in the key of a node port. */
 export const ANY_NODE_ADDRESS = 'node';
@@ -76,7 +75,7 @@ export interface KernelState {
   readonly unreadable: number;
 }
 
-export function frontendKey(protocol: TransportProtocol | string, address: string, port: number): string {
+export function frontendKey(protocol: string, address: string, port: number): string {
   return `${protocol} ${socketText(address, port)}`;
 }
 

@@ -35,19 +35,30 @@ export interface NftTable {
 
 /** Throws SyntaxError for text that is no JSON; whatever is JSON but not as expected is counted. Empty text: no table. */
 export function parseNftTable(text: string, family: 'ip' | 'ip6', name: string): NftTable {
-  const chains = new Map<string, NftChain>();
-  const containers = new Map<string, NftContainer>();
-  let unreadable = 0;
+  const table = { chains: new Map<string, NftChain>(), containers: new Map<string, NftContainer>() };
   const document = text.trim() === '' ? null : (JSON.parse(text) as Json);
-  for (const item of listOf(fieldOf(document, 'nftables'))) {
-    const [kind, object] = entryOf(item);
-    if (kind === 'metainfo' || kind === 'table') continue;
-    if (fieldOf(object, 'family') !== family || fieldOf(object, 'table') !== name) continue;
-    if (kind === 'chain') chains.set(textOf(fieldOf(object, 'name')), chainOf(object));
-    else if (kind === 'set' || kind === 'map') containers.set(textOf(fieldOf(object, 'name')), containerOf(object));
-    else if (kind !== 'rule' || !addRule(chains, object)) unreadable += 1;
-  }
-  return { chains, containers, unreadable };
+  const objects = listOf(fieldOf(document, 'nftables'))
+    .map(entryOf)
+    .filter(([kind, object]) => {
+      if (kind === 'metainfo' || kind === 'table') return false;
+      return fieldOf(object, 'family') === family && fieldOf(object, 'table') === name;
+    });
+  const unread = objects.filter(([kind, object]) => !addObject(table, kind, object));
+  return { ...table, unreadable: unread.length };
+}
+
+interface TableParts {
+  readonly chains: Map<string, NftChain>;
+  readonly containers: Map<string, NftContainer>;
+}
+
+/** False for what is of no known kind, or has no place. */
+function addObject({ chains, containers }: TableParts, kind: string, object: Json): boolean {
+  const name = textOf(fieldOf(object, 'name'));
+  if (kind === 'chain') chains.set(name, chainOf(object));
+  else if (kind === 'set' || kind === 'map') containers.set(name, containerOf(object));
+  else return kind === 'rule' && addRule(chains, object);
+  return true;
 }
 
 function addRule(chains: ReadonlyMap<string, NftChain>, object: Json): boolean {
@@ -78,7 +89,7 @@ function containerOf(object: Json): NftContainer {
 
 /** A set's element is its key, a map's the pair of key and value; a comment wraps the key. */
 function elementOf(item: Json): NftElement {
-  const [wrapped, value] = Array.isArray(item) ? [item[0] ?? null, item[1]] : [item as Json, undefined];
+  const [wrapped, value] = Array.isArray(item) ? [item[0] ?? null, item[1]] : [item, undefined];
   const inner = fieldOf(wrapped, 'elem');
   const key = inner === undefined ? wrapped : (fieldOf(inner, 'val') ?? null);
   return { key: keyTexts(key), value, comment: textOf(fieldOf(inner, 'comment')) };

@@ -5,17 +5,25 @@ import { withPrefix } from './nft-objects.ts';
 /** Chain → its hook, where it has one, and its rules; set → its elements. In the spelling that listings are brought to. */
 export function nftablesStructure(text: string, family: Family): Map<string, readonly string[]> {
   const table = family === 'IPv4' ? 'ip signalbox' : 'ip6 signalbox';
+  const pattern = new RegExp(`^add (\\w+) ${table} (\\S+) ?(.*)$`);
   const structure = new Map<string, string[]>();
   for (const command of commandsOf(text)) {
-    const [, object, content] = command.match(new RegExp(`^add (\\w+) ${table} (.*)$`)) ?? [];
-    const [, name = '', rest = ''] = /^(\S+) ?(.*)$/.exec(content ?? '') ?? [];
-    if (object === 'chain') structure.set(name, hookOf(rest));
-    if (object === 'rule') structure.get(name)?.push(rest);
-    if (object === 'set' && NODE_SETS.has(name)) structure.set(`@${name}`, []);
-    if (object === 'element') structure.get(`@${name}`)?.push(...elementsOf(rest));
+    const [, object = '', name = '', rest = ''] = pattern.exec(command) ?? [];
+    addPart(structure, object, { name, rest });
   }
   for (const [name, lines] of structure) if (name.startsWith('@')) lines.sort(compareText);
   return structure;
+}
+
+function addPart(
+  structure: Map<string, string[]>,
+  object: string,
+  { name, rest }: { readonly name: string; readonly rest: string },
+): void {
+  if (object === 'chain') structure.set(name, hookOf(rest));
+  else if (object === 'rule') structure.get(name)?.push(rest);
+  else if (object === 'set' && NODE_SETS.has(name)) structure.set(`@${name}`, []);
+  else if (object === 'element') structure.get(`@${name}`)?.push(...elementsOf(rest));
 }
 
 /** What the node itself brings in. */

@@ -51,27 +51,28 @@ export function readIpvs({ ipvsadm, ipset, iptables }: IpvsListing, options: Rea
 
 function parseServers(text: string, isIPv6: boolean): { servers: Map<string, VirtualServer>; unreadable: number } {
   const servers = new Map<string, VirtualServer>();
-  let unreadable = 0;
-  for (const line of text.split('\n')) {
-    const [command, flag = '', socket = '', ...rest] = line.trim().split(/\s+/);
-    if (command === undefined || command === '') continue;
-    const protocol = PROTOCOL_FLAGS[flag];
-    const place = parseSocket(socket);
-    if (protocol === undefined || place === undefined) {
-      // Virtual servers by firewall mark are nobody's service.
-      if (flag !== '-f') unreadable += 1;
-      continue;
-    }
-    if (place.address.includes(':') !== isIPv6) continue;
-    const key = frontendKey(protocol, place.address, place.port);
-    if (command === '-A') {
-      const seconds = Number(wordAfter(rest, '-p')) || undefined;
-      servers.set(key, { protocol, ...place, affinitySeconds: seconds, endpoints: new Map() });
-    } else {
-      servers.get(key)?.endpoints.set(wordAfter(rest, '-r'), Number(wordAfter(rest, '-w') || 1));
-    }
+  const lines = text.split('\n').map((line) => line.trim().split(/\s+/));
+  // Virtual servers by firewall mark are nobody's service.
+  const known = lines.filter(([command, flag]) => command !== '' && flag !== '-f');
+  const unread = known.filter((words) => !addServer(servers, words, isIPv6));
+  return { servers, unreadable: unread.length };
+}
+
+/** `-A` and a virtual server, or `-a` and a real one. False for a line of another form; other families are left out. */
+function addServer(servers: Map<string, VirtualServer>, words: readonly string[], isIPv6: boolean): boolean {
+  const [command, flag = '', socket = '', ...rest] = words;
+  const protocol = PROTOCOL_FLAGS[flag];
+  const place = parseSocket(socket);
+  if (protocol === undefined || place === undefined) return false;
+  if (place.address.includes(':') !== isIPv6) return true;
+  const key = frontendKey(protocol, place.address, place.port);
+  if (command === '-A') {
+    const affinitySeconds = Number(wordAfter(rest, '-p')) || undefined;
+    servers.set(key, { protocol, ...place, affinitySeconds, endpoints: new Map() });
+  } else {
+    servers.get(key)?.endpoints.set(wordAfter(rest, '-r'), Number(wordAfter(rest, '-w') || 1));
   }
-  return { servers, unreadable };
+  return true;
 }
 
 function parseSocket(text: string): { address: string; port: number } | undefined {

@@ -16,7 +16,7 @@ import {
 import { entryOf, fieldOf, type NftElement, type NftTable, parseNftTable, textOf, withPrefix } from './nft-objects.ts';
 import { addressesOf, parseNftRule, targetOf } from './nft-rule.ts';
 import { NODE_SETS } from './nft-text-structure.ts';
-import { type Rule, type RuleGraph, type Target, traceRoute } from './rule-graph.ts';
+import { type Action, type Rule, type RuleGraph, type Target, traceRoute } from './rule-graph.ts';
 
 export interface ReadOptions {
   readonly family: Family;
@@ -152,12 +152,8 @@ class NftablesReader {
   #use(chain: string): void {
     if (this.#usedChains.has(chain)) return;
     this.#usedChains.add(chain);
-    for (const { actions } of this.#graph.chains.get(chain) ?? []) {
-      for (const action of actions) {
-        if (action.do === 'jump' || action.do === 'goto') this.#use(action.chain);
-        if (action.do === 'choose-chain') for (const one of action.chains) this.#use(one ?? '');
-      }
-    }
+    const actions = (this.#graph.chains.get(chain) ?? []).flatMap((rule) => rule.actions);
+    for (const next of actions.flatMap(chainsAfter)) this.#use(next);
   }
 
   /** By frontend: which sources may come. */
@@ -254,6 +250,11 @@ interface Place {
 function placeOf(key: readonly string[]): Place {
   const [address = '', protocol = '', port = ''] = key.length === 2 ? [ANY_NODE_ADDRESS, ...key] : key;
   return { address, protocol, port: Number(port) };
+}
+
+function chainsAfter(action: Action): readonly string[] {
+  if (action.do === 'jump' || action.do === 'goto') return [action.chain];
+  return action.do === 'choose-chain' ? action.chains.filter((chain) => chain !== undefined) : [];
 }
 
 function isNotUnderstood(conditions: Rule['conditions']): boolean {

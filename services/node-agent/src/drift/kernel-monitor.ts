@@ -63,7 +63,7 @@ export function openKernelMonitor(options: KernelMonitorOptions): KernelMonitor 
   let isClosed = false;
   const ensure = (): void => {
     if (child !== undefined || isClosed) return;
-    const [file = 'nft', ...args] = [...(options.commandPrefix ?? []), 'nft', 'monitor'];
+    const [file = 'nft', ...args]: string[] = [...(options.commandPrefix ?? []), 'nft', 'monitor'];
     const started = spawn(file, args, { stdio: ['ignore', 'pipe', 'ignore'] });
     child = started;
     const transactions = new TransactionLines(options);
