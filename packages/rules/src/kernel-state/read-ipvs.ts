@@ -9,7 +9,7 @@ import {
   type Source,
   sourcesOf,
 } from './kernel-state.ts';
-import { iptablesStructure, parseIptables } from './read-iptables.ts';
+import { type IptablesTables, iptablesStructure, parseIptables } from './read-iptables.ts';
 import type { ReadOptions } from './read-nftables.ts';
 
 export interface IpvsListing {
@@ -36,8 +36,9 @@ export function readIpvs({ ipvsadm, ipset, iptables }: IpvsListing, options: Rea
   const { servers, unreadable } = parseServers(ipvsadm, options.family === 'IPv6');
   const sets = parseSets(ipset, options.family === 'IPv6');
   const tables = parseIptables(iptables);
+  const spared = sparedSources(tables);
   const frontends = new Map<string, Frontend>();
-  for (const [key, server] of servers) frontends.set(key, frontendOf(server, sets, options));
+  for (const [key, server] of servers) frontends.set(key, frontendOf(server, { sets, spared }, options));
   return {
     family: options.family,
     frontends,
@@ -101,13 +102,32 @@ function parseSets(text: string, isIPv6: boolean): Sets {
   return sets;
 }
 
-function frontendOf(server: VirtualServer, sets: Sets, { podSources }: ReadOptions): Frontend {
+interface Rules {
+  readonly sets: Sets;
+  readonly spared: SparedSources;
+}
+
+/** Sources whose traffic to cluster IPs is not masqueraded; `all` without a rule that masquerades. */
+type SparedSources = 'all' | ReadonlySet<Source>;
+
+function sparedSources({ nat }: IptablesTables): SparedSources {
+  const rules = nat.get('KUBE-SERVICES') ?? [];
+  const index = rules.findIndex(
+    ({ target, text }) => target === 'KUBE-MARK-MASQ' && text.includes('CLUSTER-IP dst,dst'),
+  );
+  if (index < 0) return 'all';
+  const returned = rules.slice(0, index).filter(({ target }) => target === 'RETURN');
+  const conditions = returned.flatMap((rule) => rule.conditions);
+  return new Set(conditions.flatMap((condition) => (condition.on === 'source' ? condition.sources : [])));
+}
+
+function frontendOf(server: VirtualServer, { sets, spared }: Rules, { podSources }: ReadOptions): Frontend {
   const member = `${server.address},${server.protocol}:${server.port}`;
   const isIn = (set: string): boolean => sets.get(set)?.has(member) ?? false;
   const routes = new Map<Source, Route>();
   if (server.endpoints.size > 0) {
     for (const source of sourcesOf(podSources)) {
-      const isMasqueraded = masqueradesFrom(source, isIn, podSources);
+      const isMasqueraded = masqueradesFrom(source, isIn, spared);
       routes.set(source, routeOf(server, sets, isMasqueraded));
     }
   }
@@ -120,11 +140,11 @@ function frontendOf(server: VirtualServer, sets: Sets, { podSources }: ReadOptio
 }
 
 /** The order of the rules in KUBE-SERVICES. */
-function masqueradesFrom(source: Source, isIn: (set: string) => boolean, podSources: readonly string[]): boolean {
+function masqueradesFrom(source: Source, isIn: (set: string) => boolean, spared: SparedSources): boolean {
   const isLocal = isIn('LOAD-BALANCER-LOCAL') || isIn('EXTERNAL-IP-LOCAL') || isIn('NODE-PORT-LOCAL');
   if (isLocal && source !== FROM_NODE) return false;
   if (isIn('LOAD-BALANCER') || isIn('EXTERNAL-IP') || isIn('NODE-PORT')) return true;
-  return isIn('CLUSTER-IP') && podSources.length > 0 && !podSources.includes(source);
+  return isIn('CLUSTER-IP') && spared !== 'all' && !spared.has(source);
 }
 
 function routeOf({ endpoints, affinitySeconds, protocol }: VirtualServer, sets: Sets, isMasqueraded: boolean): Route {
