@@ -7,8 +7,10 @@ import {
   type KernelOwner,
   type KernelState,
   mergeComparisons,
+  NodeRules,
   podSourcesOf,
   type RenderOptions,
+  type RulesStep,
   readIptables,
   readNftables,
   renderRules,
@@ -41,6 +43,33 @@ export function nftablesStates(text: string, owner: KernelOwner, options: Render
   );
 }
 
+/** What the kernel lists after the plans of each step were applied as changes of the ones before. */
+export function statesAfterChanges(steps: readonly (readonly ProxyPlan[])[], options: RenderOptions): KernelState[] {
+  const rules = new NodeRules(options);
+  const [first = [], ...others] = steps;
+  const scripts = [rules.reset(first)];
+  let before = first;
+  for (const plans of others) {
+    const gone = before.filter(({ name }) => plans.every((plan) => plan.name !== name));
+    const changes = [...plans.map((plan) => ({ key: plan, plan })), ...gone.map((key) => ({ key, plan: undefined }))];
+    scripts.push(rules.update(changes));
+    before = plans;
+  }
+  const commands = scripts.flatMap((script) => script.steps).map(commandOf);
+  if (options.backend === 'nftables') return nftablesStates('', 'signalbox', options, commands.join('\n'));
+  const saves = options.families.map((family) => (family === 'IPv4' ? 'iptables-save' : 'ip6tables-save'));
+  const script = [...commands, ...saves.map((save) => `${save}\necho ${SEPARATOR}`)].join('\n');
+  const listed = inNamespace(script, '').split(`${SEPARATOR}\n`);
+  return options.families.map((family, index) =>
+    readIptables(listed[index] ?? '', { family, podSources: podSourcesOf(options, family) }),
+  );
+}
+
+function commandOf({ program, args, input }: RulesStep): string {
+  const encoded = Buffer.from(input).toString('base64');
+  return `echo ${encoded} | base64 -d | ${[program, ...args].join(' ')} >/dev/null`;
+}
+
 function iptablesState(plans: readonly ProxyPlan[], options: RenderOptions, damage: string): KernelState {
   const [family = 'IPv4'] = options.families;
   const program = family === 'IPv4' ? 'iptables' : 'ip6tables';
@@ -51,8 +80,10 @@ function iptablesState(plans: readonly ProxyPlan[], options: RenderOptions, dama
 
 /** What is reported of the kernel after the damage. */
 export function driftAfter(plans: readonly ProxyPlan[], options: RenderOptions, damage = ''): StateComparison {
-  const expected = expectedStates(plans, options);
-  const actual = statesAfter(plans, options, damage);
+  return compareAll(expectedStates(plans, options), statesAfter(plans, options, damage));
+}
+
+export function compareAll(expected: readonly KernelState[], actual: readonly KernelState[]): StateComparison {
   return mergeComparisons(
     expected.flatMap((state) => {
       const found = actual.find(({ family }) => family === state.family);

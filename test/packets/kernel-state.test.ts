@@ -1,10 +1,10 @@
 /** What is loaded is what is read back; what is damaged is what is reported. */
 import type { PlanEndpoint, ProxyPlan } from '@signalbox/contracts';
-import type { DetectLocal, RenderOptions } from '@signalbox/rules';
+import { type DetectLocal, expectedStates, type RenderOptions } from '@signalbox/rules';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { anEndpoint, aPlan, aPort } from './a-plan.ts';
-import { driftAfter, statesAfter } from './kernel-listing.ts';
+import { compareAll, driftAfter, statesAfter, statesAfterChanges } from './kernel-listing.ts';
 import { RECORDED_CLUSTER_CIDRS, recordedNode, recordedPlans } from './recorded-cluster.ts';
 import { describeWithPrograms } from './requirements.ts';
 
@@ -29,6 +29,18 @@ for (const [backend, programs] of [
       const [state] = statesAfter(recordedPlans(), options);
       expect(state?.frontends.size).toBeGreaterThan(50);
       expect(driftAfter(recordedPlans(), options)).toEqual(NO_DRIFT);
+    });
+
+    test('rules that came by changes do what the last plans say', { timeout: 120_000 }, () => {
+      const states = fc.array(fc.array(planParts, { maxLength: 5 }), { minLength: 2, maxLength: 4 });
+      fc.assert(
+        fc.property(states, (steps) => {
+          const plans = steps.map((parts) => parts.map(planOf));
+          const actual = statesAfterChanges(plans, optionsFor(backend));
+          expect(compareAll(expectedStates(plans.at(-1) ?? [], optionsFor(backend)), actual)).toEqual(NO_DRIFT);
+        }),
+        { numRuns: 25 },
+      );
     });
 
     test('whatever services there are, there are no differences', { timeout: 120_000 }, () => {
