@@ -80,6 +80,8 @@ function schemaOf(path: string): Schema {
     '/v1/clusters/{cluster}/namespaces/{namespace}/resolve': contracts.podResolutionSchema,
     '/v1/nodes': contracts.listSchema(contracts.nodeSchema),
     '/v1/clusters/{cluster}/nodes/{node}/rules': contracts.nodeRulesSchema,
+    '/v1/drift': contracts.listSchema(contracts.nodeDriftSummarySchema),
+    '/v1/clusters/{cluster}/nodes/{node}/drift': contracts.nodeDriftSchema,
     '/v1/zones': contracts.listSchema(contracts.zoneSummarySchema),
     '/v1/clusters/{cluster}/zones/{zone}': contracts.zoneDetailSchema,
     '/v1/registrations': contracts.listSchema(contracts.registrationItemSchema),

@@ -1,6 +1,7 @@
 export * from './acks.ts';
 export * from './api.ts';
 export * from './derived.ts';
+export * from './drift.ts';
 export * from './errors.ts';
 export * from './kubernetes.ts';
 export * from './objects.ts';

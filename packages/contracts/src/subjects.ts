@@ -6,6 +6,7 @@
  *     watermarks.<layer>                                           one per layer, in the DERIVED stream; value = Watermark
  *     status.source.<cluster>.<kind>                               one per source and kind; value = SourceStatus
  *     status.ack.<layer>.<cluster>.<consumer>                      one per consumer of a layer; value = Ack
+ *     status.drift.<cluster>.<node>                                one per node; value = DriftReport
  *
  * Tokens are percent-encoded, because cluster names and EndpointSlice names may hold what NATS gives a meaning to
  * (`.`, `*`, `>`, space). `_` stands for "no namespace": no Kubernetes namespace can be called that.
@@ -123,6 +124,10 @@ export function sourceStatusSubject(cluster: string, kind: string): string {
   return `status.source.${encodeToken(cluster)}.${kind}`;
 }
 
+export function isSourceStatusSubject(subject: string): boolean {
+  return subject.startsWith('status.source.');
+}
+
 export function parseSourceStatusSubject(subject: string): { readonly cluster: string; readonly kind: SourceKind } {
   const [stream, type, cluster, kind, ...rest] = subject.split('.');
   if (stream !== 'status' || type !== 'source' || cluster === undefined || kind === undefined || rest.length > 0) {
@@ -158,6 +163,22 @@ export function acksOfLayer(layer: Layer, cluster: string): string {
 /** What a message of the status stream is about: its second token, such as `source` or `ack`. */
 export function statusTypeOf(subject: string): string {
   return subject.split('.', 2)[1] ?? '';
+}
+
+export function driftSubject(cluster: string, node: string): string {
+  return `status.drift.${encodeToken(cluster)}.${encodeToken(node)}`;
+}
+
+export function isDriftSubject(subject: string): boolean {
+  return subject.startsWith('status.drift.');
+}
+
+export function parseDriftSubject(subject: string): { readonly cluster: string; readonly node: string } {
+  const [stream, type, cluster, node, ...rest] = subject.split('.');
+  if (stream !== 'status' || type !== 'drift' || cluster === undefined || node === undefined || rest.length > 0) {
+    throw new SignalboxError('invalid', `not the subject of a drift report: ${subject}`);
+  }
+  return { cluster: decodeToken(cluster), node: decodeToken(node) };
 }
 
 /** Pattern of all objects of one cluster, for a source that compares its list with the log. */

@@ -56,6 +56,15 @@ export class NodeRules {
     this.#compile();
   }
 
+  /** What the kernel is to be compared with, once all scripts have run. */
+  get plans(): readonly ProxyPlan[] {
+    return [...this.#plans.values()];
+  }
+
+  get options(): RenderOptions {
+    return this.#options;
+  }
+
   /** Everything, in place of whatever the kernel holds of an earlier state, run or version. */
   full(): RulesScript {
     this.#families = this.#families.map((state) => ({ ...state, ledger: this.#newLedger(state.family) }));

@@ -61,5 +61,6 @@ export interface Schema {
   readonly positions: { readonly stream: StreamName; readonly log_id: string; readonly sequence: number };
   readonly settings: { readonly key: 'epoch' | 'horizon'; readonly value: string };
   readonly source_statuses: { readonly cluster: string; readonly kind: SourceKind; readonly data: string };
+  readonly node_drift: { readonly cluster: string; readonly node: string; readonly data: string };
   readonly changes: { readonly id: Generated<number>; readonly event: ChangeEvent; readonly data: string };
 }

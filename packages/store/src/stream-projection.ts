@@ -7,12 +7,13 @@
  *
  * All methods run inside the transaction of their batch.
  */
-import type { StreamName } from '@signalbox/contracts';
+import { isDriftSubject, isSourceStatusSubject, type StreamName } from '@signalbox/contracts';
 import type { LogMessage } from '@signalbox/event-log';
 import type { ChangeFeed } from './change-feed.ts';
 import { raiseHistoryHorizon } from './settings.ts';
 import type { Store } from './store.ts';
 import { derivedWriter, documentSubjectKey } from './write-documents.ts';
+import { driftSubjectKey, removeOtherDrift, writeDrift } from './write-drift.ts';
 import { objectSubjectKey, objectWriter } from './write-objects.ts';
 import { removeOtherStatuses, statusSubjectKey, writeStatus } from './write-statuses.ts';
 
@@ -90,25 +91,34 @@ function derivedProjection(store: Store, feed: ChangeFeed): StreamProjection {
   };
 }
 
-/** Statuses have no history and are few, so they are always replayed; only those that differ are changes. */
+/**
+ * Statuses have no history and are few, so they are always replayed; only those of sources that differ are told as changes.
+ * What consumers acknowledge is in the same stream, and not kept here.
+ */
 function statusProjection(store: Store, feed: ChangeFeed): StreamProjection {
   let seen = new Set<string>();
+  let seenDrift = new Set<string>();
   const follow = (message: LogMessage): void => {
+    if (isDriftSubject(message.subject)) writeDrift(store, message);
+    if (!isSourceStatusSubject(message.subject)) return;
     const status = writeStatus(store, message);
     if (status !== undefined) feed.record('status', status);
   };
   return {
     stream: 'status',
     beginResync: () => {
-      seen = new Set();
+      [seen, seenDrift] = [new Set(), new Set()];
     },
     replay: (message) => {
       follow(message);
-      if (message.data !== null) seen.add(statusSubjectKey(message.subject));
+      if (message.data === null) return;
+      if (isSourceStatusSubject(message.subject)) seen.add(statusSubjectKey(message.subject));
+      if (isDriftSubject(message.subject)) seenDrift.add(driftSubjectKey(message.subject));
     },
     endResync: () => {
       removeOtherStatuses(store, seen);
-      seen = new Set();
+      removeOtherDrift(store, seenDrift);
+      [seen, seenDrift] = [new Set(), new Set()];
     },
     follow,
   };

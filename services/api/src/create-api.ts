@@ -11,6 +11,7 @@ import { problemOf, problemOfError, problemResponse } from './problem.ts';
 import { addChangeRoute } from './routes/changes.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
 import { addDocsRoutes } from './routes/docs.ts';
+import { addDriftRoutes } from './routes/drift.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addNodeRoutes } from './routes/nodes.ts';
 import { addPodViewRoutes } from './routes/pod-view.ts';
@@ -96,6 +97,7 @@ function addRoutes(app: OpenAPIHono, api: ApiDependencies, changes: ChangeStream
   addClusterRoutes(app, api);
   addServiceRoutes(app, api);
   addNodeRoutes(app, api);
+  addDriftRoutes(app, api);
   addZoneRoutes(app, api);
   addPodViewRoutes(app, api);
   addRegistrationRoutes(app, api);

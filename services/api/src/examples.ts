@@ -2,6 +2,8 @@
 import type {
   Cluster,
   Node,
+  NodeDrift,
+  NodeDriftSummary,
   NodeRules,
   PodEnv,
   PodResolution,
@@ -149,6 +151,33 @@ export const rulesExample: NodeRules = {
   revision: 42,
   text: 'table ip signalbox {\n}\n',
   skipped: [],
+};
+
+export const driftSummaryExample: NodeDriftSummary = {
+  cluster: 'shop-eu',
+  node: 'node-1',
+  backend: 'nftables',
+  owner: 'signalbox',
+  revision: 42,
+  totals: { added: 0, missing: 1, changed: 0 },
+  unreadable: 0,
+  repaired: true,
+  error: '',
+  checkedAt: at,
+};
+export const driftExample: NodeDrift = {
+  ...driftSummaryExample,
+  differences: [
+    {
+      family: 'IPv4',
+      service: 'shop/web:http',
+      what: 'missing',
+      where: 'nat',
+      at: 'tcp 10.96.0.20:80',
+      expected: '10.244.1.5:8080',
+      actual: '',
+    },
+  ],
 };
 
 export const zoneSummaryExample: ZoneSummary = { cluster: 'shop-eu', name: 'cluster.local.', serial: 42, records: 5 };

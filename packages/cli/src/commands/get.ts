@@ -2,6 +2,7 @@
 import type {
   Cluster,
   List,
+  NodeDriftSummary,
   RegistrationItem,
   Revision,
   ServiceDetail,
@@ -15,6 +16,7 @@ import { stringify } from 'yaml';
 import { ApiClient, DEFAULT_API, type QueryParameters } from '../api-client.ts';
 import type { CliIo } from '../io.ts';
 import { type Column, formatTable } from '../table.ts';
+import { DRIFT_COLUMNS, fetchNodeDrift, formatNodeDrift } from './get-drift.ts';
 import { formatService } from './service-text.ts';
 
 interface GetOptions {
@@ -46,6 +48,7 @@ export function addGetCommand(program: Command, io: CliIo): void {
   });
   addListCommand(get, io, { name: 'revisions', path: '/v1/revisions', columns: REVISION_COLUMNS, filters: [] });
   addServiceCommand(get, io);
+  addDriftCommand(get, io);
 }
 
 type Filter = 'cluster' | 'namespace' | 'selector' | 'class';
@@ -86,13 +89,37 @@ function addServiceCommand(get: Command, io: CliIo): void {
   });
 }
 
+function addDriftCommand(get: Command, io: CliIo): void {
+  const command = get
+    .command('drift [node]')
+    .description('how far the kernels of nodes are from what was programmed; of one node, in what')
+    .option('--cluster <name>', 'only of this cluster')
+    .option('--limit <count>', 'list at most this many', wholeNumber({ min: 1, max: 1_000_000 }), 1000);
+  withOutputOptions(command).action(async (node: string | undefined, options: GetOptions) => {
+    const client = new ApiClient(options.api);
+    if (node === undefined) {
+      const answer = await client.list<NodeDriftSummary>('/v1/drift', { cluster: options.cluster }, options.limit);
+      writeList(io, options, answer, DRIFT_COLUMNS, 'reports of nodes');
+      return;
+    }
+    const drift = await fetchNodeDrift(client, node, options.cluster);
+    io.stdout.write(
+      options.output === 'table' ? formatNodeDrift(drift, io.stdout.columns) : serialised(drift, options),
+    );
+  });
+}
+
 function withCommonOptions(command: Command): Command {
+  const revision = wholeNumber({ min: 1, max: Number.MAX_SAFE_INTEGER });
+  return withOutputOptions(command).option('--revision <number>', 'as it was at this revision', revision);
+}
+
+function withOutputOptions(command: Command): Command {
   return command
     .addOption(settingOption('--api <url>', 'address of the API').default(DEFAULT_API))
     .addOption(
       new Option('-o, --output <format>', 'how to print it').choices(['table', 'json', 'yaml']).default('table'),
-    )
-    .option('--revision <number>', 'as it was at this revision', wholeNumber({ min: 1, max: Number.MAX_SAFE_INTEGER }));
+    );
 }
 
 function parametersOf(options: GetOptions): QueryParameters {
@@ -224,5 +251,7 @@ Examples:
   signalbox get services --namespace shop -l app=web
   signalbox get service shop/web -o yaml
   signalbox get registrations --class example.com/f5
+  signalbox get drift                         how far nodes are from what was programmed
+  signalbox get drift node-a                  and in what
   signalbox get services --revision 42        as it was at revision 42
   signalbox get zones --api http://10.0.0.5:7070`;
