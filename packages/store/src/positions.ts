@@ -48,6 +48,7 @@ export function clearStore(store: Store): void {
       'positions',
       'settings',
       'source_statuses',
+      'acks',
       'changes',
     ] as const;
     for (const table of tables) store.run(store.builder.deleteFrom(table));

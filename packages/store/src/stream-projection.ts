@@ -7,11 +7,12 @@
  *
  * All methods run inside the transaction of their batch.
  */
-import type { StreamName } from '@signalbox/contracts';
+import { type StreamName, statusTypeOf } from '@signalbox/contracts';
 import type { LogMessage } from '@signalbox/event-log';
 import type { ChangeFeed } from './change-feed.ts';
 import { raiseHistoryHorizon } from './settings.ts';
 import type { Store } from './store.ts';
+import { ackSubjectKey, removeOtherAcks, writeAck } from './write-acks.ts';
 import { derivedWriter, documentSubjectKey } from './write-documents.ts';
 import { objectSubjectKey, objectWriter } from './write-objects.ts';
 import { removeOtherStatuses, statusSubjectKey, writeStatus } from './write-statuses.ts';
@@ -90,25 +91,36 @@ function derivedProjection(store: Store, feed: ChangeFeed): StreamProjection {
   };
 }
 
-/** Statuses have no history and are few, so they are always replayed; only those that differ are changes. */
+/**
+ * Statuses have no history and are few, so they are always replayed; only those that differ are changes. What is neither a
+ * source's status nor an acknowledgement is another reader's.
+ */
 function statusProjection(store: Store, feed: ChangeFeed): StreamProjection {
   let seen = new Set<string>();
+  let seenAcks = new Set<string>();
   const follow = (message: LogMessage): void => {
+    const type = statusTypeOf(message.subject);
+    if (type === 'ack') writeAck(store, message);
+    if (type !== 'source') return;
     const status = writeStatus(store, message);
     if (status !== undefined) feed.record('status', status);
   };
   return {
     stream: 'status',
     beginResync: () => {
-      seen = new Set();
+      [seen, seenAcks] = [new Set(), new Set()];
     },
     replay: (message) => {
       follow(message);
-      if (message.data !== null) seen.add(statusSubjectKey(message.subject));
+      if (message.data === null) return;
+      const type = statusTypeOf(message.subject);
+      if (type === 'ack') seenAcks.add(ackSubjectKey(message.subject));
+      if (type === 'source') seen.add(statusSubjectKey(message.subject));
     },
     endResync: () => {
       removeOtherStatuses(store, seen);
-      seen = new Set();
+      removeOtherAcks(store, seenAcks);
+      [seen, seenAcks] = [new Set(), new Set()];
     },
     follow,
   };
