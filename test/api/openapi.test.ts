@@ -76,6 +76,8 @@ function schemaOf(path: string): Schema {
     '/v1/services': contracts.listSchema(contracts.serviceSummarySchema),
     '/v1/clusters/{cluster}/namespaces/{namespace}/services/{name}': contracts.serviceDetailSchema,
     '/v1/nodes': contracts.listSchema(contracts.nodeSchema),
+    '/v1/clusters/{cluster}/nodes': contracts.listSchema(contracts.nodeSchema),
+    '/v1/clusters/{cluster}/nodes/{node}': contracts.nodeSchema,
     '/v1/clusters/{cluster}/nodes/{node}/rules': contracts.nodeRulesSchema,
     '/v1/zones': contracts.listSchema(contracts.zoneSummarySchema),
     '/v1/clusters/{cluster}/zones/{zone}': contracts.zoneDetailSchema,
