@@ -5,6 +5,7 @@ import { nodeAgentProcess } from '@signalbox/node-agent';
 import { Command, CommanderError } from 'commander';
 import { addGetCommand } from './commands/get.ts';
 import { addRenderCommand } from './commands/render.ts';
+import { addResolveCommand } from './commands/resolve.ts';
 import { addUpCommand } from './commands/up.ts';
 import { type CliIo, EXIT } from './io.ts';
 import { VERSION } from './version.ts';
@@ -36,6 +37,7 @@ function createProgram(io: CliIo): Command {
   addUpCommand(program, io);
   addRenderCommand(program, io);
   addGetCommand(program, io);
+  addResolveCommand(program, io);
   defineProcess(program.command(nodeAgentProcess.name), nodeAgentProcess);
   return program;
 }
@@ -55,6 +57,7 @@ Examples:
   signalbox up --manifests shop=examples/shop
   signalbox render rules --manifests shop=examples/shop --node node-a
   signalbox get services
+  signalbox resolve storefront --namespace shop
   signalbox node-agent --cluster shop --nats nats://10.0.0.5:4222
 
 Exit codes:

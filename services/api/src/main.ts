@@ -2,6 +2,7 @@ import {
   type HistorySettings,
   historyOptions,
   historyRetentionOf,
+  networkList,
   parseListenAddress,
   runProcess,
   settingOption,
@@ -32,9 +33,7 @@ await runProcess<Options>({
           .argParser(wholeNumber({ min: 0, max: 86_400 })),
       )
       .addOption(
-        settingOption('--cluster-cidr <cidrs>', 'pod networks, separated by commas, for rules').argParser((text) =>
-          text.split(','),
-        ),
+        settingOption('--cluster-cidr <cidrs>', 'pod networks, separated by commas, for rules').argParser(networkList),
       );
   },
   start: (context, options) =>
