@@ -114,7 +114,10 @@ export async function report(log: EventLog, status: Partial<SourceStatus> & { cl
 }
 
 /** The word of a node agent. */
-export async function acknowledge(log: EventLog, ack: Partial<Ack> & { node: string; revision: number }): Promise<void> {
+export async function acknowledge(
+  log: EventLog,
+  ack: Partial<Ack> & { node: string; revision: number },
+): Promise<void> {
   const all: Ack = {
     consumer: ack.node,
     kind: 'node-agent',
