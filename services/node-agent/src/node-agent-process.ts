@@ -88,7 +88,11 @@ function applierOptions(options: Options): ApplierOptions {
   const { node, backend, family, clusterCidr, masqueradeAll, nodeportAddresses, ipvsScheduler, userspaceListen } =
     options;
   return {
-    ...{ node, backend, families: FAMILIES[family], clusterCIDRs: clusterCidr, ipvsScheduler },
+    node,
+    backend,
+    families: FAMILIES[family],
+    clusterCIDRs: clusterCidr,
+    ipvsScheduler,
     masqueradeAll: masqueradeAll ?? false,
     ...(nodeportAddresses && { nodePortAddresses: nodeportAddresses }),
     ...(userspaceListen && { listenHosts: userspaceListen }),

@@ -30,7 +30,11 @@ export function openApplier(logger: Logger, options: ApplierOptions): Applier {
   if (backend === 'userspace') return new UserspaceApplier(node, { ...(listenHosts && { listenHosts }) });
   const { families, clusterCIDRs, masqueradeAll = false, nodePortAddresses, ipvsScheduler } = options;
   const rules = {
-    ...{ node, backend, families, clusterCIDRs, masqueradeAll },
+    node,
+    backend,
+    families,
+    clusterCIDRs,
+    masqueradeAll,
     ...(nodePortAddresses && { nodePortAddresses }),
     ...(ipvsScheduler && { ipvsScheduler }),
   };

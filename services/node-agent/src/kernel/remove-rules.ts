@@ -78,7 +78,7 @@ async function removeIpvs(run: RunProgram): Promise<void> {
   if (await hasIpvs(run)) await run({ program: 'ip', args: ['link', 'delete', IPVS_INTERFACE] });
   await whereInstalled(async () => {
     const names = (await run({ program: 'ipset', args: ['list', '-name'] })).split('\n');
-    for (const name of names.filter((text) => /^KUBE-/.test(text)))
+    for (const name of names.filter((text) => text.startsWith('KUBE-')))
       await run({ program: 'ipset', args: ['destroy', name] });
   });
 }
