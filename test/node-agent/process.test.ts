@@ -14,10 +14,10 @@ describe.skipIf(natsServerMissing() !== undefined)('signalbox node-agent', () =>
     const plane = await startPlane(log);
     const endpoint = await tcpEndpoint('127.0.0.2');
     const [nodePort, healthPort, proxyHealthPort] = [await freePort(), await freePort(), await freePort()];
-    const agent = startProcess([
-      ...[CLI, 'node-agent', '--nats', server.url, '--cluster', CLUSTER, '--node', NODE, '--backend', 'userspace'],
-      ...['--health-listen', `127.0.0.1:${healthPort}`, '--proxy-health-listen', `127.0.0.1:${proxyHealthPort}`],
-    ]);
+    const health = ['--health-listen', `127.0.0.1:${healthPort}`];
+    const proxyHealth = ['--proxy-health-listen', `127.0.0.1:${proxyHealthPort}`];
+    const who = ['--nats', server.url, '--cluster', CLUSTER, '--node', NODE, '--backend', 'userspace'];
+    const agent = startProcess([CLI, 'node-agent', ...who, ...health, ...proxyHealth]);
     try {
       await agent.waitFor(/"started"/);
       const ports = [{ name: 'http', port: 80, nodePort }];
