@@ -5,7 +5,7 @@ import type { TsigAlgorithm, TsigKey } from '@signalbox/zones';
 import { afterEach, describe, expect } from 'vitest';
 import { waitFor } from '../dns/dns-harness.ts';
 import { programTest } from '../dns/programs.ts';
-import { digText, KEY } from './peers/peer.ts';
+import { digText, KEY, serialOf } from './peers/peer.ts';
 import { aTransferLab, cleanUp, DIG_KEY, TEST_KEY, type TransferLab } from './transfer-lab.ts';
 
 afterEach(cleanUp);
@@ -109,6 +109,21 @@ describe('incremental transfers', () => {
       ]);
       expect(stdout.trim().split('\n')).toHaveLength(1);
     }
+  });
+});
+
+describe('replicas', () => {
+  programTest('dig', 'sees one serial and one zone at all of them, after a restart too', async () => {
+    const lab = await aLab();
+    await change(lab, 20);
+    const other = await lab.replica();
+    await waitFor(() => other.server.readiness().isReady, 'the replica to be ready');
+    const again = await lab.restart();
+    await waitFor(() => again.server.readiness().isReady, 'the server to be back');
+    expect(await serialOf(other.port)).toBe(lab.services.revision);
+    expect(await serialOf(again.port)).toBe(lab.services.revision);
+    expect(await other.lines()).toEqual(await again.lines());
+    expect((await other.lines()).length).toBeGreaterThan(1000);
   });
 });
 

@@ -1,7 +1,15 @@
 import { parseListenAddress, runProcess, settingOption, wholeNumber } from '@signalbox/kit';
-import { readTransferSettings, startDnsServer, type TransferFlags, transferOptions } from './index.ts';
+import {
+  type AnswerFlags,
+  answerOptions,
+  readAnswerSettings,
+  readTransferSettings,
+  startDnsServer,
+  type TransferFlags,
+  transferOptions,
+} from './index.ts';
 
-interface Options extends TransferFlags {
+interface Options extends TransferFlags, AnswerFlags {
   readonly listen: string;
   readonly dnsTtl: number;
   readonly serverAddresses?: readonly string[];
@@ -23,7 +31,7 @@ await runProcess<Options>({
           split,
         ),
       );
-    for (const option of transferOptions()) command.addOption(option);
+    for (const option of [...answerOptions(), ...transferOptions()]) command.addOption(option);
     return command;
   },
   start: async (context, { listen, dnsTtl, serverAddresses, ...flags }) =>
@@ -31,6 +39,7 @@ await runProcess<Options>({
       listen: [parseListenAddress(listen)],
       ttlSeconds: dnsTtl,
       ...(serverAddresses && { serverAddresses }),
+      ...readAnswerSettings(flags),
       ...(await readTransferSettings(flags)),
     }),
 });

@@ -56,7 +56,7 @@ export interface Peer {
 }
 
 interface PeerDefinition {
-  /** Command, files by name, and what to ask to see that it runs; the folder replaces `@DIR@`. */
+  /** In both, its folder replaces `@DIR@`. */
   readonly command: readonly string[];
   readonly files: Readonly<Record<string, string>>;
 }

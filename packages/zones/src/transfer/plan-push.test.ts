@@ -125,6 +125,13 @@ describe('a comparison', () => {
     expect(planReconcile(SCOPE, desired, [])).toEqual({ changes: [], skipped: [] });
   });
 
+  test('takes of our zone what is below the one there', () => {
+    const pointer = { ttlSeconds: 30, type: 'PTR', target: 'web.cluster.local.' } as const;
+    const desired = ['1.0.96.10.in-addr.arpa.', '1.0.97.10.in-addr.arpa.'].map((name) => ({ ...pointer, name }));
+    const plan = planReconcile({ ...SCOPE, zone: '96.10.in-addr.arpa.' }, desired, []);
+    expect(plan.changes.map(({ name }) => name)).toEqual(['1.0.96.10.in-addr.arpa.']);
+  });
+
   test('takes away what is marked and not wanted, other types and other owners aside', () => {
     const mine = [wireRecord(anAddress('old', '10.0.0.1')), nameMarker('old.cluster.local.', 'signalbox')];
     const other = [wireRecord(anAddress('b', '10.0.0.2')), nameMarker('b.cluster.local.', 'somebody')];

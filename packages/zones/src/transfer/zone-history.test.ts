@@ -6,7 +6,7 @@ import { isLaterSerial } from './serials.ts';
 import { combineDeltas, diffGroups, EMPTY_DELTA, type ZoneDelta } from './zone-delta.ts';
 import { type HistoryLimits, ZoneHistory } from './zone-history.ts';
 
-const LIMITS: HistoryLimits = { maxSteps: 1000, maxBytes: 1_000_000 };
+const LIMITS: HistoryLimits = { maxSerials: 1000, maxBytes: 1_000_000 };
 const ZONE = 'cluster.local.';
 
 describe('serials', () => {
@@ -90,14 +90,21 @@ describe('history', () => {
   });
 
   test.for<[name: string, limits: HistoryLimits]>([
-    ['steps', { maxSteps: 3, maxBytes: 1_000_000 }],
-    ['bytes', { maxSteps: 1000, maxBytes: 800 }],
+    ['serials', { maxSerials: 4, maxBytes: 1_000_000 }],
+    ['bytes', { maxSerials: 1000, maxBytes: 1000 }],
   ])('is bounded in %s, the oldest go first', ([, limits]) => {
     const history = new ZoneHistory(limits);
     for (let serial = 1; serial <= 100; serial += 1) history.advance(serial, adds(`10.0.0.${serial}`));
     expect([history.since(96), history.since(97)?.added.length]).toEqual([undefined, 3]);
-    expect(history.bytes).toBeLessThanOrEqual(800);
+    expect(history.bytes).toBeLessThanOrEqual(1000);
   });
+});
+
+test('serials under which nothing changed are all known, as far as the limit goes', () => {
+  const history = new ZoneHistory({ maxSerials: 10, maxBytes: 1_000_000 });
+  for (let serial = 1; serial <= 20; serial += 1) history.advance(serial, EMPTY_DELTA);
+  expect([history.since(10), history.since(11), history.since(20)]).toEqual([undefined, EMPTY_DELTA, EMPTY_DELTA]);
+  expect(history.bytes).toBe(0);
 });
 
 /** Services that share names, so that records of several owners are merged and one TTL wins. */
