@@ -15,6 +15,7 @@ export const PROGRAMS = {
   ipvsadm: 'ipvsadm',
   ipset: 'ipset',
   ip: 'iproute2',
+  conntrack: 'conntrack',
   dig: 'bind9-dnsutils',
   'named-checkzone': 'bind9-utils',
   kdig: 'knot-dnsutils',

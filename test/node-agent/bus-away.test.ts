@@ -4,7 +4,17 @@ import { expect, test } from 'vitest';
 import { startNatsServer } from '../harness/nats-server.ts';
 import { NetworkLab } from '../packets/network-lab.ts';
 import { describeWithPrograms } from '../packets/requirements.ts';
-import { acked, FIRST_POD, put, putWorld, SECOND_POD, SERVICE_IP, startAgent, startPlane, theSlice } from './agent-world.ts';
+import {
+  acked,
+  FIRST_POD,
+  put,
+  putWorld,
+  SECOND_POD,
+  SERVICE_IP,
+  startAgent,
+  startPlane,
+  theSlice,
+} from './agent-world.ts';
 
 describeWithPrograms('a node agent on NATS', ['ip', 'nft', 'nats-server'], () => {
   test('keeps its rules while the bus is away, and follows when it is back', async () => {

@@ -10,7 +10,18 @@ import { temporaryFolder } from '../harness/signalbox.ts';
 import { freePort } from '../harness/socket-endpoints.ts';
 import { NetworkLab } from '../packets/network-lab.ts';
 import { describeWithPrograms } from '../packets/requirements.ts';
-import { acked, lastAck, put, putWorld, remove, startAgent, startPlane, theNode, theService, theSlice } from './agent-world.ts';
+import {
+  acked,
+  lastAck,
+  put,
+  putWorld,
+  remove,
+  startAgent,
+  startPlane,
+  theNode,
+  theService,
+  theSlice,
+} from './agent-world.ts';
 
 describeWithPrograms('health of a node agent', ['ip', 'nft', 'iptables-restore', 'ip6tables-restore'], () => {
   const lab = new NetworkLab('agent-health');
@@ -70,7 +81,10 @@ describeWithPrograms('health of a node agent', ['ip', 'nft', 'iptables-restore',
     const folder = await temporaryFolder();
     const [obstacle, wrapper] = [join(folder.path, 'obstacle'), join(folder.path, 'run.sh')];
     const command = `ip netns exec ${lab.namespaceOf('node')} "$@"`;
-    await writeFile(wrapper, `#!/bin/sh\nif [ -e ${obstacle} ]; then echo in the way >&2; exit 1; fi\nexec ${command}\n`);
+    await writeFile(
+      wrapper,
+      `#!/bin/sh\nif [ -e ${obstacle} ]; then echo in the way >&2; exit 1; fi\nexec ${command}\n`,
+    );
     agent = await startAgent(log, lab, { backend: 'iptables', commandPrefix: ['sh', wrapper], maxLagMs: 100 });
     const revision = await putWorld(log);
     await acked(log, revision);
@@ -92,7 +106,12 @@ describeWithPrograms('health of a node agent', ['ip', 'nft', 'iptables-restore',
     await acked(log, await putWorld(log));
     await acked(log, await put(log, theService(spec)));
     const ask = (): Promise<Response> => fetch(`http://127.0.0.1:${port}/`);
-    await waitFor('the health check node port', () => ask().then(({ status }) => status === 200, () => false));
+    await waitFor('the health check node port', () =>
+      ask().then(
+        ({ status }) => status === 200,
+        () => false,
+      ),
+    );
     const response = await ask();
     expect(response.headers.get('x-load-balancing-endpoint-weight')).toBe('1');
     expect(await response.json()).toEqual({
@@ -103,6 +122,11 @@ describeWithPrograms('health of a node agent', ['ip', 'nft', 'iptables-restore',
     await acked(log, await put(log, theSlice([])));
     await waitFor('no endpoints', async () => (await ask()).status === 503);
     await acked(log, await remove(log, theService()));
-    await waitFor('the port to be closed', () => ask().then(() => false, () => true));
+    await waitFor('the port to be closed', () =>
+      ask().then(
+        () => false,
+        () => true,
+      ),
+    );
   });
 });

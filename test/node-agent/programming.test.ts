@@ -54,7 +54,8 @@ for (const backend of ['nftables', 'iptables'] as const) {
     test('programs a service, and acknowledges the revision', async () => {
       const revision = await putWorld(log);
       expect(await acked(log, revision)).toMatchObject({ backend, skippedServices: 0, error: '', node: 'node-a' });
-      for (const protocol of ['tcp', 'udp'] as const) expect((await answering(protocol)).endpoints).toEqual([FIRST_POD]);
+      for (const protocol of ['tcp', 'udp'] as const)
+        expect((await answering(protocol)).endpoints).toEqual([FIRST_POD]);
       expect(agent.readiness()).toEqual({ isReady: true, reason: '' });
     });
 

@@ -124,10 +124,6 @@ export function sourceStatusSubject(cluster: string, kind: string): string {
   return `status.source.${encodeToken(cluster)}.${kind}`;
 }
 
-export function isSourceStatusSubject(subject: string): boolean {
-  return subject.startsWith('status.source.');
-}
-
 export function parseSourceStatusSubject(subject: string): { readonly cluster: string; readonly kind: SourceKind } {
   const [stream, type, cluster, kind, ...rest] = subject.split('.');
   if (stream !== 'status' || type !== 'source' || cluster === undefined || kind === undefined || rest.length > 0) {
@@ -167,10 +163,6 @@ export function statusTypeOf(subject: string): string {
 
 export function driftSubject(cluster: string, node: string): string {
   return `status.drift.${encodeToken(cluster)}.${encodeToken(node)}`;
-}
-
-export function isDriftSubject(subject: string): boolean {
-  return subject.startsWith('status.drift.');
 }
 
 export function parseDriftSubject(subject: string): { readonly cluster: string; readonly node: string } {

@@ -50,32 +50,36 @@ export function createAgentMetrics(registry: Registry, sources: MetricSources): 
       if (error !== '') return;
       for (const { changedAtMs } of changes) {
         // Older changes were applied by an earlier process, if at all: their age says nothing of this one.
-        if (changedAtMs !== undefined && changedAtMs >= startedMs) programming.observe((Date.now() - changedAtMs) / 1000);
+        if (changedAtMs !== undefined && changedAtMs >= startedMs)
+          programming.observe((Date.now() - changedAtMs) / 1000);
       }
     },
   };
 }
 
 function registerState(registry: Registry, { state, queuedSinceMs }: MetricSources): void {
-  const gauge = (name: string, help: string, value: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(value());
-      },
-    });
-  };
-  gauge('signalbox_agent_applied_revision', 'Revision that the rules of this node have reached.', () => state().revision);
-  gauge('signalbox_agent_failing', '1 while the last transaction has failed.', () => (state().error === '' ? 0 : 1));
-  gauge(
+  const add = (name: string, help: string, value: () => number): void =>
+    registry.registerMetric(gauge(name, help, value));
+  add('signalbox_agent_applied_revision', 'Revision that the rules of this node have reached.', () => state().revision);
+  add('signalbox_agent_failing', '1 while the last transaction has failed.', () => (state().error === '' ? 0 : 1));
+  add(
     'signalbox_agent_skipped_services',
     'Services of which something cannot be programmed.',
     () => state().skippedServices.length,
   );
-  gauge('signalbox_agent_lag_seconds', 'For how long the oldest change has waited to be applied; 0: none waits.', () => {
+  add('signalbox_agent_lag_seconds', 'For how long the oldest change has waited to be applied; 0: none waits.', () => {
     const since = queuedSinceMs();
     return since === undefined ? 0 : (Date.now() - since) / 1000;
+  });
+}
+
+function gauge(name: string, help: string, value: () => number): Gauge {
+  return new Gauge({
+    name,
+    help,
+    registers: [],
+    collect() {
+      this.set(value());
+    },
   });
 }

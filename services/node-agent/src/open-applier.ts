@@ -30,7 +30,11 @@ export function openApplier(logger: Logger, options: ApplierOptions): Applier {
   if (backend === 'userspace') return new UserspaceApplier(node, { ...(listenHosts && { listenHosts }) });
   const { families, clusterCIDRs, masqueradeAll = false, nodePortAddresses, ipvsScheduler } = options;
   const rules = {
-    ...{ node, backend, families, clusterCIDRs, masqueradeAll },
+    node,
+    backend,
+    families,
+    clusterCIDRs,
+    masqueradeAll,
     ...(nodePortAddresses && { nodePortAddresses }),
     ...(ipvsScheduler && { ipvsScheduler }),
   };
@@ -40,7 +44,10 @@ export function openApplier(logger: Logger, options: ApplierOptions): Applier {
 /** Throws `unavailable` while our own rules are not in. */
 export async function takeOver({ backend, commandPrefix }: ApplierOptions): Promise<void> {
   if (backend === 'userspace') {
-    throw new SignalboxError('invalid', 'the userspace backend cannot take over: it does not answer on service addresses');
+    throw new SignalboxError(
+      'invalid',
+      'the userspace backend cannot take over: it does not answer on service addresses',
+    );
   }
   await removeKubeProxyRules(programRunner(commandPrefix), backend);
 }

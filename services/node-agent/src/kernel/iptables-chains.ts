@@ -1,11 +1,8 @@
 /** Removing Kubernetes' service chains from iptables, as one `iptables-restore --noflush` script. Pure. */
 
 /** Chains of kube-proxy in any of its iptables and IPVS modes. Those of the kubelet and of network plugins are not among them. */
-const SHARED_CHAINS = [
-  ...['SERVICES', 'EXTERNAL-SERVICES', 'NODEPORTS', 'POSTROUTING', 'MARK-MASQ', 'MARK-REMOTE', 'FORWARD'],
-  ...['PROXY-FIREWALL', 'PROXY-CANARY', 'LOAD-BALANCER', 'NODE-PORT', 'SOURCE-RANGES-FIREWALL'],
-  ...['IPVS-FILTER', 'IPVS-OUT-FILTER'],
-].map((name) => `KUBE-${name}`);
+const SHARED_CHAIN =
+  /^KUBE-(SERVICES|EXTERNAL-SERVICES|NODEPORTS|POSTROUTING|MARK-MASQ|MARK-REMOTE|FORWARD|PROXY-FIREWALL|PROXY-CANARY|LOAD-BALANCER|NODE-PORT|SOURCE-RANGES-FIREWALL|IPVS-FILTER|IPVS-OUT-FILTER)$/;
 const SERVICE_CHAIN = /^KUBE-(SVC|SVL|SEP|FW|EXT|XLB)-[A-Z0-9]+$/;
 
 interface Table {
@@ -25,7 +22,7 @@ export function removalScript(saved: string, kept: ReadonlySet<string> = new Set
 }
 
 function removalOfTable({ name, chains, rules }: Table, kept: ReadonlySet<string>): string {
-  const foreign = new Set(chains.filter((chain) => SHARED_CHAINS.includes(chain) && !kept.has(chain)));
+  const foreign = new Set(chains.filter((chain) => SHARED_CHAIN.test(chain) && !kept.has(chain)));
   const reachable = new Set(chains.filter((chain) => !foreign.has(chain) && !SERVICE_CHAIN.test(chain)));
   for (const chain of reachable) {
     for (const { chain: from, target } of rules) {

@@ -70,7 +70,7 @@ export class NftSession {
   }
 
   #start(): NftProcess {
-    const [file = 'sh', ...args] = [...this.#prefix, 'sh', '-c', 'exec nft -i 2>&1'];
+    const [file, ...args] = [...this.#prefix, 'sh', '-c', 'exec nft -i 2>&1'];
     const nft = spawn(file, args, { stdio: ['pipe', 'pipe', 'ignore'] });
     nft.stdout.setEncoding('utf8');
     // Both are told by the end of the process as well.

@@ -1,8 +1,1 @@
-export type { ListenerStatus } from './listener-status.ts';
-export {
-  openUserspaceBalancer,
-  type PlanChange,
-  type UserspaceBalancer,
-  type UserspaceOptions,
-  type UserspaceStats,
-} from './userspace-balancer.ts';
+export { openUserspaceBalancer, type UserspaceBalancer, type UserspaceOptions } from './userspace-balancer.ts';
