@@ -108,7 +108,10 @@ export class NodeRules {
   #compile(): void {
     const changes = [...this.#plans.values()].map((plan) => ({ key: plan, plan }));
     this.#families = familiesOf(this.#options).map((family) => {
-      const services = new CompiledServices(family, this.#options.node);
+      const services = new CompiledServices(
+        { family, nodePortAddresses: this.#backend.nodePortAddresses(family) },
+        this.#options.node,
+      );
       services.apply(changes);
       return { family, services, ledger: this.#newLedger(family) };
     });
