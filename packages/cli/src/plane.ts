@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type RunningApi, startApi } from '@signalbox/api';
 import { startApiWatcher } from '@signalbox/api-watcher';
 import { errorText, SignalboxError, type SourceStatus } from '@signalbox/contracts';
-import { type DnsServer, startDnsServer } from '@signalbox/dns-server';
+import { type DnsServer, startDnsServer, type TransferSettings } from '@signalbox/dns-server';
 import { dnsWorker } from '@signalbox/dns-worker';
 import { type EventLog, openJetStreamEventLog, openSqliteEventLog } from '@signalbox/event-log';
 import {
@@ -29,11 +29,17 @@ export interface PlaneOptions {
   /** JetStream servers; absent: the event log is kept in the data folder. */
   readonly natsServers?: readonly string[];
   readonly sources: readonly Source[];
+  /** Clusters to delete from the log. */
+  readonly forget?: readonly string[];
   readonly apiListen: ListenAddress;
   /** Absent: no DNS server. */
   readonly dnsListen?: ListenAddress;
   readonly dnsTtlSeconds: number;
+  /** Keys, secondaries and copies of the DNS server. */
+  readonly dnsTransfers?: TransferSettings;
   readonly clusterCIDRs: readonly string[];
+  /** How far back `?revision=` reaches; what is absent is the store's default. */
+  readonly historyRetention?: { readonly maxRevisions?: number; readonly maxAgeMs?: number };
   readonly logger: Logger;
   readonly onStatus?: (status: SourceStatus) => void;
 }
@@ -77,12 +83,13 @@ async function startParts(
     return service;
   };
   const api = await started(startApi(context, apiOptions(options)));
-  const { dnsListen, dnsTtlSeconds } = options;
-  const dns = dnsListen && (await started(startDnsServer(context, { listen: [dnsListen], ttlSeconds: dnsTtlSeconds })));
+  const { dnsListen, dnsTtlSeconds, dnsTransfers } = options;
+  const dnsSettings = { ...dnsTransfers, ttlSeconds: dnsTtlSeconds };
+  const dns = dnsListen && (await started(startDnsServer(context, { ...dnsSettings, listen: [dnsListen] })));
   const layers = [proxyWorker, dnsWorker({ ttlSeconds: dnsTtlSeconds }), lbWorker];
   const workers = await started(startWorkers(context, layers));
-  const { sources, onStatus } = options;
-  const watcher = await started(startApiWatcher(context, { sources, ...(onStatus === undefined ? {} : { onStatus }) }));
+  const { sources, forget = [], onStatus } = options;
+  const watcher = await started(startApiWatcher(context, { sources, forget, ...(onStatus && { onStatus }) }));
   const services: RunningService[] = [watcher, workers, ...(dns === undefined ? [] : [dns]), api];
   return {
     log,
@@ -108,6 +115,7 @@ async function openLog({ dataDir, natsServers }: PlaneOptions): Promise<EventLog
   return openSqliteEventLog({ path: join(dataDir, 'events.db') });
 }
 
-function apiOptions({ dataDir, apiListen, dnsTtlSeconds, clusterCIDRs }: PlaneOptions) {
-  return { storePath: join(dataDir, 'store.db'), listen: apiListen, ttlSeconds: dnsTtlSeconds, clusterCIDRs };
+function apiOptions({ dataDir, apiListen, dnsTtlSeconds, clusterCIDRs, historyRetention }: PlaneOptions) {
+  const options = { listen: apiListen, ttlSeconds: dnsTtlSeconds, clusterCIDRs };
+  return { ...options, storePath: join(dataDir, 'store.db'), ...(historyRetention && { historyRetention }) };
 }

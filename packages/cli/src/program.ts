@@ -1,8 +1,11 @@
 /** The command line: all commands, and what an error means to a caller. */
 import { errorText, isSignalboxError, SignalboxError } from '@signalbox/contracts';
+import { defineProcess } from '@signalbox/kit';
+import { nodeAgentProcess } from '@signalbox/node-agent';
 import { Command, CommanderError } from 'commander';
 import { addGetCommand } from './commands/get.ts';
 import { addRenderCommand } from './commands/render.ts';
+import { addResolveCommand } from './commands/resolve.ts';
 import { addUpCommand } from './commands/up.ts';
 import { type CliIo, EXIT } from './io.ts';
 import { VERSION } from './version.ts';
@@ -34,6 +37,8 @@ function createProgram(io: CliIo): Command {
   addUpCommand(program, io);
   addRenderCommand(program, io);
   addGetCommand(program, io);
+  addResolveCommand(program, io);
+  defineProcess(program.command(nodeAgentProcess.name), nodeAgentProcess);
   return program;
 }
 
@@ -52,6 +57,8 @@ Examples:
   signalbox up --manifests shop=examples/shop
   signalbox render rules --manifests shop=examples/shop --node node-a
   signalbox get services
+  signalbox resolve storefront --namespace shop
+  signalbox node-agent --cluster shop --nats nats://10.0.0.5:4222
 
 Exit codes:
   0  done

@@ -14,7 +14,7 @@ function compileServiceRules(
   family: Family,
   node: RulesNode,
 ): { services: readonly ServiceRules[]; skipped: readonly SkippedOfService[] } {
-  const compiled = new CompiledServices({ family, nodePortAddresses: [] }, node);
+  const compiled = new CompiledServices(family, node);
   compiled.apply(plans.map((plan) => ({ key: plan, plan })));
   return { services: compiled.all(), skipped: compiled.skipped() };
 }

@@ -1,6 +1,7 @@
 /** The rules of all services on one node in one family, kept right while plans come and go. */
 import { type ProxyPlan, type ServiceKey, serviceKeyText } from '@signalbox/contracts';
 import { AddressClaims, type Claimant, compareClaimants } from './address-claims.ts';
+import type { Family } from './addresses.ts';
 import { compileServiceRules } from './compile-service-rules.ts';
 import { claimsOf, type DraftScope, draftServices, type ServiceDraft } from './draft-services.ts';
 import type { RulesNode } from './select-endpoints.ts';
@@ -39,8 +40,9 @@ export class CompiledServices {
   /** Only of services that have something left out. */
   readonly #skipped = new Map<string, readonly SkippedOfService[]>();
 
-  constructor(scope: DraftScope, node: RulesNode) {
-    this.#scope = scope;
+  /** For `nodePortAddresses` see `DraftScope`. */
+  constructor(family: Family, node: RulesNode, nodePortAddresses: readonly string[] = []) {
+    this.#scope = { family, nodePortAddresses };
     this.#node = node;
   }
 
