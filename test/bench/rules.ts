@@ -29,6 +29,7 @@ console.log(
       { title: 'services', value: ({ services }) => services },
       { title: 'rendered', value: shown(({ renderMs }) => seconds(renderMs)) },
       { title: 'cold start', value: shown(({ coldMs }) => seconds(coldMs)) },
+      { title: 'its cpu', value: shown(({ coldCpuMs }) => seconds(coldCpuMs)) },
       { title: 'change p50', value: shown(({ changesMs }) => milliseconds(percentile(changesMs, 50))) },
       { title: 'p99', value: shown(({ changesMs }) => milliseconds(percentile(changesMs, 99))) },
       { title: 'of it in node p99', value: shown(({ updatesMs }) => milliseconds(percentile(updatesMs, 99))) },

@@ -117,7 +117,7 @@ export class NodeRules {
   #compile(): void {
     const changes = [...this.#plans.values()].map((plan) => ({ key: plan, plan }));
     this.#families = familiesOf(this.#options).map((family) => {
-      const services = new CompiledServices(family, this.#options.node);
+      const services = new CompiledServices(family, this.#options.node, this.#backend.nodePortAddresses(family));
       services.apply(changes);
       return { family, services, ledger: this.#newLedger(family) };
     });

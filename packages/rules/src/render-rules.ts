@@ -18,7 +18,7 @@ export function renderRules(plans: readonly ProxyPlan[], options: RenderOptions)
   const backend = openBackend(options);
   const skipped: SkippedOfService[] = [];
   const compiled = familiesOf(options).map((family) => {
-    const services = new CompiledServices(family, options.node);
+    const services = new CompiledServices(family, options.node, backend.nodePortAddresses(family));
     services.apply(plans.map((plan) => ({ key: plan, plan })));
     skipped.push(...services.skipped());
     return { family, parts: services.all().map((rules) => backend.partsOf(rules, family)) };

@@ -6,7 +6,7 @@ import { renderIptables } from './iptables/render-iptables.ts';
 import { replaceIptables } from './iptables/replace-iptables.ts';
 import { COUNTED_CHAINS } from './iptables/restore-text.ts';
 import { updateIptables } from './iptables/update-iptables.ts';
-import { countedContainers, ipvsParts } from './ipvs/ipvs-parts.ts';
+import { countedContainers, ipvsParts, nodePortAddressesOf } from './ipvs/ipvs-parts.ts';
 import { renderIpvs } from './ipvs/render-ipvs.ts';
 import { updateIpvs } from './ipvs/update-ipvs.ts';
 import type { IpvsScheduler } from './ipvs/virtual-servers.ts';
@@ -44,6 +44,8 @@ export interface FamilyDelta {
 /** A port of this package: one per backend, for one node. */
 export interface RulesBackendState {
   countedContainers(family: Family): ReadonlySet<string>;
+  /** See `DraftScope`. */
+  nodePortAddresses(family: Family): readonly string[];
   partsOf(rules: ServiceRules, family: Family): KernelParts;
   /** Everything as one text. Throws `invalid` for several families where a text is of one. */
   render(families: readonly FamilyParts[]): string;
@@ -72,6 +74,7 @@ function nftablesBackend(options: RenderOptions): RulesBackendState {
   const load = (input: string): RulesStep => ({ program: 'nft', args: ['-f', '-'], input });
   return {
     countedContainers: () => COUNTED_CONTAINERS,
+    nodePortAddresses: () => [],
     partsOf: (rules, family) => nftablesParts(rules, family, context),
     render: (families) => renderNftables(families, context),
     replace: (families) => {
@@ -94,6 +97,7 @@ function iptablesBackend(options: RenderOptions): RulesBackendState {
   const context = contextOf(options);
   return {
     countedContainers: () => COUNTED_CHAINS,
+    nodePortAddresses: () => [],
     partsOf: (rules, family) => iptablesParts(rules, family, context),
     render: (families) => renderIptables(onlyOrThrow(families), context),
     replace: (families) =>
@@ -111,6 +115,7 @@ function ipvsBackend(options: RenderOptions): RulesBackendState {
   const context = { ...contextOf(options), scheduler: options.ipvsScheduler ?? 'rr' };
   return {
     countedContainers,
+    nodePortAddresses: (family) => nodePortAddressesOf(family, context),
     partsOf: (rules, family) => ipvsParts(rules, family, context),
     render: (families) => renderIpvs(onlyOrThrow(families), context),
     replace: (families) => families.map((parts) => shell(renderIpvs(parts, context))),
