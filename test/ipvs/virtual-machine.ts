@@ -70,11 +70,13 @@ function fileSystem({ kernel, files, programs, main }: MachineOptions): Initramf
   for (const folder of ['/dev', '/proc', '/sys', '/run', '/tmp', '/sbin', '/usr/bin', '/usr/sbin'])
     system.folder(folder);
   system.copy('/bin/busybox');
-  system.link('/bin/sh', 'busybox');
+  // The shell of busybox would prefer its own ip to the real one.
+  system.program('/bin/dash', '/bin/sh');
   for (const path of programs) system.program(path, join(PROGRAMS_FOLDER, path.slice(path.lastIndexOf('/') + 1)));
   system.program(realpathSync(process.execPath), '/usr/local/bin/node');
   const modules = `/lib/modules/${kernel.version}`;
   system.copyTree(kernel.modules, modules, (path) => WANTED_MODULE.test(path) && !UNWANTED_MODULE.test(path));
+  system.file('/etc/protocols', 'tcp 6 TCP\nudp 17 UDP\nsctp 132 SCTP\nicmp 1 ICMP\nipv6-icmp 58 IPv6-ICMP\n');
   for (const [path, content] of files) system.file(path, content);
   system.file('/init', initScript(main));
   return system;
