@@ -143,6 +143,14 @@ test('a client that does not read is not queued for, and loses nothing when it r
   await waitFor(async () => (await followers(api)) === 0);
 });
 
+test('HEAD of the changes tells what they are, and follows nothing', async () => {
+  const api = await start();
+  const response = await fetch(`${api.url}/v1/changes`, { method: 'HEAD' });
+  expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
+  expect(await response.text()).toBe('');
+  expect(await followers(api)).toBe(0);
+});
+
 test('stopping ends the streams, closes the port and can be done twice', async () => {
   const api = await start();
   const reading = readEvents(`${api.url}/v1/changes`, 1);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import {
   endpointSliceObjectSchema,
   type RecordSet,
+  type ServiceObject,
   type ServiceView,
   serviceNameOfSlice,
   serviceObjectSchema,
@@ -13,8 +14,7 @@ const CLUSTER = { name: 'shop', domain: 'cluster.local' };
 
 function recordedViews(): ServiceView[] {
   const slices = itemsOf('endpointslices.json', 'EndpointSlice').map((item) => endpointSliceObjectSchema.parse(item));
-  const services = itemsOf('services.json', 'Service').map((item) => serviceObjectSchema.parse(item));
-  return services.map((service) => ({
+  return recordedServices().map((service) => ({
     cluster: CLUSTER,
     service,
     slices: slices.filter(
@@ -23,6 +23,10 @@ function recordedViews(): ServiceView[] {
     ),
     nodes: [],
   }));
+}
+
+export function recordedServices(): ServiceObject[] {
+  return itemsOf('services.json', 'Service').map((item) => serviceObjectSchema.parse(item));
 }
 
 export function recordedRecordSets(): RecordSet[] {

@@ -90,25 +90,39 @@ describe('README', () => {
 });
 
 describe('help', () => {
-  test.for([[], ['up'], ['render'], ['render', 'rules'], ['render', 'zone'], ['get']])(
-    'of signalbox %j has examples',
-    async (command) => {
-      const { code, stdout } = await signalbox([...command, '--help']);
-      expect(code).toBe(0);
-      expect(stdout).toMatch(/^Examples:/m);
-    },
-  );
+  test.for([
+    [],
+    ['up'],
+    ['render'],
+    ['render', 'rules'],
+    ['render', 'zone'],
+    ['render', 'env'],
+    ['render', 'resolv-conf'],
+    ['get'],
+    ['resolve'],
+  ])('of signalbox %j has examples', async (command) => {
+    const { code, stdout } = await signalbox([...command, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Examples:/m);
+  });
 
   test('never exceeds 120 columns', async () => {
-    for (const command of [[], ['up'], ['render', 'rules'], ['get', 'services']]) {
+    for (const command of [
+      [],
+      ['up'],
+      ['render', 'rules'],
+      ['get', 'services'],
+      ['render', 'resolv-conf'],
+      ['resolve'],
+    ]) {
       const { stdout } = await signalbox([...command, '--help']);
       expect(stdout.split('\n').filter((line) => line.length > 120)).toEqual([]);
     }
   });
 
-  test('examples of render run as they are written', async () => {
-    const { stdout } = await signalbox(['render', 'zone', '--help']);
-    const examples = [...stdout.matchAll(/^ {2}signalbox (render zone .*)$/gm)].map((match) => match[1] ?? '');
+  test.for(['zone', 'env', 'resolv-conf'])('examples of render %s run as they are written', async (what) => {
+    const { stdout } = await signalbox(['render', what, '--help']);
+    const examples = [...stdout.matchAll(/^ {2}signalbox (render .*)$/gm)].map((match) => match[1] ?? '');
     expect(examples.length).toBeGreaterThan(1);
     for (const example of examples) expect([example, (await signalbox(example.split(' '))).code]).toEqual([example, 0]);
   });

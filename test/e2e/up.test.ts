@@ -1,7 +1,9 @@
 /** `signalbox up` as a newcomer runs it: a process, files, HTTP, DNS. */
 
 import { Resolver } from 'node:dns/promises';
+import { once } from 'node:events';
 import { cp, readFile, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type {
   List,
@@ -122,6 +124,14 @@ describe('on the example', () => {
     expect(past.summary.clusterIPs).toContain(address);
   });
 
+  test('history is kept for as long as it is told', async () => {
+    const plane = await up('--history-revisions', '0');
+    const { revision } = await getJson<List<ServiceSummary>>(plane, '/v1/services');
+    const past = async () => (await fetch(`${plane.api}/v1/services?revision=${revision - 1}`)).status;
+    await expect.poll(past, POLL).toBe(410);
+    expect((await fetch(`${plane.api}/v1/services?revision=${revision}`)).status).toBe(200);
+  });
+
   test('a restart goes on with the same revisions, and publishes nothing', async () => {
     const first = await up();
     const before = await revisions(first);
@@ -140,6 +150,30 @@ describe('on the example', () => {
     expect(services.items.map(({ name }) => name)).not.toContain('payments');
     expect((await revisions(plane))[0]).toMatchObject({ operation: 'deleted', name: 'payments' });
   });
+});
+
+test('a cluster that no flag names any more is served and named, until it is forgotten', async () => {
+  await (await up()).process.stop();
+  const others = ['--manifests', `other=${join(folder.path, 'shop')}`];
+  const plane = await up(...others);
+  await plane.process.stop();
+  expect(plane.process.stderr).not.toContain('not read here');
+  const alone = async (...args: string[]): Promise<RunningUp> => {
+    const listen = ['--api-listen', '127.0.0.1:0', '--dns-listen', '127.0.0.1:0'];
+    const started = startProcess([CLI, 'up', ...others, '--data-dir', join(folder.path, 'data'), ...listen, ...args]);
+    running.push(started);
+    const [, api = '', dns = ''] = await started.waitFor(/ready, API (\S+), DNS (\S+)/);
+    return { process: started, api, dns };
+  };
+  const clusters = async (one: RunningUp) =>
+    (await getJson<List<{ name: string }>>(one, '/v1/clusters')).items.map(({ name }) => name);
+  const kept = await alone();
+  expect(await clusters(kept)).toEqual(['other', 'shop']);
+  expect((await kept.process.stop()).stderr).toMatch(/not read here.*--forget.*clusters=\["shop"\]/);
+  const forgetful = await alone('--forget', 'shop');
+  await expect.poll(() => clusters(forgetful), POLL).toEqual(['other']);
+  const { items } = await getJson<List<RegistrationItem>>(forgetful, '/v1/registrations');
+  expect(new Set(items.map(({ cluster }) => cluster))).toEqual(new Set(['other']));
 });
 
 describe('what is wrong', () => {
@@ -169,12 +203,57 @@ describe('what is wrong', () => {
       message: '127.0.0.1:8080',
     },
     { what: 'an unknown flag', args: ['up', '--manifest', 'shop=x'], message: 'manifests' },
+    {
+      what: 'a repeated name',
+      args: ['up', '--manifests', 'a=examples/shop', '--manifests', 'a=examples/shop'],
+      message: 'two sources are named "a"',
+    },
+    {
+      what: 'a DNS domain of two clusters',
+      args: ['up', '--manifests', 'a-b=examples/shop', '--manifests', 'a/b=examples/shop'],
+      message: 'would share the DNS domain a-b.cluster.local',
+    },
+    {
+      what: 'a bad network',
+      args: ['up', '--manifests', 'shop=examples/shop', '--cluster-cidr', '10.0.0.0/33'],
+      message: '"10.0.0.0/33" is not a network',
+    },
+    { what: 'a bad API address', args: ['get', 'services', '--api', 'shop'], message: '"shop" is not a URL' },
   ])('$what ends with exit code 2 and says so', async ({ args, message }) => {
     const data = args.includes('up') ? ['--data-dir', join(folder.path, 'data')] : [];
     const { code, stderr } = await startProcess([CLI, ...args, ...data]).finished;
     expect(stderr).toContain(message);
     expect(code).toBe(2);
   });
+
+  test('a wrong flag of a service ends with exit code 2', async () => {
+    const { code, stderr } = await startProcess([join(ROOT, 'services/api/dist/main.js'), '--dns-ttl', 'x']).finished;
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--dns-ttl')]);
+  });
+});
+
+test('stopping is quiet: nothing is reported as a failure', async () => {
+  const { code, stderr } = await (await up()).process.stop();
+  expect(code).toBe(0);
+  expect(stderr.split('\n').slice(1)).toEqual(['Stopping', '']);
+});
+
+test('a process that waits for the event log ends at once when it is told to', async () => {
+  const silent = createServer();
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as AddressInfo;
+  const connected = once(silent, 'connection');
+  const started = launch('--nats', `nats://127.0.0.1:${port}`);
+  const [socket] = (await connected) as [Socket];
+  expect((await started.stop()).code).toBe(130);
+  socket.destroy();
+  silent.close();
+});
+
+test('a reader that stops early, as head does, is no failure', async () => {
+  const render = startProcess([CLI, 'render', 'rules', '--manifests', 'shop=examples/shop', '--node', 'node-a']);
+  render.child.stdout?.destroy();
+  expect(await render.finished).toMatchObject({ code: 0, stderr: '' });
 });
 
 const POLL = { timeout: 10_000, interval: 50 };

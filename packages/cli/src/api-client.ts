@@ -1,12 +1,17 @@
 /** The command line's side of the HTTP API. */
 import { ERROR_CODES, errorText, type List, type Problem, SignalboxError } from '@signalbox/contracts';
 
+export const DEFAULT_API = 'http://127.0.0.1:7070';
+
 export type QueryParameters = Readonly<Record<string, string | number | undefined>>;
 
 export class ApiClient {
   readonly #baseUrl: string;
 
   constructor(baseUrl: string) {
+    if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
+      throw new SignalboxError('invalid', `--api: "${baseUrl}" is not a URL like http://127.0.0.1:7070`);
+    }
     this.#baseUrl = baseUrl.replace(/\/$/, '');
   }
 
@@ -59,8 +64,8 @@ async function problemOf(response: Response): Promise<SignalboxError> {
   const body = await response.text();
   const problem = parseProblem(body);
   const code = problem?.code ?? 'internal';
-  const detail = problem?.detail ?? body.slice(0, 200);
-  return new SignalboxError(code in ERROR_CODES ? code : 'internal', `${response.status}: ${detail}`);
+  const detail = problem?.detail ?? `the API answered ${response.status}: ${body.slice(0, 200)}`;
+  return new SignalboxError(Object.hasOwn(ERROR_CODES, code) ? code : 'internal', detail);
 }
 
 function parseProblem(body: string): Partial<Problem> | undefined {

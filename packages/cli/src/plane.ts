@@ -29,11 +29,15 @@ export interface PlaneOptions {
   /** JetStream servers; absent: the event log is kept in the data folder. */
   readonly natsServers?: readonly string[];
   readonly sources: readonly Source[];
+  /** Clusters to delete from the log. */
+  readonly forget?: readonly string[];
   readonly apiListen: ListenAddress;
   /** Absent: no DNS server. */
   readonly dnsListen?: ListenAddress;
   readonly dnsTtlSeconds: number;
   readonly clusterCIDRs: readonly string[];
+  /** How far back `?revision=` reaches; what is absent is the store's default. */
+  readonly historyRetention?: { readonly maxRevisions?: number; readonly maxAgeMs?: number };
   readonly logger: Logger;
   readonly onStatus?: (status: SourceStatus) => void;
 }
@@ -81,8 +85,8 @@ async function startParts(
   const dns = dnsListen && (await started(startDnsServer(context, { listen: [dnsListen], ttlSeconds: dnsTtlSeconds })));
   const layers = [proxyWorker, dnsWorker({ ttlSeconds: dnsTtlSeconds }), lbWorker];
   const workers = await started(startWorkers(context, layers));
-  const { sources, onStatus } = options;
-  const watcher = await started(startApiWatcher(context, { sources, ...(onStatus === undefined ? {} : { onStatus }) }));
+  const { sources, forget = [], onStatus } = options;
+  const watcher = await started(startApiWatcher(context, { sources, forget, ...(onStatus && { onStatus }) }));
   const services: RunningService[] = [watcher, workers, ...(dns === undefined ? [] : [dns]), api];
   return {
     log,
@@ -108,6 +112,7 @@ async function openLog({ dataDir, natsServers }: PlaneOptions): Promise<EventLog
   return openSqliteEventLog({ path: join(dataDir, 'events.db') });
 }
 
-function apiOptions({ dataDir, apiListen, dnsTtlSeconds, clusterCIDRs }: PlaneOptions) {
-  return { storePath: join(dataDir, 'store.db'), listen: apiListen, ttlSeconds: dnsTtlSeconds, clusterCIDRs };
+function apiOptions({ dataDir, apiListen, dnsTtlSeconds, clusterCIDRs, historyRetention }: PlaneOptions) {
+  const options = { listen: apiListen, ttlSeconds: dnsTtlSeconds, clusterCIDRs };
+  return { ...options, storePath: join(dataDir, 'store.db'), ...(historyRetention && { historyRetention }) };
 }

@@ -3,6 +3,7 @@ import { errorText, isSignalboxError, SignalboxError } from '@signalbox/contract
 import { Command, CommanderError } from 'commander';
 import { addGetCommand } from './commands/get.ts';
 import { addRenderCommand } from './commands/render.ts';
+import { addResolveCommand } from './commands/resolve.ts';
 import { addUpCommand } from './commands/up.ts';
 import { type CliIo, EXIT } from './io.ts';
 import { VERSION } from './version.ts';
@@ -34,6 +35,7 @@ function createProgram(io: CliIo): Command {
   addUpCommand(program, io);
   addRenderCommand(program, io);
   addGetCommand(program, io);
+  addResolveCommand(program, io);
   return program;
 }
 
@@ -52,6 +54,7 @@ Examples:
   signalbox up --manifests shop=examples/shop
   signalbox render rules --manifests shop=examples/shop --node node-a
   signalbox get services
+  signalbox resolve storefront --namespace shop
 
 Exit codes:
   0  done

@@ -3,6 +3,7 @@ export * from './derived.ts';
 export * from './errors.ts';
 export * from './kubernetes.ts';
 export * from './objects.ts';
+export * from './pod-view.ts';
 export * from './proxy-plan.ts';
 export * from './record-set.ts';
 export * from './registration.ts';

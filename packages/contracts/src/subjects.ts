@@ -135,6 +135,15 @@ export function objectsOfCluster(cluster: string): string {
   return `objects.*.*.${encodeToken(cluster)}.>`;
 }
 
+/** Pattern of the objects that say which clusters there are. */
+export function clusterObjects(): string {
+  return `objects.${SHARED_PARTITION}.Cluster.>`;
+}
+
+export function statusesOfCluster(cluster: string): string {
+  return `status.source.${encodeToken(cluster)}.*`;
+}
+
 export function derivedOfLayer(layer: Layer): string {
   return `derived.${layer}.>`;
 }

@@ -25,6 +25,8 @@ export async function appendRetrying(
     randomize: true,
     signal: options.signal,
     shouldRetry: ({ error }) => isSignalboxError(error, 'unavailable') || isSignalboxError(error, 'limit'),
-    onFailedAttempt: ({ error }) => options.onFailure(error, errorText(error)),
+    onFailedAttempt: ({ error }) => {
+      if (!options.signal.aborted) options.onFailure(error, errorText(error));
+    },
   });
 }

@@ -1,6 +1,7 @@
 export { appendRetrying } from './append-retrying.ts';
 export { startCompaction } from './compaction.ts';
 export * from './health-server.ts';
+export * from './history-settings.ts';
 export * from './logger.ts';
 export * from './metrics.ts';
 export * from './run-process.ts';

@@ -5,7 +5,7 @@
  * Exit codes: 0 stopped as asked · 1 failed while running · 2 a setting is wrong.
  */
 import { errorText, isSignalboxError } from '@signalbox/contracts';
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { collectDefaultMetrics } from 'prom-client';
 import { parseListenAddress, startHealthServer } from './health-server.ts';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
@@ -31,12 +31,17 @@ export interface ProcessDefinition<Options> {
 
 /** Runs until a signal or a failure, then sets `process.exitCode`. */
 export async function runProcess<Options>(definition: ProcessDefinition<Options>): Promise<void> {
-  const command = withCommonOptions(new Command(definition.name).description(definition.description));
+  const command = withCommonOptions(new Command(definition.name).description(definition.description)).exitOverride();
   definition.options?.(command);
   command.action(async (options: Options & CommonOptions) => {
     process.exitCode = await runUntilStopped(definition, options);
   });
-  await command.parseAsync();
+  try {
+    await command.parseAsync();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  }
 }
 
 function withCommonOptions(command: Command): Command {
@@ -64,7 +69,9 @@ async function runUntilStopped<Options>(
     logger.fatal({ err, reason: errorText(err) }, 'cannot go on');
     return isSignalboxError(err, 'invalid') ? 2 : 1;
   } finally {
-    for (const close of closers) await close();
+    for (const close of closers) {
+      await close().catch((err: unknown) => logger.error({ err }, 'could not be closed'));
+    }
   }
 }
 
@@ -77,22 +84,39 @@ async function runService<Options>(
 ): Promise<void> {
   const registry = createRegistry();
   collectDefaultMetrics({ register: registry });
-  const stopRequested = untilStopSignal();
   let service: RunningService | undefined;
   const starting: Readiness = { isReady: false, reason: `${definition.name}: starting` };
   const listen = parseListenAddress(options.healthListen);
   const health = await startHealthServer({ listen, registry, readiness: () => service?.readiness() ?? starting });
   onOpened(() => health.close());
-  // Loaded here, so that --help and mistyped flags answer at once.
-  const { openJetStreamEventLog } = await import('@signalbox/event-log');
-  const servers = options.nats.split(',');
-  const log = await openJetStreamEventLog({ servers, name: definition.name, replicas: options.natsReplicas });
-  onOpened(() => log.close());
-  service = await definition.start({ log, logger, registry }, options);
-  onOpened(() => service?.stop() ?? Promise.resolve());
+  service = await whileStarting(async () => {
+    // Loaded here, so that --help and mistyped flags answer at once.
+    const { openJetStreamEventLog } = await import('@signalbox/event-log');
+    const servers = options.nats.split(',');
+    const log = await openJetStreamEventLog({ servers, name: definition.name, replicas: options.natsReplicas });
+    onOpened(() => log.close());
+    return await definition.start({ log, logger, registry }, options);
+  });
+  const started = service;
+  onOpened(() => started.stop());
+  const stopRequested = untilStopSignal();
   logger.info({ health: health.url }, 'started');
   await Promise.race([stopRequested, service.failure]);
   logger.info('stopping');
+}
+
+/**
+ * Until it has started, a process ends at once at SIGTERM or SIGINT: there is nothing to finish yet, and a start that waits
+ * for a server must not hold up whoever wants to stop it. (The first process of a container has no such default.)
+ */
+export async function whileStarting<T>(start: () => Promise<T>): Promise<T> {
+  const exit = (): void => process.exit(130);
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, exit);
+  try {
+    return await start();
+  } finally {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, exit);
+  }
 }
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once, as people expect of Ctrl-C twice. */

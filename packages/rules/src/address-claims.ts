@@ -1,57 +1,73 @@
 /** Which service port has which address and port: a ruleset can hold a key once. */
-import { type Family, isCanonicalAddress } from './addresses.ts';
-import type { SkippedOfService, TransportProtocol } from './service-rules.ts';
-import { safeText } from './service-rules.ts';
+import type { ProxyPlan } from '@signalbox/contracts';
+import { compareText } from './addresses.ts';
 
+/** One service port of one plan. */
 export interface Claimant {
-  /** Name of the service, for reports. */
-  readonly service: string;
-  /** Name of the service port: claiming twice what one already has is no conflict. */
+  readonly plan: ProxyPlan;
+  readonly portIndex: number;
+  /** kube-proxy's name of the service port: `namespace/name`, and `:port` unless the port has no name. */
   readonly id: string;
-  readonly protocol: TransportProtocol;
 }
 
-/** First come, first served; whoever comes too late, or with what is no address, is reported and goes without. */
+/** One service port's wish for one key, for example `10.96.0.10 tcp port 80`. */
+export interface Claim {
+  readonly key: string;
+  /** The address itself; empty for node ports and names. */
+  readonly address: string;
+  /** Cluster IPs, and the names of service ports, go before everything external. */
+  readonly tier: 'first' | 'second';
+  readonly claimant: Claimant;
+  /** Where in the plan the claim is made, for reports. */
+  readonly path: string;
+}
+
+/**
+ * Who holds a key depends on who claims it now, never on who came first, so that the same plans give the same rules in
+ * whatever order they were learned: the first tier (no external IP can capture a cluster IP's traffic), then the order of
+ * names, then that of ports. A key that is let go passes to the next claimant.
+ */
 export class AddressClaims {
-  readonly #family: Family;
-  readonly #skipped: SkippedOfService[];
-  readonly #holders = new Map<string, string>();
+  readonly #claims = new Map<string, Claim[]>();
 
-  constructor(family: Family, skipped: SkippedOfService[]) {
-    this.#family = family;
-    this.#skipped = skipped;
+  /** Gives those who had the key, or waited for it: for them something is different now. */
+  add(claim: Claim): Claimant[] {
+    const claims = this.#claims.get(claim.key);
+    if (claims === undefined) {
+      this.#claims.set(claim.key, [claim]);
+      return [];
+    }
+    const index = claims.findIndex((other) => compareClaims(claim, other) < 0);
+    claims.splice(index < 0 ? claims.length : index, 0, claim);
+    return claims[0] === claim ? claims.slice(1).map(({ claimant }) => claimant) : [];
   }
 
-  /** False when another service port has the same name and protocol. */
-  claimName({ id, protocol }: Claimant): boolean {
-    const key = `name ${protocol} ${id}`;
-    if (this.#holders.has(key)) return false;
-    this.#holders.set(key, id);
-    return true;
+  /** Gives those who waited for the key, if it was held by the claim. */
+  remove(claim: Claim): Claimant[] {
+    const claims = this.#claims.get(claim.key) ?? [];
+    const index = claims.indexOf(claim);
+    if (index < 0) return [];
+    claims.splice(index, 1);
+    if (claims.length === 0) this.#claims.delete(claim.key);
+    return index === 0 ? claims.map(({ claimant }) => claimant) : [];
   }
 
-  /** Those of the addresses (of this family) that the claimant gets for the port. */
-  claimAddresses(addresses: readonly string[], port: number, claimant: Claimant, path: string): string[] {
-    return addresses.filter((address, index) => {
-      const isInFamily = address.includes(':') === (this.#family === 'IPv6');
-      if (!isInFamily) return false;
-      const place = `${path}[${index}]`;
-      if (isCanonicalAddress(address, this.#family)) return this.#claim(address, port, claimant, place);
-      this.#skipped.push({ service: claimant.service, path: place, reason: 'is not a canonical IP address' });
-      return false;
-    });
+  holderOf(key: string): Claim | undefined {
+    return this.#claims.get(key)?.[0];
   }
+}
 
-  claimNodePort(nodePort: number | undefined, claimant: Claimant, path: string): number | undefined {
-    if (nodePort === undefined || !this.#claim('node', nodePort, claimant, path)) return undefined;
-    return nodePort;
-  }
+function compareClaims(a: Claim, b: Claim): number {
+  if (a.tier !== b.tier) return a.tier === 'first' ? -1 : 1;
+  return compareClaimants(a.claimant, b.claimant);
+}
 
-  #claim(address: string, port: number, { service, id, protocol }: Claimant, path: string): boolean {
-    const key = `${address} ${protocol} port ${port}`;
-    const holder = this.#holders.get(key);
-    if (holder === undefined) this.#holders.set(key, id);
-    else if (holder !== id) this.#skipped.push({ service, path, reason: `${key} belongs to ${safeText(holder)}` });
-    return holder === undefined;
-  }
+/** The order of services in a text, and of claimants. */
+export function compareClaimants(a: Claimant, b: Claimant): number {
+  return (
+    compareText(a.plan.namespace, b.plan.namespace) ||
+    compareText(a.plan.name, b.plan.name) ||
+    compareText(a.plan.cluster, b.plan.cluster) ||
+    a.portIndex - b.portIndex
+  );
 }

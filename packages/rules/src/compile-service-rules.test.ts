@@ -1,11 +1,23 @@
 import type { ProxyPlan } from '@signalbox/contracts';
 import { describe, expect, test } from 'vitest';
 import { anEndpoint, aPlan, aPort } from '../../../test/packets/a-plan.ts';
-import { compileServiceRules } from './compile-service-rules.ts';
-import type { ServiceRules } from './service-rules.ts';
+import type { Family } from './addresses.ts';
+import { CompiledServices } from './compiled-services.ts';
+import type { RulesNode } from './select-endpoints.ts';
+import type { ServiceRules, SkippedOfService } from './service-rules.ts';
 
 const NODE = { name: 'n1', addresses: ['10.240.0.1', 'fd00:240::1'] };
 const REMOTE = anEndpoint({ node: 'n2' });
+
+function compileServiceRules(
+  plans: readonly ProxyPlan[],
+  family: Family,
+  node: RulesNode,
+): { services: readonly ServiceRules[]; skipped: readonly SkippedOfService[] } {
+  const compiled = new CompiledServices(family, node);
+  compiled.apply(plans.map((plan) => ({ key: plan, plan })));
+  return { services: compiled.all(), skipped: compiled.skipped() };
+}
 
 function rulesOf(...plans: ProxyPlan[]): readonly ServiceRules[] {
   return compileServiceRules(plans, 'IPv4', NODE).services;
@@ -122,13 +134,13 @@ test('what is not fit for a ruleset is left out, and the rest stays', () => {
   const { services, skipped } = compileServiceRules([plan], 'IPv4', NODE);
   expect(services).toMatchObject([{ externalIPs: ['203.0.113.1'], loadBalancerVIPs: [], cluster: [anEndpoint()] }]);
   expect(skipped.map(({ path }) => path)).toEqual([
-    'ports[1]',
-    'ports[2]',
+    'loadBalancerSourceRanges[1]',
     'externalIPs[1]',
     'externalIPs[2]',
-    'loadBalancerSourceRanges[1]',
+    'ports[1]',
     'ports[0].endpoints[1]',
     'ports[0].endpoints[2]',
+    'ports[2]',
   ]);
 });
 

@@ -9,5 +9,11 @@ export function rulesNodeOf(node: NodeObject): RulesNode {
   const addressesOf = (wanted: string): string[] =>
     (node.status.addresses ?? []).filter(({ type }) => type === wanted).map(({ address }) => address);
   const addresses = [...addressesOf('InternalIP'), ...addressesOf('ExternalIP')];
-  return { name: node.metadata.name, addresses, ...(zone === undefined ? {} : { zone }) };
+  const podCIDRs = node.spec.podCIDRs ?? [];
+  return {
+    name: node.metadata.name,
+    addresses,
+    ...(zone === undefined ? {} : { zone }),
+    ...(podCIDRs.length === 0 ? {} : { podCIDRs }),
+  };
 }

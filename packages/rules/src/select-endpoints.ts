@@ -8,6 +8,8 @@ export interface RulesNode {
   readonly zone?: string;
   /** Addresses of the node as its status lists them; the first of a family is the node's primary one. */
   readonly addresses: readonly string[];
+  /** The networks of the node's own pods. */
+  readonly podCIDRs?: readonly string[];
 }
 
 /** Which of the two policies any traffic of the service port can be under. */

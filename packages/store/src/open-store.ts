@@ -41,8 +41,9 @@ function openFile(path: string): Database.Database {
     // Checkpoints copy each changed page once: the rarer they are, the fewer pages are copied. 10,000 pages = 80 MB of WAL.
     sqlite.pragma('wal_autocheckpoint = 10000');
     sqlite.pragma('journal_size_limit = 134217728');
-    sqlite.pragma('cache_size = -65536');
-    sqlite.pragma('mmap_size = 268435456');
+    // 16 MiB, and no mapping of the file: both count as memory of the process, and the system caches the file anyway.
+    sqlite.pragma('cache_size = -16384');
+    sqlite.pragma('mmap_size = 0');
     return sqlite;
   } catch (error) {
     sqlite?.close();

@@ -34,6 +34,8 @@ interface ZoneSource {
   zoneOf(name: string): ServedZone | undefined;
   /** Undefined when the name does not exist; empty for an empty non-terminal. */
   groups(name: string): readonly RecordGroup[] | undefined;
+  /** Apart from `groups`, because its serial changes with everything, and answers that hold it do not. */
+  soa(zone: string): RecordGroup | undefined;
 }
 
 /** Aliases followed for one question. */
@@ -74,7 +76,7 @@ function empty(code: AnswerCode): Answer {
 /** The SOA tells how long the absence may be remembered (RFC 2308 §2). */
 function negative(source: ZoneSource, zone: ServedZone, code: AnswerCode, answers: readonly RecordGroup[]): Answer {
   if (zone.state === 'partial') return empty('SERVFAIL');
-  const soa = groupOf(source.groups(zone.name), 'SOA');
+  const soa = source.soa(zone.name);
   return { code, answers, authority: soa === undefined ? [] : [soa], additional: [] };
 }
 
@@ -84,7 +86,7 @@ function groupFor(source: ZoneSource, groups: readonly RecordGroup[], question: 
   return groupOf(groups, question.type) ?? portAddresses(source, groups, question);
 }
 
-function groupOf(groups: readonly RecordGroup[] | undefined, type: string): RecordGroup | undefined {
+export function groupOf(groups: readonly RecordGroup[] | undefined, type: string): RecordGroup | undefined {
   return groups?.find(([first]) => first?.type === type);
 }
 

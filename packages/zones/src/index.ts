@@ -9,6 +9,21 @@ export {
   TYPE_NUMBERS,
   type WriterOptions,
 } from './message-writer.ts';
-export type { RecordGroup } from './records.ts';
+export { isBelowOrEqual } from './names.ts';
+export {
+  compileResolvConf,
+  DNS_POLICIES,
+  type DnsPolicy,
+  type PodDns,
+} from './pod-view/compile-resolv-conf.ts';
+export { compileServiceEnv, type ServiceEnv } from './pod-view/compile-service-env.ts';
+export { parseResolvConf, type ResolvConf, resolvConfText } from './pod-view/resolv-conf.ts';
+export { resolveName } from './pod-view/resolve-name.ts';
+export { type RecordGroup, recordData } from './records.ts';
+export * from './transfer/index.ts';
+export { TYPE_NAMES } from './type-names.ts';
+export { AnswerCache, type KeptAnswer } from './wire/answer-cache.ts';
+export { WireQuestion } from './wire/wire-question.ts';
+export { skipWireName, uint16, wireRecords } from './wire/wire-records.ts';
 export { zoneFileText } from './zone-file-text.ts';
 export { type IndexedCluster, ZoneIndex } from './zone-index.ts';

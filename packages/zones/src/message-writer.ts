@@ -5,6 +5,8 @@ import { characterStrings } from './records.ts';
 
 export const HEADER_BYTES = 12;
 const OPT_BYTES = 11;
+/** Nearly every message fits; longer ones are given more. */
+const FIRST_BYTES = 512;
 /** Offsets that a compression pointer can name. */
 const MAX_POINTER = 0x3fff;
 const CLASS_IN = 1;
@@ -35,7 +37,7 @@ export interface WriterOptions {
   readonly maxBytes: number;
   /** Question section as it was sent, which keeps the case of its name; none when it could not be read. */
   readonly question: Uint8Array | undefined;
-  /** The same name as text, in the case it was sent in, for compression. */
+  /** The same name as text, in lower case. What has it as its owner points to the question. */
   readonly questionName: string | undefined;
   /** Our own limit, told to askers who speak EDNS; undefined for those who do not. */
   readonly udpPayloadSize: number | undefined;
@@ -44,7 +46,7 @@ export interface WriterOptions {
 type Section = 'answer' | 'authority' | 'additional';
 
 export class MessageWriter {
-  readonly #bytes: Uint8Array;
+  #bytes: Uint8Array;
   readonly #options: WriterOptions;
   readonly #limit: number;
   #length = HEADER_BYTES;
@@ -54,9 +56,9 @@ export class MessageWriter {
 
   constructor(options: WriterOptions) {
     this.#options = options;
-    this.#bytes = new Uint8Array(options.maxBytes);
+    this.#bytes = new Uint8Array(Math.min(options.maxBytes, FIRST_BYTES));
     this.#limit = options.maxBytes - (options.udpPayloadSize === undefined ? 0 : OPT_BYTES);
-    if (options.question !== undefined) this.#writeQuestion(options.question, options.questionName);
+    if (options.question !== undefined) this.#writeQuestion(options.question);
   }
 
   get length(): number {
@@ -117,14 +119,10 @@ export class MessageWriter {
     return QR | (header.opcode << 11) | AA | TC | RD | (header.code & 0xf);
   }
 
-  #writeQuestion(question: Uint8Array, name: string | undefined): void {
+  /** Its labels are no targets for pointers: a name elsewhere would take over the spelling of the asker. */
+  #writeQuestion(question: Uint8Array): void {
+    this.#reserve(question.length);
     this.#bytes.set(question, this.#length);
-    for (let rest = name, offset = this.#length; rest !== undefined && rest.length > 1; ) {
-      this.#names.set(rest, offset);
-      const dot = rest.indexOf('.');
-      offset += dot + 1;
-      rest = rest.slice(dot + 1);
-    }
     this.#length += question.length;
   }
 
@@ -140,7 +138,7 @@ export class MessageWriter {
 
   /** In the answer, what has the question's name points there, and so is spelt as it was asked. */
   #owner(section: Section, name: string): void {
-    const isAsked = section === 'answer' && name === this.#options.questionName?.toLowerCase();
+    const isAsked = section === 'answer' && name === this.#options.questionName;
     if (isAsked && name !== '.') this.#uint16(0xc000 | HEADER_BYTES);
     else this.#name(name, true);
   }
@@ -196,8 +194,18 @@ export class MessageWriter {
 
   /** Writing past the end is counted, not done: the record is then taken back. */
   #byte(value: number): void {
+    if (this.#length === this.#bytes.length) this.#reserve(1);
     if (this.#length < this.#bytes.length) this.#bytes[this.#length] = value;
     this.#length += 1;
+  }
+
+  #reserve(more: number): void {
+    if (this.#length + more <= this.#bytes.length || this.#bytes.length === this.#options.maxBytes) return;
+    const bytes = new Uint8Array(
+      Math.min(this.#options.maxBytes, Math.max(this.#length + more, 2 * this.#bytes.length)),
+    );
+    bytes.set(this.#bytes);
+    this.#bytes = bytes;
   }
 
   #uint16(value: number): void {

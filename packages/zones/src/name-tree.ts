@@ -20,15 +20,25 @@ interface NameNode {
 
 export class NameTree {
   readonly #nodes = new Map<string, NameNode>();
+  readonly #onChange: (name: string) => void;
+  /** What names had before they changed; undefined while nobody wants to know. */
+  #before: Map<string, readonly RecordGroup[]> | undefined;
+
+  /** `onChange` is told every name that got other records, or came into being, or ceased to exist. */
+  constructor(onChange: (name: string) => void = () => {}) {
+    this.#onChange = onChange;
+  }
 
   /** What the owner has at this name, from now on; an empty list is nothing. */
   put(owner: string, name: string, records: readonly DnsRecord[]): void {
     const known = this.#nodes.get(name)?.contributions.find((contribution) => contribution.owner === owner);
     if (haveEqualData(known?.records ?? [], records)) return;
+    if (this.#before?.has(name) === false) this.#before.set(name, this.groups(name) ?? []);
     const node = this.#nodes.get(name) ?? this.#create(name);
     node.groups = undefined;
     node.contributions = node.contributions.filter((contribution) => contribution.owner !== owner);
     if (records.length > 0) node.contributions.push({ owner, records });
+    this.#onChange(name);
     this.#removeIfEmpty(name, node);
   }
 
@@ -40,6 +50,18 @@ export class NameTree {
     return node.groups;
   }
 
+  /** Names changed since the last call, with what they had then; from the first call on changes are kept for this. */
+  takeChanges(): ReadonlyMap<string, readonly RecordGroup[]> {
+    const changes = this.#before ?? new Map<string, readonly RecordGroup[]>();
+    this.#before = new Map();
+    return changes;
+  }
+
+  /** Who has something at this name. */
+  contributions(name: string): readonly { readonly owner: string; readonly records: readonly DnsRecord[] }[] {
+    return this.#nodes.get(name)?.contributions ?? [];
+  }
+
   names(): IterableIterator<string> {
     return this.#nodes.keys();
   }
@@ -47,6 +69,7 @@ export class NameTree {
   #create(name: string): NameNode {
     const node: NameNode = { contributions: [], children: 0, groups: undefined };
     this.#nodes.set(name, node);
+    this.#onChange(name);
     const parent = parentOf(name);
     if (parent !== undefined) (this.#nodes.get(parent) ?? this.#create(parent)).children += 1;
     return node;
@@ -55,6 +78,7 @@ export class NameTree {
   #removeIfEmpty(name: string, node: NameNode): void {
     if (node.contributions.length > 0 || node.children > 0) return;
     this.#nodes.delete(name);
+    this.#onChange(name);
     const parentName = parentOf(name);
     const parent = parentName === undefined ? undefined : this.#nodes.get(parentName);
     if (parentName === undefined || parent === undefined) return;

@@ -7,11 +7,12 @@
  * the first by name has it, the other's records are left out and `rejectedClusters` tells of it.
  */
 import type { DnsRecord, RecordSet, ServiceKey } from '@signalbox/contracts';
-import { type Answer, answerQuestion, type Question, type ServedZone } from './answer-question.ts';
+import { type Answer, answerQuestion, groupOf, type Question, type ServedZone } from './answer-question.ts';
 import { apexRecords, REVERSE_ZONES, serialOf, type ZoneSettings } from './assemble-zones.ts';
 import { NameTree } from './name-tree.ts';
 import { isBelowOrEqual, parentOf, parseHostName } from './names.ts';
-import { canonicalRecord, type RecordGroup, recordsByName } from './records.ts';
+import { canonicalRecord, type RecordGroup, recordData, recordsByName } from './records.ts';
+import { NameVersions } from './wire/name-versions.ts';
 
 export interface IndexedCluster {
   readonly name: string;
@@ -26,6 +27,12 @@ interface ZoneStatus extends ServedZone {
   readonly recordCount: number;
 }
 
+interface NameChangeInZone {
+  readonly name: string;
+  readonly zone: string | undefined;
+  readonly before: readonly RecordGroup[];
+}
+
 interface ClusterEntry {
   readonly recordSets: Map<string, RecordSet>;
   /** Zone of the cluster's domain while its records are in the tree. */
@@ -34,12 +41,15 @@ interface ClusterEntry {
 
 export class ZoneIndex {
   readonly #settings: ZoneSettings;
-  readonly #tree = new NameTree();
+  /** Of every name that an answer can be made from. */
+  readonly versions = new NameVersions();
+  readonly #tree = new NameTree((name) => this.versions.bump(name));
   readonly #clusters = new Map<string, ClusterEntry>();
   #zones = new Map<string, ServedZone>();
   readonly #recordCounts = new Map<string, number>();
   #serial = serialOf(0);
   #rejected: readonly string[] = [];
+  #epoch = 0;
 
   constructor(settings: ZoneSettings) {
     this.#settings = settings;
@@ -94,11 +104,44 @@ export class ZoneIndex {
     return [...this.#clusters.values()].flatMap((entry) => [...entry.recordSets.values()]);
   }
 
+  /** Changes when a zone comes, goes, or can be answered from no more; with names unchanged, answers may be others then. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  serialOf(_zone: string): number {
+    return this.#serial;
+  }
+
+  /** The zone that a name is in. */
+  zoneNameOf(name: string): string | undefined {
+    return this.#zoneOf(name)?.name;
+  }
+
   answer(question: Question): Answer {
-    return answerQuestion(
-      { zoneOf: (name) => this.#zoneOf(name), groups: (name) => this.#tree.groups(name) },
-      question,
-    );
+    return this.answerWithNames(question).answer;
+  }
+
+  /** With the names it was made from: while their versions and the epoch stay, it is the answer but for the serial. */
+  answerWithNames(question: Question): { answer: Answer; names: string[] } {
+    const names: string[] = [];
+    const groups = (name: string) => {
+      names.push(name);
+      return this.#tree.groups(name);
+    };
+    const soa = (zone: string) => groupOf(this.#tree.groups(zone), 'SOA');
+    return { answer: answerQuestion({ zoneOf: (name) => this.#zoneOf(name), groups, soa }, question), names };
+  }
+
+  /**
+   * Whose records an answer's record is made of: `cluster/namespace/name`, or `apex of ZONE`. A record that no owner has
+   * as it is (an address behind a port) is everybody's who has records at its name.
+   */
+  originsOf(record: DnsRecord): string[] {
+    const owners = this.#tree.contributions(record.name);
+    const has = (own: DnsRecord) => own.type === record.type && recordData(own) === recordData(record);
+    const exact = owners.filter(({ records }) => records.some(has));
+    return (exact.length > 0 ? exact : owners).map(({ owner }) => owner);
   }
 
   zones(): ZoneStatus[] {
@@ -116,6 +159,19 @@ export class ZoneIndex {
     const isInZone = (name: string) => isBelowOrEqual(name, zoneName) && this.#zoneOf(name)?.name === zoneName;
     const names = [...this.#tree.names()].filter((name) => name !== zoneName && isInZone(name));
     return [...apex, ...names.flatMap((name) => this.#tree.groups(name) ?? [])];
+  }
+
+  /** What a name has; empty when there is no such name, or nothing there. */
+  groupsAt(name: string): readonly RecordGroup[] {
+    return this.#tree.groups(name) ?? [];
+  }
+
+  /**
+   * Names changed since the last call, each with the zone it is in now and what it had before. Changes are kept for this
+   * from the first call on, so whoever begins to call must go on.
+   */
+  takeChanges(): NameChangeInZone[] {
+    return [...this.#tree.takeChanges()].map(([name, before]) => ({ name, before, zone: this.#zoneOf(name)?.name }));
   }
 
   #cluster(name: string): ClusterEntry {
@@ -155,6 +211,10 @@ export class ZoneIndex {
   }
 
   #setZones(zones: Map<string, ServedZone>): void {
+    const isEqual =
+      zones.size === this.#zones.size &&
+      [...zones].every(([name, { state }]) => this.#zones.get(name)?.state === state);
+    if (!isEqual) this.#epoch += 1;
     for (const name of this.#zones.keys()) if (!zones.has(name)) this.#putApex(name, []);
     this.#zones = zones;
     for (const name of zones.keys()) this.#putApex(name, apexRecords(name, this.#serial, this.#settings));

@@ -1,5 +1,5 @@
 /** The watcher: reads any number of clusters and keeps the event log equal to them. */
-import { errorText, SignalboxError, SOURCE_KINDS, type SourceStatus, sourceStatusSubject } from '@signalbox/contracts';
+import { errorText, SOURCE_KINDS, type SourceStatus, sourceStatusSubject } from '@signalbox/contracts';
 import {
   appendRetrying,
   failureSignal,
@@ -10,28 +10,28 @@ import {
 } from '@signalbox/kit';
 import type { Source } from '@signalbox/kube';
 import { ClusterPublisher } from './cluster-publisher.ts';
+import { clustersInLog, forgetCluster } from './forget-clusters.ts';
+import { refuseRepeated } from './refuse-repeated.ts';
 
 export interface ApiWatcherOptions {
   readonly sources: readonly Source[];
+  /** Clusters to delete from the log. */
+  readonly forget?: readonly string[];
   /** Also told of each status, for a live display. */
   readonly onStatus?: (status: SourceStatus) => void;
 }
 
-/** Throws `invalid` when two sources have one name: their objects would overwrite each other. */
+/** Throws `invalid` when two sources have one name or one DNS domain. */
 export async function startApiWatcher(context: ServiceContext, options: ApiWatcherOptions): Promise<RunningService> {
-  refuseRepeatedNames(options.sources);
+  refuseRepeated(options.sources);
   const watcher = new ApiWatcher(context, options);
-  await watcher.start();
-  return watcher;
-}
-
-function refuseRepeatedNames(sources: readonly Source[]): void {
-  const seen = new Set<string>();
-  for (const { cluster } of sources) {
-    if (seen.has(cluster)) {
-      throw new SignalboxError('invalid', `two sources are named "${cluster}": give each cluster a name of its own`);
-    }
-    seen.add(cluster);
+  try {
+    await watcher.start();
+    return watcher;
+  } catch (error) {
+    // Some sources may be watching already.
+    await watcher.stop();
+    throw error;
   }
 }
 
@@ -54,6 +54,7 @@ class ApiWatcher implements RunningService {
   }
 
   async start(): Promise<void> {
+    await this.#forgetClusters();
     for (const source of this.#options.sources) {
       const publisher = new ClusterPublisher(this.#context, source, (status) => this.#keepStatus(status));
       this.#publishers.set(source, publisher);
@@ -62,6 +63,19 @@ class ApiWatcher implements RunningService {
     await Promise.all([...this.#publishers].map(([source, publisher]) => source.start(publisher)));
     const { log, logger } = this.#context;
     this.#stopCompactions = [startCompaction(log, 'objects', logger), startCompaction(log, 'status', logger)];
+  }
+
+  async #forgetClusters(): Promise<void> {
+    const { log, logger } = this.#context;
+    for (const cluster of this.#options.forget ?? []) {
+      const objects = await forgetCluster(log, cluster);
+      logger.info({ cluster, objects }, 'cluster forgotten');
+    }
+    const own = new Set(this.#options.sources.map(({ cluster }) => cluster));
+    const others = (await clustersInLog(log)).filter((cluster) => !own.has(cluster));
+    if (others.length > 0) {
+      logger.warn({ clusters: others }, 'the log holds clusters not read here: served as last seen, or see --forget');
+    }
   }
 
   readiness(): Readiness {
@@ -84,9 +98,7 @@ class ApiWatcher implements RunningService {
     if (this.#stopping.signal.aborted) return;
     this.#options.onStatus?.(status);
     this.#pendingStatuses.set(sourceStatusSubject(status.cluster, status.kind), status);
-    this.#flushing ??= this.#flushStatuses().finally(() => {
-      this.#flushing = undefined;
-    });
+    this.#flushing ??= this.#flushStatuses();
   }
 
   async #flushStatuses(): Promise<void> {
@@ -105,5 +117,7 @@ class ApiWatcher implements RunningService {
         if (!this.#stopping.signal.aborted) this.#context.logger.error({ err, reason: errorText(err) }, 'status lost');
       }
     }
+    // In the same turn as the last look: a status that comes after it starts a new flush.
+    this.#flushing = undefined;
   }
 }

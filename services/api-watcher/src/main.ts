@@ -16,8 +16,8 @@ await runProcess({
   },
   start: (context) => {
     const { logger } = context;
-    return startApiWatcher(context, {
-      sources: openSources(readFlags(), { logger, stdin: Readable.from(process.stdin) }),
-    });
+    const flags = readFlags();
+    const sources = openSources(flags, { logger, stdin: Readable.from(process.stdin) });
+    return startApiWatcher(context, { sources, forget: flags.forget });
   },
 });

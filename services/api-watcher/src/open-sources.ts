@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { SignalboxError } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
 import { currentContextOf, kubernetesSource, manifestsSource, type Source } from '@signalbox/kube';
+import { refuseRepeated } from './refuse-repeated.ts';
 import { domainOf, type SourceFlags, type SourceRequest } from './source-options.ts';
 
 export interface OpenSourcesOptions {
@@ -11,7 +12,10 @@ export interface OpenSourcesOptions {
   readonly stdin: Readable;
 }
 
-/** Throws `invalid` when no source is named, or a path or a kubeconfig cannot be read: a mistyped flag must not look like an empty cluster. */
+/**
+ * Throws `invalid` when no source is named, two have one name or one DNS domain, or a path or a kubeconfig cannot be read:
+ * a mistyped flag must not look like an empty cluster.
+ */
 export function openSources(flags: SourceFlags, options: OpenSourcesOptions): Source[] {
   if (flags.requests.length === 0) {
     throw new SignalboxError(
@@ -19,9 +23,17 @@ export function openSources(flags: SourceFlags, options: OpenSourcesOptions): So
       'name at least one cluster: --manifests NAME=PATH, --context NAME or --in-cluster NAME',
     );
   }
-  const named = flags.requests.map((request) => ({ request, cluster: clusterOf(request) }));
-  return named.map(({ request, cluster }) => {
-    const common = { cluster, domain: domainOf(cluster, named.length, flags.domains), logger: options.logger };
+  const named = flags.requests.map((request) => {
+    const cluster = clusterOf(request);
+    return { request, cluster, domain: domainOf(cluster, flags.requests.length, flags.domains) };
+  });
+  refuseRepeated(named);
+  const isRead = named.find(({ cluster }) => flags.forget.includes(cluster));
+  if (isRead !== undefined) {
+    throw new SignalboxError('invalid', `--forget ${isRead.cluster}: a source of that name is read`);
+  }
+  return named.map(({ request, cluster, domain }) => {
+    const common = { cluster, domain, logger: options.logger };
     if (request.type === 'manifests') {
       return manifestsSource({ ...common, path: request.path, stdin: options.stdin, clock: Date.now });
     }

@@ -22,6 +22,8 @@ export type SourceRequest =
 export interface SourceFlags {
   readonly requests: readonly SourceRequest[];
   readonly domains: ClusterDomains;
+  /** Clusters to delete from the log. */
+  readonly forget: readonly string[];
 }
 
 export interface ClusterDomains {
@@ -47,6 +49,11 @@ export function addSourceOptions(command: Command, options: { onlyManifests?: bo
       )
       .option('--in-cluster <name>', 'the cluster this process runs in, under this name', (name) =>
         collector.addInCluster(name),
+      )
+      .option(
+        '--forget <name>',
+        'delete this cluster, which nobody reads any more, from the log (repeatable)',
+        (name) => collector.addForgotten(name),
       );
   }
   command.option(
@@ -71,6 +78,7 @@ export function domainOf(cluster: string, clusterCount: number, domains: Cluster
 class SourceCollector {
   readonly #requests: SourceRequest[] = [];
   readonly #domains = new Map<string, string>();
+  readonly #forgotten: string[] = [];
   #fallbackDomain: string | undefined;
   #kubeconfig: { file: string; isUsed: boolean } | undefined;
 
@@ -104,11 +112,16 @@ class SourceCollector {
     else this.#domains.set(checkedName(first), checkedDomain(second));
   }
 
+  addForgotten(cluster: string): void {
+    this.#forgotten.push(checkedName(cluster));
+  }
+
   finish(): SourceFlags {
     this.#flushKubeconfig();
     return {
       requests: this.#requests,
       domains: { byCluster: this.#domains, fallback: this.#fallbackDomain },
+      forget: this.#forgotten,
     };
   }
 

@@ -12,6 +12,7 @@ import { addClusterRoutes } from './routes/clusters.ts';
 import { addDocsRoutes } from './routes/docs.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addNodeRoutes } from './routes/nodes.ts';
+import { addPodViewRoutes } from './routes/pod-view.ts';
 import { addRegistrationRoutes } from './routes/registrations.ts';
 import { addRevisionRoutes } from './routes/revisions.ts';
 import { addServiceRoutes } from './routes/services.ts';
@@ -75,6 +76,7 @@ function addRoutes(app: OpenAPIHono, api: ApiDependencies, changes: ChangeStream
   addServiceRoutes(app, api);
   addNodeRoutes(app, api);
   addZoneRoutes(app, api);
+  addPodViewRoutes(app, api);
   addRegistrationRoutes(app, api);
   addRevisionRoutes(app, api);
   addChangeRoute(app, changes);

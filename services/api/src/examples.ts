@@ -3,6 +3,9 @@ import type {
   Cluster,
   Node,
   NodeRules,
+  PodEnv,
+  PodResolution,
+  PodResolvConf,
   RegistrationItem,
   Revision,
   RevisionDetail,
@@ -157,6 +160,38 @@ export const zoneDetailExample: ZoneDetail = {
   records: [addressRecord],
 };
 export const zoneTextExample = 'web.shop.svc.cluster.local.\t30\tIN\tA\t10.96.0.20\n';
+
+const inNamespace = { cluster: 'shop-eu', namespace: 'shop', revision: 42 } as const;
+const searches = ['shop.svc.cluster.local', 'svc.cluster.local', 'cluster.local'];
+export const podEnvExample: PodEnv = {
+  ...inNamespace,
+  variables: [{ name: 'WEB_SERVICE_HOST', value: '10.96.0.20', service: 'shop/web' }],
+  skipped: [],
+};
+export const podResolvConfExample: PodResolvConf = {
+  ...inNamespace,
+  nameservers: ['10.96.0.10'],
+  searches,
+  options: ['ndots:5'],
+  text: `search ${searches.join(' ')}\nnameserver 10.96.0.10\noptions ndots:5\n`,
+  skipped: [],
+};
+export const podResolutionExample: PodResolution = {
+  ...inNamespace,
+  name: 'web',
+  type: 'A',
+  searches,
+  ndots: 5,
+  isFound: true,
+  steps: [
+    {
+      name: addressRecord.name,
+      searchDomain: 'shop.svc.cluster.local',
+      outcome: 'answer',
+      records: [{ record: addressRecord, origins: [{ ...service, revision: 42 }] }],
+    },
+  ],
+};
 
 export const revisionExample: Revision = {
   revision: 42,

@@ -1,22 +1,28 @@
-import { parseListenAddress, runProcess, settingOption, wholeNumber } from '@signalbox/kit';
+import {
+  type HistorySettings,
+  historyOptions,
+  historyRetentionOf,
+  networkList,
+  parseListenAddress,
+  runProcess,
+  settingOption,
+  wholeNumber,
+} from '@signalbox/kit';
 import { startApi } from './index.ts';
 
-interface Options {
+interface Options extends HistorySettings {
   readonly listen: string;
   readonly store: string;
   readonly dnsTtl: number;
   readonly clusterCidr?: readonly string[];
-  readonly historyRevisions?: number;
-  readonly historyDays?: number;
 }
-
-const DAY_MS = 86_400_000;
 
 await runProcess<Options>({
   name: 'api',
   description: 'Keeps the read model in SQLite and serves it over HTTP.',
-  options: (command) =>
-    command
+  options: (command) => {
+    for (const option of historyOptions()) command.addOption(option);
+    return command
       .addOption(settingOption('--listen <address>', 'address of the HTTP API').default('127.0.0.1:7070'))
       .addOption(
         settingOption('--store <file>', 'SQLite file; rebuilt from the event log when missing').default('store.db'),
@@ -27,33 +33,15 @@ await runProcess<Options>({
           .argParser(wholeNumber({ min: 0, max: 86_400 })),
       )
       .addOption(
-        settingOption('--cluster-cidr <cidrs>', 'pod networks, separated by commas, for rules').argParser((text) =>
-          text.split(','),
-        ),
-      )
-      .addOption(
-        settingOption('--history-revisions <count>', 'how many revisions of history to keep').argParser(
-          wholeNumber({ min: 0, max: 1_000_000_000 }),
-        ),
-      )
-      .addOption(
-        settingOption('--history-days <days>', 'how long to keep history').argParser(
-          wholeNumber({ min: 0, max: 36_500 }),
-        ),
-      ),
+        settingOption('--cluster-cidr <cidrs>', 'pod networks, separated by commas, for rules').argParser(networkList),
+      );
+  },
   start: (context, options) =>
     startApi(context, {
       storePath: options.store,
       listen: parseListenAddress(options.listen),
       ttlSeconds: options.dnsTtl,
-      historyRetention: retentionOf(options),
+      historyRetention: historyRetentionOf(options),
       ...(options.clusterCidr && { clusterCIDRs: options.clusterCidr }),
     }),
 });
-
-function retentionOf({ historyRevisions, historyDays }: Options) {
-  return {
-    ...(historyRevisions !== undefined && { maxRevisions: historyRevisions }),
-    ...(historyDays !== undefined && { maxAgeMs: historyDays * DAY_MS }),
-  };
-}

@@ -5,15 +5,21 @@ import type { ApiDependencies } from './dependencies.ts';
 
 const MAX_CLUSTERS = 10_000;
 
-/** Ready: the log is read to its end, every layer has derived, and every known cluster is in every layer. */
+/**
+ * Ready: the log is read to its end, every layer has derived, some cluster is known, and every known one is in every layer.
+ * Without a cluster every list is empty, which a caller could not tell from a cluster without services.
+ */
 export function readReadiness({ store, projector }: Pick<ApiDependencies, 'store' | 'projector'>): ApiReadiness {
   if (!projector.isCaughtUp()) return notReady(['the event log has not been read to its end yet']);
   const { revision, head, missing } = stateRevision(store);
   if (revision === undefined) return notReady(missing);
   const objects = listObjects(store, { kind: 'Cluster', revision: head, limit: MAX_CLUSTERS });
   const statuses = sourceStatuses(store);
-  const known = new Set([...objects.map(({ key }) => key.name), ...statuses.map(({ cluster }) => cluster)]);
   const byLayer = layerClustersAt(store, revision);
+  const derived = Object.values(byLayer).flatMap((clusters) => Object.keys(clusters));
+  const reported = statuses.map(({ cluster }) => cluster);
+  const known = new Set([...objects.map(({ key }) => key.name), ...reported, ...derived]);
+  if (known.size === 0) return { isReady: false, missing: ['no cluster is known yet'], revision };
   const unsynced = [...known].sort().flatMap((cluster) => {
     const layers = missingLayers(byLayer, cluster);
     if (layers.length === 0) return [];

@@ -2,23 +2,22 @@
 import { failureSignal, type Readiness, type RunningService, type ServiceContext } from '@signalbox/kit';
 import { ZoneIndex } from '@signalbox/zones';
 import { followDerived } from './follow-derived.ts';
-import { type Listener, openListener, reachableAddresses } from './listen.ts';
+import { KeptAnswers } from './kept-answers.ts';
+import { type Answerers, type Listener, openListener, reachableAddresses } from './listen.ts';
 import { createDnsMetrics } from './metrics.ts';
-import { type Protocol, type Responder, respond } from './responder.ts';
+import { type Responder, respond, respondOverUdp } from './responder.ts';
 import { Staleness } from './staleness.ts';
-import { transferClients } from './transfer-clients.ts';
+import { startTransfers, type TransferSettings } from './transfer/start-transfers.ts';
 import type { ListenAddress } from './transport.ts';
 import { ZoneFeed } from './zone-feed.ts';
 
-export interface DnsServerOptions {
+export interface DnsServerOptions extends TransferSettings {
   /** UDP and TCP on each of these. */
   readonly listen: readonly ListenAddress[];
   /** TTL of the zones' own records, and of negative answers. */
   readonly ttlSeconds: number;
   /** What `ns.dns.ZONE` resolves to. Default: the addresses listened on. */
   readonly serverAddresses?: readonly string[];
-  /** Addresses and ranges that may transfer zones. Default: loopback. */
-  readonly transferTo?: readonly string[];
   /** Longest UDP answer, whatever the asker offers. Default 1232, which no network has to fragment. */
   readonly maxUdpBytes?: number;
   /** A TCP connection without a whole question for so long is closed. Default 10 s. */
@@ -41,15 +40,24 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
   const index = new ZoneIndex({ ttlSeconds, serverAddresses });
   const staleness = new Staleness();
   const metrics = createDnsMetrics(context.registry, { index, staleness });
-  const feed = new ZoneFeed({ index, logger: context.logger, onBadMessage: () => metrics.badMessages.inc() });
+  const transfers = startTransfers(context, index, options);
+  const feed = new ZoneFeed({
+    index,
+    logger: context.logger,
+    onBadMessage: () => metrics.badMessages.inc(),
+    onServed: transfers.onServed,
+  });
   const responder: Responder = {
     index,
     metrics,
     logger: context.logger,
-    transferClients: transferClients(options.transferTo),
+    transfers,
     maxUdpBytes: options.maxUdpBytes ?? MAX_UDP_BYTES,
   };
-  const listeners = await openListeners(responder, options);
+  const listeners = await openListeners(responder, options).catch(async (error: unknown) => {
+    await transfers.stop();
+    throw error;
+  });
   const { failure, fail } = failureSignal();
   // Such as no free descriptor for a connection: it passes, and ending the process would help whoever caused it.
   for (const listener of listeners) listener.onError((err) => context.logger.error({ err }, 'socket error'));
@@ -65,19 +73,22 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
     stop: async () => {
       stopping.abort();
       const stopped = stopListeners(listeners.splice(0));
-      await Promise.all([stopped, following]);
+      await Promise.all([stopped, following, transfers.stop()]);
     },
   };
 }
 
 async function openListeners(responder: Responder, options: DnsServerOptions): Promise<Listener[]> {
-  const answerOver = (protocol: Protocol) => (packet: Uint8Array, peer: string) =>
-    respond(responder, { packet, protocol, peer });
+  const kept = new KeptAnswers(responder.index, responder);
+  const answerers: Answerers = {
+    udp: (packet, peer) => respondOverUdp(responder, kept, packet, peer),
+    tcp: (packet, peer) => respond(responder, { packet, protocol: 'tcp', peer }),
+  };
   const settings = { idleMs: options.tcpIdleMs ?? 10_000, maxConnections: options.maxTcpConnections ?? 256 };
   const listeners: Listener[] = [];
   try {
     for (const wanted of options.listen) {
-      listeners.push(await openListener(wanted, { udp: answerOver('udp'), tcp: answerOver('tcp') }, settings));
+      listeners.push(await openListener(wanted, answerers, settings));
     }
     return listeners;
   } catch (error) {

@@ -7,7 +7,10 @@ import { expect, test } from 'vitest';
 import { createDnsMetrics } from './metrics.ts';
 import { type Responder, respond } from './responder.ts';
 import { Staleness } from './staleness.ts';
-import { transferClients } from './transfer-clients.ts';
+import type { Transfers } from './transfer/answer-transfer.ts';
+import { createTransferMetrics } from './transfer/transfer-metrics.ts';
+import { TransferRules } from './transfer/transfer-rules.ts';
+import { ZoneVersions } from './transfer/zone-versions.ts';
 
 const responder = aResponder();
 const OPT = { type: 'OPT', name: '.', udpPayloadSize: 4096, flags: 0, options: [] } as unknown as Answer;
@@ -112,7 +115,15 @@ function aResponder(): Responder {
     index,
     metrics: createDnsMetrics(createRegistry(), { index, staleness: new Staleness() }),
     logger: createLogger({ component: 'test', level: 'silent' }),
-    transferClients: transferClients(),
+    transfers: aTransfers(index),
     maxUdpBytes: 1232,
   };
+}
+
+function aTransfers(index: ZoneIndex): Transfers {
+  const versions = new ZoneVersions(index);
+  versions.advance({ isExact: true });
+  const metrics = createTransferMetrics(createRegistry(), versions);
+  const logger = createLogger({ component: 'test', level: 'silent' });
+  return { index, versions, rules: new TransferRules(), keys: [], metrics, logger };
 }

@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { errorText, SignalboxError } from '@signalbox/contracts';
 import { createTcpListener, listenTcp, type TcpSettings } from './tcp-listener.ts';
-import type { AnswerPacket, ListenAddress } from './transport.ts';
+import type { AnswerDatagram, AnswerPacket, ListenAddress } from './transport.ts';
 import { bindUdp, closeUdp, createUdpSocket } from './udp-listener.ts';
 
 export interface Listener {
@@ -15,8 +15,8 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-interface Answerers {
-  readonly udp: AnswerPacket;
+export interface Answerers {
+  readonly udp: AnswerDatagram;
   readonly tcp: AnswerPacket;
 }
 

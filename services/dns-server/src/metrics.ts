@@ -1,12 +1,13 @@
 /** What the DNS server counts. */
 import { Counter, Gauge, Histogram, type Registry } from '@signalbox/kit';
 import type { ZoneIndex } from '@signalbox/zones';
+import { AnswerCounts } from './answer-counts.ts';
 import type { Staleness } from './staleness.ts';
 
 export interface DnsMetrics {
   readonly zoneRecords: Gauge<'zone'>;
   readonly stalenessSeconds: Gauge;
-  readonly requests: Counter<'rcode' | 'proto'>;
+  readonly answers: AnswerCounts;
   readonly requestDuration: Histogram;
   readonly badMessages: Counter;
 }
@@ -21,7 +22,19 @@ interface MetricSources {
 
 export function createDnsMetrics(registry: Registry, sources: MetricSources): DnsMetrics {
   const registers = [registry];
+  const answers = new AnswerCounts();
+  new Counter({
+    name: 'signalbox_dns_requests_total',
+    help: 'Questions answered.',
+    labelNames: ['rcode', 'proto'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { count, ...labels } of answers.entries()) this.inc(labels, count);
+    },
+  });
   return {
+    answers,
     zoneRecords: new Gauge({
       name: 'signalbox_dns_zone_records',
       help: 'Records of Services in a zone.',
@@ -40,15 +53,9 @@ export function createDnsMetrics(registry: Registry, sources: MetricSources): Dn
         this.set(sources.staleness.seconds);
       },
     }),
-    requests: new Counter({
-      name: 'signalbox_dns_requests_total',
-      help: 'Questions answered.',
-      labelNames: ['rcode', 'proto'],
-      registers,
-    }),
     requestDuration: new Histogram({
       name: 'signalbox_dns_request_duration_seconds',
-      help: 'From a packet read to its answer made.',
+      help: 'From a packet read to its answer made, of those that are not copies.',
       buckets: REQUEST_BUCKETS_SECONDS,
       registers,
     }),

@@ -25,6 +25,7 @@ describe('questions', () => {
       queryType: 1,
       queryClass: 1,
       edns: undefined,
+      isSigned: false,
     });
   });
 
@@ -54,6 +55,11 @@ describe('questions', () => {
       name: 'EDNS after another record with a compressed name',
       bytes: packet([1, 0, 1, 1], WEB, IN_A, [0xc0, 12, 0, 6, 0, 1, 0, 0, 0, 0, 0, 1, 9], OPT_1232),
       expected: { edns: { version: 0, udpPayloadSize: 1232 } },
+    },
+    {
+      name: 'a signature behind EDNS',
+      bytes: packet([1, 0, 0, 2], WEB, IN_A, OPT_1232, [0, 0, 250, 0, 255, 0, 0, 0, 0, 0, 0]),
+      expected: { isSigned: true, edns: { version: 0, udpPayloadSize: 1232 } },
     },
     {
       name: 'bytes after the end are ignored',

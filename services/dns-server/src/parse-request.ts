@@ -19,6 +19,8 @@ export interface Request {
   readonly queryType: number;
   readonly queryClass: number;
   readonly edns: Edns | undefined;
+  /** It carries a TSIG record, which is yet to be checked. */
+  readonly isSigned: boolean;
 }
 
 interface Edns {
@@ -36,6 +38,7 @@ const FORMERR = 1;
 const NOTIMP = 4;
 const MAX_NAME_BYTES = 255;
 const TYPE_OPT = 41;
+const TYPE_TSIG = 250;
 
 export function parseRequest(packet: Uint8Array): ParsedPacket {
   const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
@@ -51,9 +54,9 @@ export function parseRequest(packet: Uint8Array): ParsedPacket {
   if (view.getUint16(4) !== 1) return formatError;
   const question = readQuestion(packet, view);
   if (question === undefined) return formatError;
-  const options = readOptions(view, HEADER_BYTES + question.question.length);
-  if (options === undefined || options.length > 1) return formatError;
-  return { type: 'request', header, ...question, edns: options[0] };
+  const extras = readExtras(view, HEADER_BYTES + question.question.length);
+  if (extras === undefined || extras.options.length > 1) return formatError;
+  return { type: 'request', header, ...question, edns: extras.options[0], isSigned: extras.isSigned };
 }
 
 type QuestionSection = Pick<Request, 'question' | 'spelling' | 'name' | 'queryType' | 'queryClass'>;
@@ -93,9 +96,15 @@ function escapedOctet(char: string): string {
   return `\\${char.charCodeAt(0).toString().padStart(3, '0')}`;
 }
 
-/** The OPT records among what follows the question; undefined when the packet is cut short. */
-function readOptions(view: DataView, start: number): Edns[] | undefined {
-  const found: Edns[] = [];
+interface Extras {
+  readonly options: readonly Edns[];
+  readonly isSigned: boolean;
+}
+
+/** The OPT and TSIG records among what follows the question; undefined when the packet is cut short. */
+function readExtras(view: DataView, start: number): Extras | undefined {
+  const options: Edns[] = [];
+  let isSigned = false;
   const additionalFrom = view.getUint16(6) + view.getUint16(8);
   const count = additionalFrom + view.getUint16(10);
   let at = start;
@@ -105,12 +114,13 @@ function readOptions(view: DataView, start: number): Edns[] | undefined {
     if (view.getUint16(fixed) === TYPE_OPT) {
       // RFC 6891 §6.1.1: only in the additional section, and at the root.
       if (index < additionalFrom || fixed !== at + 1) return undefined;
-      found.push({ udpPayloadSize: view.getUint16(fixed + 2), version: view.getUint8(fixed + 5) });
+      options.push({ udpPayloadSize: view.getUint16(fixed + 2), version: view.getUint8(fixed + 5) });
     }
+    isSigned ||= view.getUint16(fixed) === TYPE_TSIG;
     at = fixed + 10 + view.getUint16(fixed + 8);
     if (at > view.byteLength) return undefined;
   }
-  return found;
+  return { options, isSigned };
 }
 
 /** Where a name ends. What it says is not needed, so pointers are not followed and cannot loop. */

@@ -6,7 +6,10 @@ import { describe, expect, test } from 'vitest';
 import { createDnsMetrics } from './metrics.ts';
 import { type Incoming, type Responder, respond } from './responder.ts';
 import { Staleness } from './staleness.ts';
-import { transferClients } from './transfer-clients.ts';
+import type { Transfers } from './transfer/answer-transfer.ts';
+import { createTransferMetrics } from './transfer/transfer-metrics.ts';
+import { TransferRules } from './transfer/transfer-rules.ts';
+import { ZoneVersions } from './transfer/zone-versions.ts';
 
 const DOMAIN = 'cluster.local';
 
@@ -18,10 +21,18 @@ function aResponder(records: DnsRecord[], settings: Partial<Responder> = {}): Re
     index,
     metrics: createDnsMetrics(createRegistry(), { index, staleness: new Staleness() }),
     logger: createLogger({ component: 'test', level: 'silent' }),
-    transferClients: transferClients(),
+    transfers: aTransfers(index),
     maxUdpBytes: 1232,
     ...settings,
   };
+}
+
+function aTransfers(index: ZoneIndex): Transfers {
+  const versions = new ZoneVersions(index);
+  versions.advance({ isExact: true });
+  const metrics = createTransferMetrics(createRegistry(), versions);
+  const logger = createLogger({ component: 'test', level: 'silent' });
+  return { index, versions, rules: new TransferRules(), keys: [], metrics, logger };
 }
 
 function addresses(name: string, count: number): DnsRecord[] {
@@ -282,6 +293,12 @@ describe('zone transfers', () => {
       type: 'IXFR',
       from: { protocol: 'tcp', peer: '2001:db8::1' },
       expected: 'REFUSED |  |  |',
+    },
+    {
+      name: 'not without the serial that is there',
+      type: 'IXFR',
+      from: { protocol: 'tcp' },
+      expected: 'FORMERR |  |  |',
     },
   ])('$name', ({ type, from, expected }) => {
     expect(summary(ask(question(DOMAIN, type), from))).toBe(expected);

@@ -1,6 +1,4 @@
 /** Packet in, packets out: everything between a socket and the zones. */
-import type { BlockList } from 'node:net';
-import { isIPv6 } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { errorText } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
@@ -10,22 +8,27 @@ import {
   encodeAnswer,
   HEADER_BYTES,
   MessageWriter,
-  TYPE_NUMBERS,
+  refuseSignature,
+  signAnswers,
+  signatureBytes,
+  type TsigKey,
+  TYPE_NAMES,
+  verifyRequest,
   type WriterOptions,
   type ZoneIndex,
 } from '@signalbox/zones';
+import type { KeptAnswers } from './kept-answers.ts';
 import type { DnsMetrics } from './metrics.ts';
 import { parseRequest, type Request, type RequestHeader } from './parse-request.ts';
-import { transferMessages } from './transfer.ts';
-
-export type Protocol = 'udp' | 'tcp';
+import { answerTransfer, type Transfers } from './transfer/answer-transfer.ts';
+import { nowSeconds } from './transfer/dns-client.ts';
+import type { Protocol } from './transport.ts';
 
 export interface Responder {
   readonly index: ZoneIndex;
   readonly metrics: DnsMetrics;
   readonly logger: Logger;
-  /** Who may ask for whole zones. */
-  readonly transferClients: BlockList;
+  readonly transfers: Transfers;
   readonly maxUdpBytes: number;
 }
 
@@ -34,33 +37,34 @@ export interface Incoming {
   readonly packet: Uint8Array;
   readonly protocol: Protocol;
   readonly peer: string;
+  /** What the packet is signed with, once that is checked. */
+  readonly key?: TsigKey;
 }
 
+const FORMERR = 1;
 const SERVFAIL = 2;
-const REFUSED = 5;
+const NXDOMAIN = 3;
 const NOTAUTH = 9;
 const BADVERS = 16;
 const CLASS_IN = 1;
 const MIN_UDP_BYTES = 512;
 const MAX_TCP_BYTES = 65_535;
 
-const TYPE_NAMES = new Map<number, string>([
-  ...Object.entries(TYPE_NUMBERS).map(([name, number]): [number, string] => [number, name]),
-  [251, 'IXFR'],
-  [252, 'AXFR'],
-  [255, 'ANY'],
-]);
-
-const CODE_NAMES = new Map<number, string>([
-  [0, 'NOERROR'],
-  [1, 'FORMERR'],
-  [2, 'SERVFAIL'],
-  [3, 'NXDOMAIN'],
-  [4, 'NOTIMP'],
-  [5, 'REFUSED'],
-  [NOTAUTH, 'NOTAUTH'],
-  [BADVERS, 'BADVERS'],
-]);
+/** Over UDP: what was answered before is copied, the rest is answered. */
+export function respondOverUdp(
+  responder: Responder,
+  kept: KeptAnswers,
+  packet: Uint8Array,
+  peer: string,
+): Uint8Array | undefined {
+  const answer = kept.find(packet);
+  if (answer === undefined) {
+    const [message] = respond(responder, { packet, protocol: 'udp', peer });
+    return message;
+  }
+  responder.metrics.answers.add('udp', answer.code === 'NOERROR' ? 0 : NXDOMAIN);
+  return kept.copy(answer, packet);
+}
 
 /**
  * The messages to send back: none for what must not be answered, one as a rule, several for a zone transfer. Never
@@ -70,9 +74,10 @@ export function respond(responder: Responder, incoming: Incoming): Iterable<Uint
   const startedAt = performance.now();
   const parsed = parseRequest(incoming.packet);
   if (parsed.type === 'drop') return [];
-  const reply = parsed.type === 'error' ? errorReply(parsed.header, parsed.code) : replyTo(responder, incoming, parsed);
+  const reply =
+    parsed.type === 'error' ? errorReply(parsed.header, parsed.code) : checkedReply(responder, incoming, parsed);
   const { metrics } = responder;
-  metrics.requests.inc({ rcode: CODE_NAMES.get(reply.code) ?? 'OTHER', proto: incoming.protocol });
+  metrics.answers.add(incoming.protocol, reply.code);
   metrics.requestDuration.observe((performance.now() - startedAt) / 1000);
   return reply.messages;
 }
@@ -80,6 +85,23 @@ export function respond(responder: Responder, incoming: Incoming): Iterable<Uint
 interface Reply {
   readonly code: number;
   readonly messages: Iterable<Uint8Array>;
+}
+
+/** A signed question gets a signed answer (RFC 8945 §5.3). */
+function checkedReply(responder: Responder, incoming: Incoming, request: Request): Reply {
+  if (!request.isSigned) return replyTo(responder, incoming, request);
+  const check = verifyRequest(incoming.packet, responder.transfers.keys, nowSeconds());
+  if (check.type === 'unsigned' || check.type === 'malformed') return errorReply(request.header, FORMERR);
+  if (check.type === 'refused') {
+    const options = writerOptions(responder, incoming, request);
+    const { messages } = emptyReply(options, request.header, NOTAUTH);
+    const refused = [...messages].map((message) => refuseSignature(message, check, nowSeconds()));
+    const isTooLong = refused.some((message) => message.length > options.maxBytes);
+    return isTooLong ? errorReply(request.header, NOTAUTH) : { code: NOTAUTH, messages: refused };
+  }
+  const { key, mac: requestMac } = check;
+  const { code, messages } = replyTo(responder, { ...incoming, key }, request);
+  return { code, messages: signAnswers(messages, key, { nowSeconds, requestMac }) };
 }
 
 function replyTo(responder: Responder, incoming: Incoming, request: Request): Reply {
@@ -102,7 +124,7 @@ function emptyReply(options: WriterOptions, header: RequestHeader, code: number)
 }
 
 function answerRequest(responder: Responder, incoming: Incoming, request: Request): Reply {
-  const options = writerOptions(responder, incoming.protocol, request);
+  const options = writerOptions(responder, incoming, request);
   if (request.edns !== undefined && request.edns.version > 0) return emptyReply(options, request.header, BADVERS);
   const type = TYPE_NAMES.get(request.queryType) ?? `TYPE${request.queryType}`;
   if (type === 'AXFR' || type === 'IXFR') return transferReply(responder, incoming, request, options);
@@ -110,19 +132,11 @@ function answerRequest(responder: Responder, incoming: Incoming, request: Reques
   return { code: (message[3] ?? 0) & 0xf, messages: [message] };
 }
 
-/** Whole zones go over TCP only (RFC 5936 §4.2), to those who may have them. */
-function transferReply(
-  responder: Responder,
-  { protocol, peer }: Incoming,
-  { name, queryClass, header }: Request,
-  options: WriterOptions,
-): Reply {
-  const isAllowed = responder.transferClients.check(peer, isIPv6(peer) ? 'ipv6' : 'ipv4');
-  if (protocol !== 'tcp' || queryClass !== CLASS_IN || !isAllowed) return emptyReply(options, header, REFUSED);
-  const groups = responder.index.zoneGroups(name);
-  if (groups !== undefined) return { code: 0, messages: transferMessages(groups, options, header) };
-  const isOurs = !responder.index.hasZones || responder.index.zones().some((zone) => zone.name === name);
-  return emptyReply(options, header, isOurs ? SERVFAIL : NOTAUTH);
+function transferReply(responder: Responder, incoming: Incoming, request: Request, options: WriterOptions): Reply {
+  const { packet, protocol, peer, key } = incoming;
+  const answer = answerTransfer(responder.transfers, { request, packet, protocol, peer, key, options });
+  if (typeof answer === 'number') return emptyReply(options, request.header, answer);
+  return { code: 0, messages: answer };
 }
 
 function answerInZones(index: ZoneIndex, { name, queryClass }: Request, type: string): Answer {
@@ -136,12 +150,15 @@ function withoutRecords(code: AnswerCode): Answer {
   return { code, answers: [], authority: [], additional: [] };
 }
 
-function writerOptions(responder: Responder, protocol: Protocol, { question, spelling, edns }: Request): WriterOptions {
+/** Room for the signature is left free. */
+function writerOptions(responder: Responder, { protocol, key }: Incoming, request: Request): WriterOptions {
+  const { question, spelling, edns } = request;
   const offered = Math.max(MIN_UDP_BYTES, edns?.udpPayloadSize ?? MIN_UDP_BYTES);
+  const maxBytes = protocol === 'tcp' ? MAX_TCP_BYTES : Math.min(offered, responder.maxUdpBytes);
   return {
-    maxBytes: protocol === 'tcp' ? MAX_TCP_BYTES : Math.min(offered, responder.maxUdpBytes),
+    maxBytes: maxBytes - (key === undefined ? 0 : signatureBytes(key)),
     question,
-    questionName: spelling,
+    questionName: spelling?.toLowerCase(),
     udpPayloadSize: edns === undefined ? undefined : responder.maxUdpBytes,
   };
 }

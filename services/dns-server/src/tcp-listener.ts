@@ -64,7 +64,7 @@ async function serve(socket: Socket, answer: AnswerPacket, idleMs: number): Prom
 }
 
 /** Reads no further while an answer waits to be taken, so that a client cannot make answers pile up. */
-async function* readMessages(socket: Socket): AsyncGenerator<Uint8Array> {
+export async function* readMessages(socket: Socket): AsyncGenerator<Uint8Array> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of socket as AsyncIterable<Buffer>) {
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
@@ -76,7 +76,7 @@ async function* readMessages(socket: Socket): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function writeMessage(socket: Socket, message: Uint8Array): Promise<void> {
+export async function writeMessage(socket: Socket, message: Uint8Array): Promise<void> {
   const framed = Buffer.allocUnsafe(2 + message.length);
   framed.writeUInt16BE(message.length, 0);
   framed.set(message, 2);

@@ -7,5 +7,10 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+export type Protocol = 'udp' | 'tcp';
+
 /** The messages to send back, none for a packet that must not be answered. Never throws. */
 export type AnswerPacket = (packet: Uint8Array, peer: string) => Iterable<Uint8Array>;
+
+/** The message to send back, none for a packet that must not be answered. Never throws. */
+export type AnswerDatagram = (packet: Uint8Array, peer: string) => Uint8Array | undefined;

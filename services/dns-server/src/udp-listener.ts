@@ -1,9 +1,9 @@
 /** DNS over UDP: a packet in, at most a packet out. */
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import type { AnswerPacket, ListenAddress } from './transport.ts';
+import type { AnswerDatagram, ListenAddress } from './transport.ts';
 
-export function createUdpSocket(address: string, answer: AnswerPacket): Socket {
+export function createUdpSocket(address: string, answer: AnswerDatagram): Socket {
   const type = isIPv6(address) ? 'udp6' : 'udp4';
   const family = type === 'udp6' ? 6 : 4;
   const socket = createSocket({
@@ -15,9 +15,9 @@ export function createUdpSocket(address: string, answer: AnswerPacket): Socket {
   socket.on('message', (packet, peer) => {
     // Port 0 cannot be answered, and sending there throws.
     if (peer.port === 0) return;
-    const [message] = answer(packet, peer.address);
-    // An answer that cannot be sent is a lost packet, as any other on the way.
-    if (message !== undefined) socket.send(message, peer.port, peer.address, () => {});
+    const message = answer(packet, peer.address);
+    // An answer that cannot be sent is a lost packet, as any other on the way: without a callback nobody is told.
+    if (message !== undefined) socket.send(message, peer.port, peer.address);
   });
   return socket;
 }

@@ -36,6 +36,11 @@ interface ZoneFeedOptions {
   readonly index: ZoneIndex;
   readonly logger: Logger;
   readonly onBadMessage: () => void;
+  /**
+   * Called when another state is served. It is exact when it is all of its revision and nothing else, as every state is
+   * while following.
+   */
+  readonly onServed?: (state: { readonly isExact: boolean }) => void;
 }
 
 export class ZoneFeed {
@@ -88,6 +93,7 @@ export class ZoneFeed {
   #reach(watermark: Watermark): void {
     this.#watermark = watermark;
     this.#show(watermark);
+    if (this.#replayed === undefined) this.#options.onServed?.({ isExact: true });
   }
 
   #endReplay(replayed: ReadonlySet<string>): void {
@@ -95,7 +101,10 @@ export class ZoneFeed {
       if (!replayed.has(serviceKeyText(key))) this.#options.index.remove(key);
     }
     this.#replayed = undefined;
-    if (this.#watermark !== undefined) this.#show(this.#watermark);
+    if (this.#watermark === undefined) return;
+    const isExact = this.#pending.size === 0;
+    this.#show(this.#watermark);
+    this.#options.onServed?.({ isExact });
   }
 
   #show(watermark: Watermark): void {

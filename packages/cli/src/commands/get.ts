@@ -12,12 +12,10 @@ import { SignalboxError } from '@signalbox/contracts';
 import { settingOption, wholeNumber } from '@signalbox/kit';
 import { type Command, Option } from 'commander';
 import { stringify } from 'yaml';
-import { ApiClient, type QueryParameters } from '../api-client.ts';
+import { ApiClient, DEFAULT_API, type QueryParameters } from '../api-client.ts';
 import type { CliIo } from '../io.ts';
 import { type Column, formatTable } from '../table.ts';
 import { formatService } from './service-text.ts';
-
-const DEFAULT_API = 'http://127.0.0.1:7070';
 
 interface GetOptions {
   readonly api: string;

@@ -1,6 +1,4 @@
-/** `signalbox render …`: compiles manifests to rules or a zone, offline, to standard output. */
-import { Readable } from 'node:stream';
-import { addSourceOptions, type SourceFlags } from '@signalbox/api-watcher';
+/** `signalbox render …`: compiles manifests to rules, a zone or what pods see, offline, to standard output. */
 import {
   RULES_BACKENDS,
   RULES_FAMILIES,
@@ -9,26 +7,23 @@ import {
   SignalboxError,
 } from '@signalbox/contracts';
 import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
-import { wholeNumber } from '@signalbox/kit';
+import { networkList, wholeNumber } from '@signalbox/kit';
 import { compileProxyPlan, renderRules, rulesNodeOf } from '@signalbox/rules';
 import { assembleZones, compileRecordSet, type Zone, zoneFileText } from '@signalbox/zones';
 import { type Command, Option } from 'commander';
-import { type CliIo, EXIT } from '../io.ts';
-import { type OfflineCluster, readOfflineCluster } from '../offline-cluster.ts';
+import type { CliIo } from '../io.ts';
+import type { OfflineCluster } from '../offline-cluster.ts';
+import { addRenderOptions, finishRender, type RenderOptions, readCluster } from './render-options.ts';
+import { addPodViewCommands } from './render-pod-view.ts';
 
-interface CommonOptions {
-  readonly cluster?: string;
-  readonly strict?: boolean;
-}
-
-interface RulesOptions extends CommonOptions {
+interface RulesOptions extends RenderOptions {
   readonly node: string;
   readonly backend: RulesBackend;
   readonly family?: RulesFamily;
   readonly clusterCidr: readonly string[];
 }
 
-interface ZoneOptions extends CommonOptions {
+interface ZoneOptions extends RenderOptions {
   readonly zone?: string;
   readonly dnsTtl: number;
 }
@@ -40,18 +35,19 @@ export function addRenderCommand(program: Command, io: CliIo): void {
     .addHelpText('after', RENDER_EXAMPLES);
   addRulesCommand(render, io);
   addZoneCommand(render, io);
+  addPodViewCommands(render, io);
 }
 
 function addRulesCommand(render: Command, io: CliIo): void {
   const command = render.command('rules').description("a node's full rules, ready to be loaded");
-  const readSources = addCommonOptions(command);
+  const readSources = addRenderOptions(command);
   command
     .requiredOption('--node <name>', 'the node to render for')
     .addOption(new Option('--backend <name>', 'what to render').choices(RULES_BACKENDS).default('nftables'))
     .addOption(
       new Option('--family <family>', 'address family (default: both for nftables, else ipv4)').choices(RULES_FAMILIES),
     )
-    .option('--cluster-cidr <cidrs>', 'pod networks, separated by commas', (text) => text.split(','), [])
+    .option('--cluster-cidr <cidrs>', 'pod networks, separated by commas', networkList, [])
     .addHelpText('after', RULES_EXAMPLES)
     .action(async (options: RulesOptions) => {
       const cluster = await readCluster(readSources(), options, io);
@@ -68,13 +64,13 @@ function addRulesCommand(render: Command, io: CliIo): void {
         },
       );
       cluster.problems.push(...skipped.map(({ service, path, reason }) => `${service}: ${path}: ${reason}`));
-      finish(io, cluster.problems, options, text);
+      finishRender(io, cluster.problems, options, text);
     });
 }
 
 function addZoneCommand(render: Command, io: CliIo): void {
   const command = render.command('zone').description('a DNS zone as master file');
-  const readSources = addCommonOptions(command);
+  const readSources = addRenderOptions(command);
   command
     .option('--zone <name>', 'which zone (default: the domain of the cluster); also in-addr.arpa or ip6.arpa')
     .option('--dns-ttl <seconds>', 'TTL of records', wholeNumber({ min: 0, max: 86_400 }), DEFAULT_DNS_TTL_SECONDS)
@@ -87,20 +83,8 @@ function addZoneCommand(render: Command, io: CliIo): void {
         cluster.problems.push(...skipped.map(({ path, reason }) => `${path}: ${reason}`));
       const recordSets = compiled.flatMap(({ document }) => document ?? []);
       const zones = assembleZones({ domain: cluster.domain, revision: 1, ttlSeconds, recordSets });
-      finish(io, cluster.problems, options, zoneFileText(zoneOf(zones, options.zone ?? cluster.domain)));
+      finishRender(io, cluster.problems, options, zoneFileText(zoneOf(zones, options.zone ?? cluster.domain)));
     });
-}
-
-function addCommonOptions(command: Command): () => SourceFlags {
-  const readSources = addSourceOptions(command, { onlyManifests: true });
-  command
-    .option('--cluster <name>', 'which of the clusters; not needed when there is one')
-    .option('--strict', 'fail when anything had to be left out');
-  return readSources;
-}
-
-async function readCluster(flags: SourceFlags, options: CommonOptions, io: CliIo): Promise<OfflineCluster> {
-  return await readOfflineCluster(flags, options.cluster, Readable.from(io.stdin));
 }
 
 function nodeOf(cluster: OfflineCluster, name: string) {
@@ -127,20 +111,12 @@ function zoneOf(zones: readonly Zone[], wanted: string): Zone {
   );
 }
 
-/** Problems go to standard error; the output is whole without them, unless the caller asked to be strict. */
-function finish(io: CliIo, problems: readonly string[], options: CommonOptions, text: string): void {
-  for (const problem of problems) io.stderr.write(`left out: ${problem}\n`);
-  if (options.strict === true && problems.length > 0) {
-    process.exitCode = EXIT.failed;
-    return;
-  }
-  io.stdout.write(text);
-}
-
 const RENDER_EXAMPLES = `
 Examples:
   signalbox render rules --manifests shop=examples/shop --node node-a
-  signalbox render zone --manifests shop=examples/shop`;
+  signalbox render zone --manifests shop=examples/shop
+  signalbox render env --manifests shop=examples/shop --namespace shop
+  signalbox render resolv-conf --manifests shop=examples/shop --namespace shop`;
 const RULES_EXAMPLES = `
 Examples:
   signalbox render rules --manifests shop=examples/shop --node node-a | nft -c -f -

@@ -7,11 +7,16 @@ import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
 import {
   createLogger,
   formatAddress,
+  type HistorySettings,
+  historyOptions,
+  historyRetentionOf,
   LOG_LEVELS,
   type LogLevel,
+  networkList,
   parseListenAddress,
   settingOption,
   untilStopSignal,
+  whileStarting,
   wholeNumber,
 } from '@signalbox/kit';
 import type { Command } from 'commander';
@@ -20,7 +25,7 @@ import type { CliIo } from '../io.ts';
 import { LiveStatus, type PlaneFacts } from '../live-status.ts';
 import type { Plane } from '../plane.ts';
 
-interface UpOptions {
+interface UpOptions extends HistorySettings {
   readonly dataDir: string;
   readonly apiListen: string;
   readonly dnsListen: string;
@@ -33,6 +38,7 @@ interface UpOptions {
 export function addUpCommand(program: Command, io: CliIo): void {
   const command = program.command('up').description('run the whole control plane in this process');
   const readSources = addSourceOptions(command);
+  for (const option of historyOptions()) command.addOption(option);
   command
     .addOption(settingOption('--data-dir <path>', 'where the event log and the store are kept').default('.signalbox'))
     .addOption(settingOption('--api-listen <address>', 'address of the HTTP API').default('127.0.0.1:7070'))
@@ -45,7 +51,7 @@ export function addUpCommand(program: Command, io: CliIo): void {
     .addOption(
       settingOption('--cluster-cidr <cidrs>', 'pod networks, separated by commas, for rules shown by the API')
         .default([], 'none')
-        .argParser((text) => text.split(',')),
+        .argParser(networkList),
     )
     .addOption(settingOption('--nats <urls>', 'keep the event log on these JetStream servers instead'))
     .addOption(settingOption('--log-level <level>', 'how much to log').choices(LOG_LEVELS).default('warn'))
@@ -54,7 +60,6 @@ export function addUpCommand(program: Command, io: CliIo): void {
 }
 
 async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise<void> {
-  const stopRequested = untilStopSignal();
   let plane: Plane | undefined;
   const status = new LiveStatus(io, () => plane && factsOf(plane, clusters));
   const destination = humanLogStream((line) => status.print(line));
@@ -62,19 +67,18 @@ async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise
   const sources = openSources(flags, { logger, stdin: Readable.from(io.stdin) });
   const clusters = sources.map(({ cluster, domain }) => ({ name: cluster, domain }));
   status.print(`Starting on ${clusters.map(({ name }) => name).join(', ')}; data in ${resolve(options.dataDir)}`);
-  // Loaded here, so that --help and mistyped flags do not wait for servers and databases to be loaded.
-  const { startPlane } = await import('../plane.ts');
-  plane = await startPlane({
-    dataDir: options.dataDir,
-    ...(options.nats === undefined ? {} : { natsServers: options.nats.split(',') }),
-    sources,
-    apiListen: parseListenAddress(options.apiListen),
-    ...(options.dnsListen === 'off' ? {} : { dnsListen: parseListenAddress(options.dnsListen) }),
-    dnsTtlSeconds: options.dnsTtl,
-    clusterCIDRs: options.clusterCidr,
-    logger,
-    onStatus: (sourceStatus) => status.noteStatus(sourceStatus),
+  plane = await whileStarting(async () => {
+    // Loaded here, so that --help and mistyped flags do not wait for servers and databases to be loaded.
+    const { startPlane } = await import('../plane.ts');
+    return await startPlane({
+      ...planeOptionsOf(options),
+      sources,
+      forget: flags.forget,
+      logger,
+      onStatus: (sourceStatus) => status.noteStatus(sourceStatus),
+    });
   });
+  const stopRequested = untilStopSignal();
   status.start();
   try {
     await Promise.race([stopRequested, plane.failure]);
@@ -85,6 +89,18 @@ async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise
     status.stop();
     await plane.stop();
   }
+}
+
+function planeOptionsOf(options: UpOptions) {
+  return {
+    dataDir: options.dataDir,
+    ...(options.nats === undefined ? {} : { natsServers: options.nats.split(',') }),
+    apiListen: parseListenAddress(options.apiListen),
+    ...(options.dnsListen === 'off' ? {} : { dnsListen: parseListenAddress(options.dnsListen) }),
+    dnsTtlSeconds: options.dnsTtl,
+    clusterCIDRs: options.clusterCidr,
+    historyRetention: historyRetentionOf(options),
+  };
 }
 
 function factsOf(plane: Plane, clusters: PlaneFacts['clusters']): PlaneFacts {

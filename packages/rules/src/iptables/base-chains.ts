@@ -1,10 +1,11 @@
 /** Chains and jumps that are the same for every set of services, as kube-proxy arranges them. */
-import { disjointCidrs, type Family } from '../addresses.ts';
-import { MASQUERADE_MARK, type RenderContext } from '../render-context.ts';
+import { type Cidr, type Family, hostCidr, parseAddress } from '../addresses.ts';
+import { primaryAddress } from '../compile-service-rules.ts';
+import { cidrsOf, MASQUERADE_MARK, podCidrsOf, type RenderContext } from '../render-context.ts';
 import { comment, type RestoreText } from './restore-text.ts';
 
 /** Chain for traffic that is not from pods, needed only with several cluster CIDRs: one rule can exclude one of them. */
-export const MARK_REMOTE_CHAIN = 'KUBE-MARK-REMOTE';
+const MARK_REMOTE_CHAIN = 'KUBE-MARK-REMOTE';
 
 const NEW = '-m conntrack --ctstate NEW';
 const MARK = `0x${MASQUERADE_MARK.toString(16)}`;
@@ -23,6 +24,9 @@ const JUMPS: readonly (readonly ['filter' | 'nat', hook: string, chain: string, 
   ['nat', 'POSTROUTING', 'KUBE-POSTROUTING', 'kubernetes postrouting rules', ''],
 ];
 
+/** Chains that the kernel's own chains jump to. */
+export const JUMP_TARGETS: readonly string[] = [...new Set(JUMPS.map(([, , chain]) => chain))];
+
 export function addBaseChains(text: RestoreText, family: Family, context: RenderContext): void {
   for (const [table, hook, chain, why, match] of JUMPS) {
     text.addChain(table, chain);
@@ -36,11 +40,12 @@ export function addBaseChains(text: RestoreText, family: Family, context: Render
   text.addRule('nat', 'KUBE-POSTROUTING', `-j MARK --xor-mark ${MARK}`);
   const why = comment('kubernetes service traffic requiring SNAT');
   text.addRule('nat', 'KUBE-POSTROUTING', why, '-j MASQUERADE --random-fully');
-  addMarkRemote(text, clusterCIDRsOf(family, context));
+  addMarkRemote(text, podCidrsOf(family, context));
 }
 
 /** Node ports come after all addresses: a node port must not take traffic to a service address that the node holds. */
-export function addNodePortDispatch(text: RestoreText, family: Family, { nodePortAddresses }: RenderContext): void {
+export function addNodePortDispatch(text: RestoreText, family: Family, context: RenderContext): void {
+  const { node, nodePortAddresses } = context;
   const why = comment('kubernetes service nodeports; NOTE: this must be the last rule in this chain');
   // The kernel routes 127.0.0.0/8 to other hosts when route_localnet is set; for ::1 there is no such way.
   const notLoopback = family === 'IPv6' ? '! -d ::1/128' : '';
@@ -49,14 +54,30 @@ export function addNodePortDispatch(text: RestoreText, family: Family, { nodePor
     text.addRule('nat', 'KUBE-SERVICES', why, notLoopback, local);
     return;
   }
-  const cidrs = disjointCidrs(nodePortAddresses.filter((cidr) => cidr.family === family));
-  for (const { text: cidr, prefixLength } of cidrs) {
-    text.addRule('nat', 'KUBE-SERVICES', why, prefixLength === 0 ? notLoopback : `-d ${cidr}`, local);
+  const primary = parseAddress(primaryAddress(node, family) ?? '');
+  const own: readonly Cidr[] = primary === undefined ? [] : [hostCidr(primary)];
+  const cidrs = nodePortAddresses.flatMap((cidr) => (cidr === 'primary' ? own : [cidr]));
+  for (const cidr of cidrsOf(family, cidrs)) {
+    text.addRule('nat', 'KUBE-SERVICES', why, cidr.endsWith('/0') ? notLoopback : `-d ${cidr}`, local);
   }
 }
 
-export function clusterCIDRsOf(family: Family, { clusterCIDRs }: RenderContext): string[] {
-  return disjointCidrs(clusterCIDRs.filter((cidr) => cidr.family === family)).map((cidr) => cidr.text);
+/** Matches of traffic from pods, and of traffic that is not from pods; both empty where nothing is known of pods. */
+export interface PodMatches {
+  readonly pods: readonly string[];
+  readonly others: string | undefined;
+}
+
+export function podMatches(family: Family, context: RenderContext): PodMatches {
+  if (context.pods.by === 'interface') {
+    const name = `${context.pods.name}${context.pods.isPrefix ? '+' : ''}`;
+    return { pods: [`-i ${name}`], others: `! -i ${name} -j KUBE-MARK-MASQ` };
+  }
+  const cidrs = podCidrsOf(family, context);
+  const [only, ...more] = cidrs;
+  const pods = cidrs.map((cidr) => `-s ${cidr}`);
+  if (only === undefined) return { pods, others: undefined };
+  return { pods, others: more.length === 0 ? `! -s ${only} -j KUBE-MARK-MASQ` : `-j ${MARK_REMOTE_CHAIN}` };
 }
 
 function addForwarding(text: RestoreText): void {
@@ -68,8 +89,8 @@ function addForwarding(text: RestoreText): void {
   text.addRule('filter', 'KUBE-FORWARD', conntrack, '-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT');
 }
 
-function addMarkRemote(text: RestoreText, clusterCIDRs: readonly string[]): void {
-  if (clusterCIDRs.length < 2) return;
-  for (const cidr of clusterCIDRs) text.addRule('nat', MARK_REMOTE_CHAIN, `-s ${cidr} -j RETURN`);
+function addMarkRemote(text: RestoreText, podCIDRs: readonly string[]): void {
+  if (podCIDRs.length < 2) return;
+  for (const cidr of podCIDRs) text.addRule('nat', MARK_REMOTE_CHAIN, `-s ${cidr} -j RETURN`);
   text.addRule('nat', MARK_REMOTE_CHAIN, '-j KUBE-MARK-MASQ');
 }

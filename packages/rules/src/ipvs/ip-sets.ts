@@ -16,6 +16,7 @@ const SET_TYPES = {
   'IPVS-IPS': 'hash:ip',
 } as const;
 export type SetName = keyof typeof SET_TYPES;
+export const IP_SETS = Object.keys(SET_TYPES) as SetName[];
 
 /** Room for 100,000 endpoints and more; the kernel grows a set's memory as it fills. */
 const ELEMENTS_MAX = 1_048_576;
@@ -32,21 +33,11 @@ export function setText(family: Family, name: SetName): string {
  * Lines for `ipset -exist restore`: each set is created where missing, filled under another name, and swapped in, so that no
  * packet meets it half-filled.
  */
-export function ipSetLines(
-  family: Family,
-  services: readonly ServiceRules[],
-  nodeAddresses: readonly string[],
-): string[] {
-  const members = new Map<SetName, Set<string>>();
-  for (const rules of services) {
-    for (const [name, member] of membersOf(rules, nodeAddresses)) {
-      members.set(name, (members.get(name) ?? new Set()).add(member));
-    }
-  }
+export function ipSetLines(family: Family, members: ReadonlyMap<string, ReadonlySet<string>>): string[] {
   const inet = family === 'IPv4' ? 'inet' : 'inet6';
-  return (Object.keys(SET_TYPES) as SetName[]).flatMap((name) => {
+  return IP_SETS.flatMap((name) => {
     const set = setText(family, name);
-    const sorted = [...(members.get(name) ?? [])].sort(compareText);
+    const sorted = [...(members.get(set) ?? [])].sort(compareText);
     const type = `${SET_TYPES[name]} family ${inet} maxelem ${ELEMENTS_MAX}`;
     const next = `${set.slice(0, SET_NAME_MAX - NEXT_SUFFIX.length)}${NEXT_SUFFIX}`;
     const filling = [`create ${next} ${type}`, `flush ${next}`, ...sorted.map((member) => `add ${next} ${member}`)];
@@ -56,7 +47,8 @@ export function ipSetLines(
 
 type Member = readonly [set: SetName, member: string];
 
-function membersOf(rules: ServiceRules, nodeAddresses: readonly string[]): Member[] {
+/** Several services can have the same member. */
+export function ipSetMembers(rules: ServiceRules, nodeAddresses: readonly string[]): Member[] {
   const { protocol, port, nodePort, clusterIPs, externalIPs, loadBalancerVIPs } = rules;
   const isLocal = rules.external.policy === 'Local';
   const key = (address: string): string => `${address},${protocol}:${port}`;

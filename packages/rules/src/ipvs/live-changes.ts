@@ -7,14 +7,12 @@ import type { Family } from '../addresses.ts';
 
 export const SEPARATOR = '--';
 
-/** Addresses with prefix lengths on both sides → lines for `ip -batch`. */
-export function addressChanges(device: string, family: Family): string {
-  // Without `nodad` an IPv6 address would be unusable until nobody else was found to have it.
-  const options = family === 'IPv4' ? '' : ' nodad';
+/** Addresses with prefix lengths, and `addr add` lines → lines for `ip -batch`. */
+export function addressChanges(device: string): string {
   return `
 $0 == "${SEPARATOR}" { isWanted = 1; next }
 !isWanted { have[$1]; next }
-{ want[$1]; if (!($1 in have)) print "addr add " $1 " dev ${device}${options}" }
+{ want[$3]; if (!($3 in have)) print }
 END { for (address in have) if (!(address in want)) print "addr del " address " dev ${device}" }
 `;
 }

@@ -6,23 +6,28 @@
  *
  * kube-proxy has deprecated its IPVS mode; this backend is for clusters that still run it.
  */
-import { cidrContains, disjointCidrs, type Family, hostCidr, parseAddress } from '../addresses.ts';
-import { MASQUERADE_MARK, type RenderContext } from '../render-context.ts';
+import type { Family } from '../addresses.ts';
+import { podMatches } from '../iptables/base-chains.ts';
+import { MASQUERADE_MARK } from '../render-context.ts';
 import type { ServiceRules } from '../service-rules.ts';
 import { ipSetLines, type SetName, setText } from './ip-sets.ts';
+import { ADDRESSES, addressText, DEVICE, type IpvsContext, ipvsParts } from './ipvs-parts.ts';
 import { addressChanges, SEPARATOR, serverChanges } from './live-changes.ts';
-import { type IpvsScheduler, virtualServerLines } from './virtual-servers.ts';
+import { REAL_SERVERS, VIRTUAL_SERVERS } from './virtual-servers.ts';
 
-const DEVICE = 'kube-ipvs0';
 const DELIMITER = 'SIGNALBOX_END';
 
-export function renderIpvs(
-  family: Family,
-  services: readonly ServiceRules[],
-  context: RenderContext & { readonly scheduler: IpvsScheduler },
-): string {
-  const nodeAddresses = nodePortAddressesOf(family, context);
-  const servers = services.flatMap((rules) => virtualServerLines(rules, nodeAddresses, context.scheduler));
+export function renderIpvs(family: Family, services: readonly ServiceRules[], context: IpvsContext): string {
+  const contents = new Map<string, Set<string>>();
+  const servers: string[] = [];
+  for (const rules of services) {
+    for (const { container, key, value } of ipvsParts(rules, family, context).entries) {
+      if (container === VIRTUAL_SERVERS) servers.push(`-A ${key} ${value}`);
+      else if (container === REAL_SERVERS) servers.push(`-a ${key} ${value}`);
+      else contents.set(container, (contents.get(container) ?? new Set()).add(key));
+    }
+  }
+  const addresses = [...(contents.get(ADDRESSES) ?? [])].map((address) => `addr add ${addressText(family, address)}`);
   const iptables = family === 'IPv4' ? 'iptables' : 'ip6tables';
   return [
     '#!/bin/sh',
@@ -32,16 +37,11 @@ export function renderIpvs(
     ...SETTINGS[family].map((setting) => `sysctl -qw ${setting}`),
     `ip link show ${DEVICE} >/dev/null 2>&1 || ip link add ${DEVICE} type dummy`,
     `ip link set ${DEVICE} up`,
-    ...changeDocument(
-      LIST_ADDRESSES[family],
-      addressChanges(DEVICE, family),
-      'ip -batch -',
-      addressesOf(family, services),
-    ),
-    ...hereDocument('ipset -exist restore', ipSetLines(family, services, nodeAddresses)),
+    ...hereDocument('ipset -exist restore', ipSetLines(family, contents)),
     ...hereDocument(`${iptables}-restore --noflush`, filterLines(family, context)),
     ...JUMPS.map((jump) => jumpLine(iptables, jump)),
     ...changeDocument('ipvsadm --list --numeric', serverChanges(family), 'ipvsadm --restore', servers),
+    ...changeDocument(LIST_ADDRESSES[family], addressChanges(DEVICE), 'ip -batch -', addresses),
     '',
   ].join('\n');
 }
@@ -85,39 +85,22 @@ function jumpLine(iptables: string, [table, chain, target]: (typeof JUMPS)[numbe
   return `${rule('-C')} 2>/dev/null || ${rule('-I')}`;
 }
 
-function hereDocument(command: string, lines: readonly string[]): string[] {
+/** Wanted lines as a here-document behind the present ones, through awk to the program that changes the difference. */
+function changeDocument(list: string, program: string, apply: string, wanted: readonly string[]): string[] {
+  const input = `{ ${list}; echo '${SEPARATOR}'; cat; }`;
+  return [`${input} <<'${DELIMITER}' | awk '${program}' | ${apply}`, ...wanted, DELIMITER];
+}
+
+/** Nothing for no lines. */
+export function hereDocument(command: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [`${command} <<'${DELIMITER}'`, ...lines, DELIMITER];
 }
 
-/** A here-document of wanted lines behind the present ones, through awk to the program that changes the difference. */
-function changeDocument(list: string, program: string, apply: string, wanted: readonly string[]): string[] {
-  return [
-    `{ ${list}; echo '${SEPARATOR}'; cat <<'${DELIMITER}'; } | awk '${program}' | ${apply}`,
-    ...wanted,
-    DELIMITER,
-  ];
-}
-
-function addressesOf(family: Family, services: readonly ServiceRules[]): string[] {
-  const addresses = services.flatMap((rules) => [...rules.clusterIPs, ...rules.externalIPs, ...rules.loadBalancerVIPs]);
-  const length = family === 'IPv4' ? 32 : 128;
-  return [...new Set(addresses)].map((address) => `${address}/${length}`);
-}
-
-/** IPVS needs each address by itself; kube-proxy takes all of the node's, or those in the given CIDRs. */
-function nodePortAddressesOf(family: Family, { node, nodePortAddresses }: RenderContext): string[] {
-  const own = node.addresses.map(parseAddress).filter((address) => address?.family === family);
-  const addresses = own.filter((address) => address !== undefined);
-  const allowed = addresses.filter(
-    (address) => nodePortAddresses?.some((cidr) => cidrContains(cidr, hostCidr(address))) ?? true,
-  );
-  return [...new Set(allowed.map((address) => address.text))];
-}
-
-function filterLines(family: Family, { clusterCIDRs, masqueradeAll }: RenderContext): string[] {
+function filterLines(family: Family, context: IpvsContext): string[] {
   const mark = `0x${MASQUERADE_MARK.toString(16)}`;
   const matches = (set: SetName, fields: string): string => `-m set --match-set ${setText(family, set)} ${fields}`;
-  const pods = disjointCidrs(clusterCIDRs.filter((cidr) => cidr.family === family));
+  const { pods, others } = podMatches(family, context);
+  const masquerades = context.masqueradeAll || others !== undefined;
   const toCluster = matches('CLUSTER-IP', 'dst,dst');
   return [
     '*filter',
@@ -141,8 +124,8 @@ function filterLines(family: Family, { clusterCIDRs, masqueradeAll }: RenderCont
     ...(['LOAD-BALANCER', 'EXTERNAL-IP', 'NODE-PORT'] as const).map(
       (set) => `-A KUBE-SERVICES ${matches(set, 'dst,dst')} -j KUBE-MARK-MASQ`,
     ),
-    ...(masqueradeAll ? [] : pods.map(({ text }) => `-A KUBE-SERVICES -s ${text} -j RETURN`)),
-    ...(masqueradeAll || pods.length > 0 ? [`-A KUBE-SERVICES ${toCluster} -j KUBE-MARK-MASQ`] : []),
+    ...(context.masqueradeAll ? [] : pods.map((match) => `-A KUBE-SERVICES ${match} -j RETURN`)),
+    ...(masquerades ? [`-A KUBE-SERVICES ${toCluster} -j KUBE-MARK-MASQ`] : []),
     `-A KUBE-MARK-MASQ -j MARK --or-mark ${mark}`,
     `-A KUBE-POSTROUTING ${matches('LOOP-BACK', 'dst,dst,src')} -j MASQUERADE`,
     `-A KUBE-POSTROUTING -m mark ! --mark ${mark}/${mark} -j RETURN`,

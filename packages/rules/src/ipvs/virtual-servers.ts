@@ -1,6 +1,7 @@
 /** Service rules → virtual servers and their real servers, in the words of `ipvsadm --restore`. */
 import type { PlanEndpoint } from '@signalbox/contracts';
 import { boundedWeights } from '../endpoint-weights.ts';
+import type { KernelParts } from '../kernel-parts.ts';
 import type { ServiceRules, TrafficRules, TransportProtocol } from '../service-rules.ts';
 
 export const IPVS_SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'sh'] as const;
@@ -12,39 +13,34 @@ const SERVICE_FLAGS: Readonly<Record<TransportProtocol, string>> = {
   sctp: '--sctp-service',
 };
 
-/** One virtual server per address and port; one without real servers answers with "port unreachable". */
-export function virtualServerLines(
+export const VIRTUAL_SERVERS = 'virtual servers';
+export const REAL_SERVERS = 'real servers';
+
+/**
+ * One virtual server per address and port; one without real servers answers with "port unreachable". Keys and values are
+ * words of `ipvsadm`: `-t 10.96.0.10:80` is `-s rr`, `-t 10.96.0.10:80 -r 10.244.1.1:8080` is `-m -w 1`.
+ */
+export function addVirtualServers(
+  parts: KernelParts,
   rules: ServiceRules,
   nodeAddresses: readonly string[],
   scheduler: IpvsScheduler,
-): string[] {
+): void {
   const { port, nodePort } = rules;
-  const external = [...rules.externalIPs, ...rules.loadBalancerVIPs];
-  const lines = rules.clusterIPs.flatMap((address) => serverLines(rules, address, port, rules.internal, scheduler));
-  lines.push(...external.flatMap((address) => serverLines(rules, address, port, rules.external, scheduler)));
-  if (nodePort === undefined) return lines;
-  const onNode = nodeAddresses.flatMap((address) => serverLines(rules, address, nodePort, rules.external, scheduler));
-  return [...lines, ...onNode];
-}
-
-function serverLines(
-  rules: ServiceRules,
-  address: string,
-  port: number,
-  traffic: TrafficRules,
-  scheduler: IpvsScheduler,
-): string[] {
-  const server = `${SERVICE_FLAGS[rules.protocol]} ${socketText(address, port)}`;
   const persistence = rules.affinitySeconds === undefined ? '' : ` -p ${rules.affinitySeconds}`;
-  const endpoints = endpointsFor(rules, traffic);
-  const weights = boundedWeights(endpoints);
-  return [
-    `-A ${server} -s ${scheduler}${persistence}`,
-    ...endpoints.map(
-      (endpoint, index) =>
-        `-a ${server} -r ${socketText(endpoint.address, endpoint.port)} -m -w ${weights[index] ?? 1}`,
-    ),
-  ];
+  const add = (address: string, port: number, traffic: TrafficRules): void => {
+    const server = `${SERVICE_FLAGS[rules.protocol]} ${socketText(address, port)}`;
+    parts.addEntry(VIRTUAL_SERVERS, server, `-s ${scheduler}${persistence}`);
+    const endpoints = endpointsFor(rules, traffic);
+    const weights = boundedWeights(endpoints);
+    for (const [index, endpoint] of endpoints.entries()) {
+      const key = `${server} -r ${socketText(endpoint.address, endpoint.port)}`;
+      parts.addEntry(REAL_SERVERS, key, `-m -w ${weights[index] ?? 1}`);
+    }
+  };
+  for (const address of rules.clusterIPs) add(address, port, rules.internal);
+  for (const address of [...rules.externalIPs, ...rules.loadBalancerVIPs]) add(address, port, rules.external);
+  for (const address of nodePort === undefined ? [] : nodeAddresses) add(address, nodePort ?? 0, rules.external);
 }
 
 /**

@@ -1,11 +1,13 @@
 /** The part of the table that is the same for every set of services: hooks, dispatch, filters, masquerading. */
-import { type Cidr, disjointCidrs, type Family, hostCidr, parseAddress } from '../addresses.ts';
+import { type Cidr, type Family, hostCidr, parseAddress } from '../addresses.ts';
 import { primaryAddress } from '../compile-service-rules.ts';
-import { MASQUERADE_MARK, type RenderContext } from '../render-context.ts';
+import { cidrsOf, MASQUERADE_MARK, podCidrsOf, type RenderContext } from '../render-context.ts';
 import type { TransportProtocol } from '../service-rules.ts';
 import type { Container, TableBuilder } from './table-builder.ts';
 
 export const PROTOCOLS: readonly TransportProtocol[] = ['tcp', 'udp', 'sctp'];
+/** Of both families. */
+export const TABLE = 'signalbox';
 export const REJECT_CHAIN = 'reject-traffic';
 export const MARK_CHAIN = 'mark-for-masquerade';
 
@@ -72,7 +74,11 @@ export function addBaseTable(table: TableBuilder, syntax: FamilySyntax, context:
     `${destination} @restricted-ips ${destination} . ${ip} saddr != @allowed-sources drop`,
   ]);
   table.addBaseChain('no-endpoints', [`${destination} vmap @service-verdicts`]);
-  table.addBaseChain('cluster-ips-check', [`${ip} daddr @cluster-ips reject`]);
+  const hasServiceCIDRs = cidrsOf(syntax.family, context.serviceCIDRs).length > 0;
+  table.addBaseChain('cluster-ips-check', [
+    `${ip} daddr @cluster-ips reject`,
+    ...(hasServiceCIDRs ? [`${ip} daddr @service-cidrs drop`] : []),
+  ]);
   table.addBaseChain(REJECT_CHAIN, ['reject']);
   table.addBaseChain(MARK_CHAIN, [`meta mark set meta mark | ${mark}`]);
   addNodeElements(table, syntax.family, context);
@@ -82,6 +88,7 @@ function containersOf({ ip }: FamilySyntax): Container[] {
   const destination = `${ip} daddr . meta l4proto . th dport`;
   return [
     { kind: 'set', name: 'cluster-cidrs', definition: `typeof ${ip} saddr ; flags interval` },
+    { kind: 'set', name: 'service-cidrs', definition: `typeof ${ip} daddr ; flags interval` },
     { kind: 'set', name: 'nodeport-ips', definition: `typeof ${ip} daddr ; flags interval` },
     { kind: 'set', name: 'cluster-ips', definition: `typeof ${ip} daddr` },
     { kind: 'map', name: 'service-ips', definition: `typeof ${destination} : verdict` },
@@ -119,20 +126,20 @@ function endpointMaps(ip: string, protocol: TransportProtocol): Container[] {
 }
 
 function addNodeElements(table: TableBuilder, family: Family, context: RenderContext): void {
-  const clusterCIDRs = disjointCidrs(context.clusterCIDRs.filter((cidr) => cidr.family === family));
-  for (const cidr of clusterCIDRs) table.addElement('cluster-cidrs', cidr.text);
+  for (const cidr of podCidrsOf(family, context)) table.addElement('cluster-cidrs', cidr);
+  for (const cidr of cidrsOf(family, context.serviceCIDRs)) table.addElement('service-cidrs', cidr);
   for (const text of nodePortAddresses(family, context)) table.addElement('nodeport-ips', text);
 }
 
 /** kube-proxy's default in nftables mode is the node's primary address; where that is not known, every address. */
 function nodePortAddresses(family: Family, { node, nodePortAddresses: given }: RenderContext): string[] {
-  if (given !== undefined) return disjointCidrs(given.filter((cidr) => cidr.family === family)).map(textOf);
   const primary = parseAddress(primaryAddress(node, family) ?? '');
-  return primary === undefined ? [FAMILY_SYNTAX[family].everything] : [textOf(hostCidr(primary))];
-}
-
-function textOf(cidr: Cidr): string {
-  return cidr.text;
+  if (given === undefined && primary === undefined) return [FAMILY_SYNTAX[family].everything];
+  const own: readonly Cidr[] = primary === undefined ? [] : [hostCidr(primary)];
+  return cidrsOf(
+    family,
+    (given ?? ['primary' as const]).flatMap((cidr) => (cidr === 'primary' ? own : [cidr])),
+  );
 }
 
 function hex(value: number): string {

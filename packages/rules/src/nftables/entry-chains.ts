@@ -1,12 +1,14 @@
-/** The chains that dispatch maps point at, made when the first service needs them. */
+/** The chains that dispatch maps point at. */
 import type { PlanEndpoint } from '@signalbox/contracts';
 import { boundedWeights } from '../endpoint-weights.ts';
-import type { RenderContext } from '../render-context.ts';
+import type { KernelParts } from '../kernel-parts.ts';
+import { podCidrsOf, type RenderContext } from '../render-context.ts';
 import type { ServiceRules } from '../service-rules.ts';
 import { sha256 } from '../sha256.ts';
 import { type FamilySyntax, MARK_CHAIN, PROTOCOLS } from './base-table.ts';
 import { LOCAL_NUMBERS_FROM, slotsOf } from './slots.ts';
-import type { TableBuilder } from './table-builder.ts';
+
+const STICKY = 'sticky-';
 
 /** What the endpoint maps are keyed by: a packet to a node port can come to any of the node's addresses. */
 export type KeyedBy = 'address' | 'nodeport';
@@ -22,16 +24,18 @@ export type KeyedBy = 'address' | 'nodeport';
  *     sticky-HASH-internal    ──────►    sticky-HASH          one service with session affinity
  */
 export class EntryChains {
-  readonly #table: TableBuilder;
+  readonly #parts: KernelParts;
   readonly #syntax: FamilySyntax;
   readonly #masqueradesAll: boolean;
-  readonly #knowsPods: boolean;
+  /** Matches traffic that comes from pods, and that which does not; undefined where nothing is known of pods. */
+  readonly #pods: { readonly match: string; readonly others: string } | undefined;
 
-  constructor(table: TableBuilder, syntax: FamilySyntax, context: RenderContext) {
-    this.#table = table;
+  /** Chains go to `parts`. */
+  constructor(parts: KernelParts, syntax: FamilySyntax, context: RenderContext) {
+    this.#parts = parts;
     this.#syntax = syntax;
     this.#masqueradesAll = context.masqueradeAll;
-    this.#knowsPods = context.clusterCIDRs.some((cidr) => cidr.family === syntax.family);
+    this.#pods = podMatches(syntax, context);
   }
 
   /** Chain for traffic to a cluster IP. Traffic that is not from pods may come back another way, so it is masqueraded. */
@@ -39,13 +43,7 @@ export class EntryChains {
     const isLocal = rules.internal.policy === 'Local';
     const choice = this.#choice(rules, isLocal, 'address');
     const name = chainName(rules, isLocal ? 'internal-local' : 'internal', countOf(rules, isLocal));
-    const { ip } = this.#syntax;
-    const masquerade = this.#masqueradesAll
-      ? [`jump ${MARK_CHAIN}`]
-      : this.#knowsPods
-        ? [`${ip} saddr != @cluster-cidrs jump ${MARK_CHAIN}`]
-        : [];
-    return this.#ensure(name, [...masquerade, ...goTo(choice)]);
+    return this.#ensure(name, [...this.#masqueradeInternal(), ...goTo(choice)]);
   }
 
   /**
@@ -60,13 +58,17 @@ export class EntryChains {
     if (!isLocal) {
       return this.#ensure(chainName(rules, kind, countOf(rules, false)), [`jump ${MARK_CHAIN}`, ...goTo(cluster)]);
     }
-    const { ip } = this.#syntax;
     return this.#ensure(chainName(rules, kind, `${countOf(rules, true)}-of-${countOf(rules, false)}`), [
-      ...(this.#knowsPods ? [`${ip} saddr @cluster-cidrs goto ${cluster}`] : []),
+      ...(this.#pods === undefined ? [] : [`${this.#pods.match} goto ${cluster}`]),
       `fib saddr type local jump ${MARK_CHAIN}`,
       `fib saddr type local goto ${cluster}`,
       ...goTo(this.#choice(rules, true, keyedBy)),
     ]);
+  }
+
+  #masqueradeInternal(): string[] {
+    if (this.#masqueradesAll) return [`jump ${MARK_CHAIN}`];
+    return this.#pods === undefined ? [] : [`${this.#pods.others} jump ${MARK_CHAIN}`];
   }
 
   /** Chain that picks an endpoint and rewrites the destination; undefined where there is none to pick. */
@@ -118,17 +120,28 @@ export class EntryChains {
     });
     const slots = slotsOf(endpoints).map(({ address, port }, number) => `${number} : ${address} . ${port}`);
     const anyone = `${transport} dnat ${ip} to numgen random mod ${slots.length} map { ${slots.join(', ')} }`;
-    return this.#ensure(
-      `${stickyName(rules)}${suffix}`,
-      [...known, ...chosen, anyone],
-      ` { comment "${rules.label}" ; }`,
-    );
+    const name = `${stickyName(rules)}${suffix}`;
+    return this.#ensure(name, [...known, ...chosen, anyone], ` { comment "${rules.label}" ; }`);
   }
 
+  /** Chains with the same name have the same rules, except those of one service with session affinity. */
   #ensure(name: string, rules: readonly string[], definition = ''): string {
-    if (!this.#table.hasChain(name)) this.#table.addChain(name, rules, definition);
+    this.#parts.addChain({ name, rules, definition, isShared: !name.startsWith(STICKY) });
     return name;
   }
+}
+
+function podMatches(
+  { family, ip }: FamilySyntax,
+  context: RenderContext,
+): { match: string; others: string } | undefined {
+  const { pods } = context;
+  if (pods.by === 'interface') {
+    const name = `"${pods.name}${pods.isPrefix ? '*' : ''}"`;
+    return { match: `iifname ${name}`, others: `iifname != ${name}` };
+  }
+  if (podCidrsOf(family, context).length === 0) return undefined;
+  return { match: `${ip} saddr @cluster-cidrs`, others: `${ip} saddr != @cluster-cidrs` };
 }
 
 function chainName(rules: ServiceRules, kind: string, suffix: string): string {
@@ -145,7 +158,7 @@ function goTo(chain: string | undefined): string[] {
 
 /** 64 bits of a hash: short enough for every kernel's limit on names, however long a service's name is. */
 function stickyName({ id, protocol }: ServiceRules): string {
-  return `sticky-${Buffer.from(sha256(`${id}/${protocol}`)).toString('hex', 0, 8)}`;
+  return `${STICKY}${Buffer.from(sha256(`${id}/${protocol}`)).toString('hex', 0, 8)}`;
 }
 
 /**

@@ -40,23 +40,19 @@ export class TableBuilder {
     this.#chains.set(name, { name, rules, definition });
   }
 
-  hasChain(name: string): boolean {
-    return this.#chains.has(name);
-  }
-
   addContainer(container: Container): void {
     this.#containers.set(container.name, container);
+  }
+
+  /** Of all chains, sets and maps. */
+  names(): string[] {
+    return [...this.#baseChains.map(({ name }) => name), ...this.#chains.keys(), ...this.#containers.keys()];
   }
 
   addElement(container: string, element: string): void {
     const elements = this.#elements.get(container);
     if (elements === undefined) this.#elements.set(container, [element]);
     else elements.push(element);
-  }
-
-  /** Joined at once: with 100,000 endpoints, what rendering costs is the garbage collection of their strings. */
-  addElements(container: string, elements: readonly string[]): void {
-    if (elements.length > 0) this.addElement(container, elements.join(SEPARATOR));
   }
 
   /**

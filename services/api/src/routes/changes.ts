@@ -55,6 +55,8 @@ interface NodeBindings {
 export function addChangeRoute(app: OpenAPIHono, stream: ChangeStream): void {
   app.openapi(route, (c) => {
     if (stream.isFull) throw new SignalboxError('unavailable', 'too many clients follow the changes; try again later');
+    // Hono answers HEAD with this route and drops the body; a stream would be followed by nobody.
+    if (c.req.method === 'HEAD') return c.body(null, 200, HEADERS);
     const lastId = c.req.valid('query').after ?? c.req.valid('header')['last-event-id'];
     const { outgoing } = (c.env ?? {}) as NodeBindings;
     return outgoing === undefined ? streamToWeb(stream, lastId) : streamToSocket(stream, outgoing, lastId);

@@ -1,8 +1,9 @@
 /** The readable page of the API: Swagger UI, served from this process, under a policy that allows no script but its own. */
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import { getAbsoluteFSPath } from 'swagger-ui-dist';
+// The package's main module would run the whole bundle, and keep it in memory.
+import absolutePath from 'swagger-ui-dist/absolute-path.js';
 
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
@@ -48,9 +49,9 @@ export function addDocsRoutes(app: OpenAPIHono): void {
   });
   app.get('/docs/start.js', (c) => c.body(START, 200, { 'content-type': 'text/javascript; charset=utf-8' }));
   for (const [name, type] of Object.entries(FILES)) {
-    const path = join(getAbsoluteFSPath(), name);
-    app.get(`/docs/${name}`, (c) =>
-      c.body(readFileSync(path), 200, { 'content-type': type, 'cache-control': 'max-age=3600' }),
-    );
+    app.get(`/docs/${name}`, async (c) => {
+      const content = await readFile(join(absolutePath(), name));
+      return c.body(content, 200, { 'content-type': type, 'cache-control': 'max-age=3600' });
+    });
   }
 }

@@ -9,7 +9,7 @@ import {
   type RulesFamily,
   SignalboxError,
 } from '@signalbox/contracts';
-import { type RenderOptions, renderRules } from '@signalbox/rules';
+import { type RenderOptions, renderRules, rulesNodeOf } from '@signalbox/rules';
 import { listObjects, objectAt, type StoredObject } from '@signalbox/store';
 import { answers, answersWithText } from '../answers.ts';
 import type { ApiDependencies } from '../dependencies.ts';
@@ -94,7 +94,7 @@ export function addNodeRoutes(app: OpenAPIHono, api: ApiDependencies): void {
     }
     const plans = documentsOfCluster(store, { layer: 'proxy', cluster, revision: state.revision });
     const rules = renderRules(plans, {
-      node: rulesNode(node),
+      node: rulesNodeOf(node.object),
       backend,
       families: FAMILIES[family],
       clusterCIDRs: query.clusterCIDR?.split(',').map((cidr) => cidr.trim()) ?? api.clusterCIDRs ?? [],
@@ -104,14 +104,6 @@ export function addNodeRoutes(app: OpenAPIHono, api: ApiDependencies): void {
     const skipped = rules.skipped.map(({ service, path, reason }) => ({ path: `${service}: ${path}`, reason }));
     return c.json({ cluster, node: name, backend, family, revision: state.revision, text: rules.text, skipped }, 200);
   });
-}
-
-function rulesNode({ key, object }: StoredObject<'Node'>): RenderOptions['node'] {
-  const zone = object.metadata.labels?.[ZONE_LABEL];
-  const addresses = (object.status.addresses ?? [])
-    .filter(({ type }) => type === 'InternalIP' || type === 'ExternalIP')
-    .map(({ address }) => address);
-  return { name: key.name, addresses, ...(zone === undefined ? {} : { zone }) };
 }
 
 function describeNode({ key, revision, object }: StoredObject<'Node'>): Node {

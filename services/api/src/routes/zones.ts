@@ -9,8 +9,7 @@ import { answerList } from '../list.ts';
 import { formatParameter, isTextWanted } from '../negotiate.ts';
 import { clusterParameter, listQuery, nameParameter, revisionQuery } from '../parameters.ts';
 import { readState, requireSynced, type State } from '../state.ts';
-
-const DEFAULT_TTL_SECONDS = 30;
+import { DEFAULT_TTL_SECONDS } from '../zone-index.ts';
 
 const listRoute = createRoute({
   method: 'get',

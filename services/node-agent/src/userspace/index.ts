@@ -1,7 +1,6 @@
 export type { ListenerStatus } from './listener-status.ts';
 export {
   openUserspaceBalancer,
-  type PlanChange,
   type UserspaceBalancer,
   type UserspaceOptions,
   type UserspaceStats,

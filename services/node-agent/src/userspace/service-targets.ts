@@ -2,7 +2,7 @@
 import { isIPv6 } from 'node:net';
 import type { ProxyPlan, ServicePortPlan } from '@signalbox/contracts';
 import {
-  compileServiceRules,
+  CompiledServices,
   type Family,
   type RulesNode,
   type ServiceRules,
@@ -25,14 +25,16 @@ export interface ServiceTargets {
   readonly skipped: readonly SkippedOfService[];
 }
 
+/** By itself: of services that claim one address and port, the one that listens there first has it. */
 export function compileTargets(plan: ProxyPlan, node: RulesNode): ServiceTargets {
   const ports = new Map(plan.ports.map((port) => [idOf(port), port]));
   const rules = new Map([...ports.keys()].map((id) => [id, new Map<Family, ServiceRules>()]));
   const skipped: SkippedOfService[] = [];
   for (const family of ['IPv4', 'IPv6'] as const) {
-    const compiled = compileServiceRules([plan], family, node);
-    skipped.push(...compiled.skipped);
-    for (const service of compiled.services) rules.get(idOfRules(plan, service))?.set(family, service);
+    const compiled = new CompiledServices(family, node);
+    compiled.apply([{ key: plan, plan }]);
+    skipped.push(...compiled.skipped());
+    for (const service of compiled.all()) rules.get(idOfRules(plan, service))?.set(family, service);
   }
   const targets = [...ports].map(([id, port]) => ({
     id,

@@ -1,0 +1,141 @@
+/** `signalbox resolve`: a name as a pod resolves it, step by step, by a running Signalbox or from manifests. */
+import { Readable } from 'node:stream';
+import { addSourceOptions, type SourceFlags } from '@signalbox/api-watcher';
+import {
+  type Cluster,
+  type DnsRecord,
+  type PodResolution,
+  type RecordOrigin,
+  type Resolution,
+  SignalboxError,
+} from '@signalbox/contracts';
+import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
+import { settingOption } from '@signalbox/kit';
+import {
+  compileRecordSet,
+  compileResolvConf,
+  recordData,
+  resolveName,
+  TYPE_NUMBERS,
+  ZoneIndex,
+} from '@signalbox/zones';
+import { type Command, Option } from 'commander';
+import { ApiClient, DEFAULT_API } from '../api-client.ts';
+import { type CliIo, EXIT } from '../io.ts';
+import { readOfflineCluster } from '../offline-cluster.ts';
+import { printable } from '../table.ts';
+import { addPodDnsOptions, nodeResolvConfText, type PodDnsOptions, podDnsOf } from './pod-dns-options.ts';
+import { clusterDnsOf, nodeConf } from './render-pod-view.ts';
+
+interface ResolveOptions extends PodDnsOptions {
+  readonly api: string;
+  readonly type: string;
+  readonly cluster?: string;
+  readonly output: 'text' | 'json';
+}
+
+export function addResolveCommand(program: Command, io: CliIo): void {
+  const command = program.command('resolve <name>').description('resolve a name as a pod does, step by step');
+  const readSources = addSourceOptions(command, { onlyManifests: true });
+  addPodDnsOptions(command);
+  command
+    .addOption(
+      new Option('-t, --type <type>', 'type of record').choices([...Object.keys(TYPE_NUMBERS), 'ANY']).default('A'),
+    )
+    .option('--cluster <name>', 'cluster of the pod; not needed when there is one')
+    .addOption(settingOption('--api <url>', 'address of the API, used without --manifests').default(DEFAULT_API))
+    .addOption(new Option('-o, --output <format>', 'how to print it').choices(['text', 'json']).default('text'))
+    .addHelpText('after', EXAMPLES)
+    .action(async (name: string, options: ResolveOptions) => {
+      const sources = readSources();
+      const isOffline = sources.requests.length > 0;
+      const resolution = isOffline ? await offline(name, options, sources, io) : await online(name, options);
+      const text = options.output === 'json' ? JSON.stringify(resolution, undefined, 2) : formatResolution(resolution);
+      io.stdout.write(`${text}\n`);
+      if (!resolution.isFound) process.exitCode = EXIT.notFound;
+    });
+}
+
+async function online(name: string, options: ResolveOptions): Promise<PodResolution> {
+  const client = new ApiClient(options.api);
+  const cluster = options.cluster ?? (await onlyCluster(client));
+  const path = `/v1/clusters/${encodeURIComponent(cluster)}/namespaces/${encodeURIComponent(options.namespace)}/resolve`;
+  return await client.get<PodResolution>(path, {
+    name,
+    type: options.type,
+    policy: options.policy,
+    hostNetwork: options.hostNetwork === true ? 'true' : undefined,
+    nameservers: options.nameserver?.join(','),
+    searches: options.search?.join(','),
+    options: options.option?.join(','),
+    clusterDNS: options.clusterDns?.join(','),
+    nodeResolvConf: nodeResolvConfText(options),
+  });
+}
+
+async function onlyCluster(client: ApiClient): Promise<string> {
+  const { items } = await client.list<Cluster>('/v1/clusters', {}, 1000);
+  const [first, ...others] = items.map((cluster) => cluster.name);
+  if (first === undefined) throw new SignalboxError('unavailable', 'no cluster is known yet');
+  if (others.length === 0) return first;
+  throw new SignalboxError('invalid', `choose the pod's cluster with --cluster: ${[first, ...others].join(', ')}`);
+}
+
+async function offline(name: string, options: ResolveOptions, flags: SourceFlags, io: CliIo): Promise<Resolution> {
+  const cluster = await readOfflineCluster(flags, options.cluster, Readable.from(io.stdin));
+  const ttlSeconds = DEFAULT_DNS_TTL_SECONDS;
+  const index = new ZoneIndex({ ttlSeconds });
+  for (const view of cluster.views) {
+    const { document, skipped } = compileRecordSet(view, { ttlSeconds });
+    if (document !== undefined) index.upsert(document);
+    cluster.problems.push(...skipped.map(({ path, reason }) => `${path}: ${reason}`));
+  }
+  index.setClusters([{ name: cluster.name, domain: cluster.domain, isSynced: true }], 0);
+  const { resolvConf, skipped } = compileResolvConf(podDnsOf(options), {
+    clusterDomain: cluster.domain,
+    // Whichever server is asked, it answers what the manifests say.
+    clusterDNS: options.clusterDns ?? [...clusterDnsOf(cluster), '127.0.0.1'].slice(0, 1),
+    resolvConf: nodeConf(options),
+  });
+  cluster.problems.push(...skipped.map(({ path, reason }) => `${path}: ${reason}`));
+  for (const problem of cluster.problems) io.stderr.write(`left out: ${problem}\n`);
+  return resolveName(index, { name, type: options.type }, resolvConf, () => undefined);
+}
+
+const OUTCOMES: Readonly<Record<Resolution['steps'][number]['outcome'], string>> = {
+  answer: 'answer',
+  'no-data': 'the name exists, but not with this type',
+  'no-such-name': 'no such name',
+  'not-served': 'outside all zones: for an upstream resolver',
+  'not-synced': 'the cluster is not synced yet',
+};
+
+/** The search list, then each step with its records and where they come from. */
+function formatResolution({ searches, ndots, type, steps, isFound }: Resolution): string {
+  const lines = [`search ${searches.join(' ') || '(none)'}, ndots:${ndots}`];
+  for (const [index, step] of steps.entries()) {
+    lines.push(`${index + 1}. ${step.name} ${type}: ${OUTCOMES[step.outcome]}`);
+    for (const { record, origins } of step.records) {
+      lines.push(`     ${recordText(record)}   ${origins.map(originText).join(', ')}`);
+    }
+  }
+  if (!isFound) lines.push('Nothing was found.');
+  return lines.map(printable).join('\n');
+}
+
+function recordText(record: DnsRecord): string {
+  return `${record.name} ${record.ttlSeconds} ${record.type} ${recordData(record)}`;
+}
+
+function originText(origin: RecordOrigin): string {
+  if (origin === null) return 'from the zone itself';
+  const { cluster, namespace, name, revision } = origin;
+  const since = revision === null ? '' : `, revision ${revision}`;
+  return `from ${namespace}/${name} in ${cluster}${since}`;
+}
+
+const EXAMPLES = `
+Examples:
+  signalbox resolve storefront --namespace shop --manifests shop=examples/shop
+  signalbox resolve storefront.shop --namespace default --type SRV --manifests shop=examples/shop
+  signalbox resolve storefront --namespace shop          asks a running Signalbox`;

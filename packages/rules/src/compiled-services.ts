@@ -1,0 +1,101 @@
+/** The rules of all services on one node in one family, kept right while plans come and go. */
+import { type ProxyPlan, type ServiceKey, serviceKeyText } from '@signalbox/contracts';
+import { AddressClaims, type Claimant, compareClaimants } from './address-claims.ts';
+import type { Family } from './addresses.ts';
+import { compileServiceRules } from './compile-service-rules.ts';
+import { claimsOf, draftServices, type ServiceDraft } from './draft-services.ts';
+import type { RulesNode } from './select-endpoints.ts';
+import type { ServiceRules, SkippedOfService } from './service-rules.ts';
+
+/** `plan` undefined: the service is gone. */
+export interface PlanChange {
+  readonly key: ServiceKey;
+  readonly plan: ProxyPlan | undefined;
+}
+
+/** A service that is not the same any more: changed itself, or given what another one let go. */
+export interface ServiceChange {
+  readonly before: readonly ServiceRules[];
+  readonly after: readonly ServiceRules[];
+}
+
+interface Entry {
+  readonly drafts: readonly ServiceDraft[];
+  /** What did not even become a draft. */
+  readonly unfit: readonly SkippedOfService[];
+  readonly rules: readonly ServiceRules[];
+}
+
+const NO_ENTRY: Entry = { drafts: [], unfit: [], rules: [] };
+
+/**
+ * The state is a function of the current plans alone; equal plans give equal rules, in whatever order they came. A change costs what the changed services cost, and those with which they share addresses.
+ */
+export class CompiledServices {
+  readonly #family: Family;
+  readonly #node: RulesNode;
+  readonly #claims = new AddressClaims();
+  readonly #entries = new Map<string, Entry>();
+  /** Only of services that have something left out. */
+  readonly #skipped = new Map<string, readonly SkippedOfService[]>();
+
+  constructor(family: Family, node: RulesNode) {
+    this.#family = family;
+    this.#node = node;
+  }
+
+  apply(changes: readonly PlanChange[]): ServiceChange[] {
+    const before = new Map<string, readonly ServiceRules[]>();
+    const touch = (text: string): void => {
+      if (!before.has(text)) before.set(text, this.#entries.get(text)?.rules ?? []);
+    };
+    const touchAll = (claimants: readonly Claimant[]): void => {
+      for (const { plan } of claimants) touch(serviceKeyText(plan));
+    };
+    for (const { key, plan } of changes) {
+      const text = serviceKeyText(key);
+      touch(text);
+      const { drafts } = this.#entries.get(text) ?? NO_ENTRY;
+      for (const claim of drafts.flatMap(claimsOf)) touchAll(this.#claims.remove(claim));
+      touchAll(this.#draft(text, plan));
+    }
+    return [...before].map(([text, rules]) => ({ before: rules, after: this.#compile(text) }));
+  }
+
+  /** In the order of names. */
+  all(): ServiceRules[] {
+    const entries = [...this.#entries.values()].filter(({ drafts }) => drafts.length > 0);
+    return entries.sort(compareEntries).flatMap(({ rules }) => rules);
+  }
+
+  skipped(): SkippedOfService[] {
+    return [...this.#skipped.keys()].sort().flatMap((text) => this.#skipped.get(text) ?? []);
+  }
+
+  #draft(text: string, plan: ProxyPlan | undefined): Claimant[] {
+    if (plan === undefined) {
+      this.#entries.delete(text);
+      return [];
+    }
+    const unfit: SkippedOfService[] = [];
+    const drafts = draftServices(plan, this.#family, unfit);
+    this.#entries.set(text, { drafts, unfit, rules: [] });
+    return drafts.flatMap(claimsOf).flatMap((claim) => this.#claims.add(claim));
+  }
+
+  #compile(text: string): readonly ServiceRules[] {
+    const entry = this.#entries.get(text) ?? NO_ENTRY;
+    const skipped = [...entry.unfit];
+    const scope = { family: this.#family, node: this.#node, claims: this.#claims, skipped };
+    const rules = entry.drafts.flatMap((draft) => compileServiceRules(draft, scope) ?? []);
+    if (this.#entries.has(text)) this.#entries.set(text, { ...entry, rules });
+    if (skipped.length > 0) this.#skipped.set(text, skipped);
+    else this.#skipped.delete(text);
+    return rules;
+  }
+}
+
+/** Of entries that have drafts. */
+function compareEntries({ drafts: [a] }: Entry, { drafts: [b] }: Entry): number {
+  return a === undefined || b === undefined ? 0 : compareClaimants(a.claimant, b.claimant);
+}

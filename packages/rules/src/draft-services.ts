@@ -1,0 +1,146 @@
+/** Plans → service ports with what they claim, before it is known what each of them gets. */
+import type { ProxyPlan, ServicePortPlan } from '@signalbox/contracts';
+import type { Claim, Claimant } from './address-claims.ts';
+import { type Family, isCanonicalAddress, parseCidr } from './addresses.ts';
+import { type SkippedOfService, safeText, type TransportProtocol } from './service-rules.ts';
+
+/** One service port of one plan in one family. */
+export interface ServiceDraft {
+  readonly claimant: Claimant;
+  readonly port: ServicePortPlan;
+  /** Where in the plan the port is, for reports. */
+  readonly path: string;
+  /** Name of the service, for reports. */
+  readonly service: string;
+  readonly protocol: TransportProtocol;
+  readonly claims: DraftClaims;
+}
+
+export interface DraftClaims {
+  /** Two service ports of one name and protocol would share chains: only one of them is rendered. */
+  readonly name: Claim;
+  readonly clusterIPs: readonly Claim[];
+  readonly loadBalancerVIPs: readonly Claim[];
+  readonly externalIPs: readonly Claim[];
+  readonly nodePort: Claim | undefined;
+}
+
+const PROTOCOLS: ReadonlyMap<string, TransportProtocol> = new Map([
+  ['TCP', 'tcp'],
+  ['UDP', 'udp'],
+  ['SCTP', 'sctp'],
+]);
+
+/**
+ * The service ports of a plan that are fit for a ruleset; none when the service has no cluster IP in the family. What is
+ * not fit is reported: compiled plans hold no such thing, but plans are also read from a log.
+ */
+export function draftServices(plan: ProxyPlan, family: Family, skipped: SkippedOfService[]): ServiceDraft[] {
+  const service = safeText(`${plan.namespace}/${plan.name}`);
+  const addressesAt = (addresses: readonly string[], path: string): Located[] =>
+    fitAddresses(addresses, family, (index) => {
+      skipped.push({ service, path: `${path}[${index}]`, reason: 'is not a canonical IP address' });
+    }).map(([index, address]) => ({ address, path: `${path}[${index}]` }));
+  const clusterIPs = addressesAt(plan.clusterIPs, 'clusterIPs');
+  if (clusterIPs.length === 0) return [];
+  const areVIPsOpen = areSourceRangesFit(plan, service, skipped);
+  const addresses: PlanAddresses = {
+    clusterIPs,
+    loadBalancerVIPs: areVIPsOpen ? addressesAt(plan.loadBalancerVIPs, 'loadBalancerVIPs') : [],
+    externalIPs: addressesAt(plan.externalIPs, 'externalIPs'),
+  };
+  return plan.ports.flatMap((port, index) => {
+    const path = `ports[${index}]`;
+    const protocol = PROTOCOLS.get(port.protocol);
+    const problem = protocol === undefined ? 'is not TCP, UDP or SCTP' : problemOfPort(port);
+    if (protocol !== undefined && problem === undefined) {
+      return [
+        draftOf(
+          { claimant: { plan, portIndex: index, id: idOf(plan, port) }, port, path, service, protocol },
+          addresses,
+        ),
+      ];
+    }
+    skipped.push({ service, path, reason: problem ?? '' });
+    return [];
+  });
+}
+
+export function claimsOf({ claims }: ServiceDraft): Claim[] {
+  const { name, clusterIPs, loadBalancerVIPs, externalIPs, nodePort } = claims;
+  return [name, ...clusterIPs, ...loadBalancerVIPs, ...externalIPs, ...(nodePort === undefined ? [] : [nodePort])];
+}
+
+export function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 1 && port <= 65_535;
+}
+
+interface Located {
+  readonly address: string;
+  readonly path: string;
+}
+
+type PlanAddresses = Readonly<Record<'clusterIPs' | 'loadBalancerVIPs' | 'externalIPs', readonly Located[]>>;
+
+function fitAddresses(
+  addresses: readonly string[],
+  family: Family,
+  onUnfit: (index: number) => void,
+): (readonly [index: number, address: string])[] {
+  return [...addresses.entries()].filter(([index, address]) => {
+    if (address.includes(':') !== (family === 'IPv6')) return false;
+    if (isCanonicalAddress(address, family)) return true;
+    onUnfit(index);
+    return false;
+  });
+}
+
+/** Ranges that cannot be read close the VIPs: rendering the others only, or none, could open them. */
+function areSourceRangesFit(plan: ProxyPlan, service: string, skipped: SkippedOfService[]): boolean {
+  const index = plan.loadBalancerSourceRanges.findIndex((range) => parseCidr(range) === undefined);
+  if (index < 0) return true;
+  const path = `loadBalancerSourceRanges[${index}]`;
+  skipped.push({ service, path, reason: 'is not a CIDR, so the load-balancer addresses are left out' });
+  return false;
+}
+
+function problemOfPort({ port, nodePort }: ServicePortPlan): string | undefined {
+  return isPort(port) && isPort(nodePort ?? port) ? undefined : 'is not a port number';
+}
+
+/**
+ * An address that one service port has in several roles is claimed in the first of them: a VIP that is also listed as
+ * external IP keeps its source ranges.
+ */
+function draftOf(parts: Omit<ServiceDraft, 'claims'>, addresses: PlanAddresses): ServiceDraft {
+  const { claimant, port, path, protocol } = parts;
+  const seen = new Set<string>();
+  const claimAll = (located: readonly Located[], tier: Claim['tier']): Claim[] => {
+    const own = located.filter(({ address }) => !seen.has(address) && seen.add(address));
+    return own.map((at) => ({ key: `${at.address} ${protocol} port ${port.port}`, tier, claimant, ...at }));
+  };
+  const claimOne = (key: string, tier: Claim['tier'], at: string): Claim => ({
+    key,
+    tier,
+    claimant,
+    address: '',
+    path: at,
+  });
+  return {
+    ...parts,
+    claims: {
+      name: claimOne(`name ${protocol} ${claimant.id}`, 'first', path),
+      clusterIPs: claimAll(addresses.clusterIPs, 'first'),
+      loadBalancerVIPs: claimAll(addresses.loadBalancerVIPs, 'second'),
+      externalIPs: claimAll(addresses.externalIPs, 'second'),
+      nodePort:
+        port.nodePort === undefined
+          ? undefined
+          : claimOne(`node ${protocol} port ${port.nodePort}`, 'second', `${path}.nodePort`),
+    },
+  };
+}
+
+function idOf({ namespace, name }: ProxyPlan, port: ServicePortPlan): string {
+  return `${namespace}/${name}${port.name === '' ? '' : `:${port.name}`}`;
+}

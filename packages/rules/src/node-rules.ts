@@ -1,0 +1,125 @@
+/** The rules of one node as a state machine: plans come and go, scripts for the kernel come out. Pure: no I/O, no clock. */
+import { type ProxyPlan, serviceKeyText } from '@signalbox/contracts';
+import type { Family } from './addresses.ts';
+import { CompiledServices, type PlanChange, type ServiceChange } from './compiled-services.ts';
+import { type KernelParts, PartsLedger } from './kernel-parts.ts';
+import { familiesOf, type RenderOptions } from './render-rules.ts';
+import { type FamilyDelta, openBackend, type RulesBackendState, type RulesStep } from './rules-backend.ts';
+import type { RulesNode } from './select-endpoints.ts';
+import type { ServiceRules, SkippedOfService } from './service-rules.ts';
+import { type RemovedEndpoint, StaleFlows } from './stale-flows.ts';
+
+export interface RulesScript {
+  /** To be run in order, stopping at the first that fails; empty when there is nothing to do. */
+  readonly steps: readonly RulesStep[];
+  /** What is left out now, of all services. */
+  readonly skipped: readonly SkippedOfService[];
+  /** Tracked flows to be deleted after the steps. */
+  readonly removedEndpoints: readonly RemovedEndpoint[];
+}
+
+interface FamilyState {
+  readonly family: Family;
+  readonly services: CompiledServices;
+  readonly ledger: PartsLedger;
+}
+
+/**
+ * Holds what the kernel should hold; the caller sees to it that it does.
+ *
+ *     new ──reset(plans)──► ready ──update(changes)──► ready        each step's script must have run before the next one's
+ *                             │ ▲
+ *          a script failed, or│ │full(), setNode(node)              whatever the kernel held
+ *          the kernel drifted ▼ │
+ *                           unknown
+ *
+ * An update costs what its services cost, whatever the number of the others. `update([])` does what was put off (see
+ * `StaleChains`): to be called now and then, when nothing else happens.
+ */
+export class NodeRules {
+  #options: RenderOptions;
+  #backend: RulesBackendState;
+  #families: readonly FamilyState[] = [];
+  #plans = new Map<string, ProxyPlan>();
+  readonly #flows = new StaleFlows();
+
+  /** Throws `invalid` for options that cannot be followed. */
+  constructor(options: RenderOptions) {
+    this.#options = options;
+    this.#backend = openBackend(options);
+    this.#compile();
+  }
+
+  /** Everything, in place of whatever the kernel holds of an earlier state, run or version. */
+  full(): RulesScript {
+    return this.#script(
+      this.#backend.replace(this.#families.map(({ family, services }) => ({ family, services: services.all() }))),
+    );
+  }
+
+  /** From the state after the last script to the one with these changes. */
+  update(changes: readonly PlanChange[]): RulesScript {
+    const removedEndpoints = this.#note(changes);
+    const deltas = this.#families.map((state) => this.#change(state, changes));
+    return this.#script(this.#backend.update(deltas, changes.length === 0), removedEndpoints);
+  }
+
+  /** Everything anew if the node's name, zone or addresses changed, else nothing. */
+  setNode(node: RulesNode): RulesScript {
+    if (isSameNode(node, this.#options.node)) return this.#script([]);
+    this.#options = { ...this.#options, node };
+    this.#backend = openBackend(this.#options);
+    this.#compile();
+    return this.full();
+  }
+
+  /** These plans and no others, in place of whatever the kernel holds. */
+  reset(plans: readonly ProxyPlan[]): RulesScript {
+    const wanted = new Map(plans.map((plan) => [serviceKeyText(plan), plan]));
+    const gone = [...this.#plans].filter(([text]) => !wanted.has(text));
+    const removedEndpoints = this.#note([
+      ...gone.map(([, plan]) => ({ key: plan, plan: undefined })),
+      ...plans.map((plan) => ({ key: plan, plan })),
+    ]);
+    this.#compile();
+    return { ...this.full(), removedEndpoints };
+  }
+
+  #note(changes: readonly PlanChange[]): RemovedEndpoint[] {
+    return changes.flatMap(({ key, plan }) => {
+      const text = serviceKeyText(key);
+      const before = this.#plans.get(text);
+      if (plan === undefined) this.#plans.delete(text);
+      else this.#plans.set(text, plan);
+      return this.#flows.change(before, plan);
+    });
+  }
+
+  #compile(): void {
+    const changes = [...this.#plans.values()].map((plan) => ({ key: plan, plan }));
+    this.#families = familiesOf(this.#options).map((family) => {
+      const services = new CompiledServices(family, this.#options.node);
+      const state = { family, services, ledger: new PartsLedger(this.#backend.countedContainers(family)) };
+      this.#change(state, changes);
+      return state;
+    });
+  }
+
+  #change({ family, services, ledger }: FamilyState, changes: readonly PlanChange[]): FamilyDelta {
+    const partsOf = (rules: ServiceRules): KernelParts => this.#backend.partsOf(rules, family);
+    const changed: readonly ServiceChange[] = services.apply(changes);
+    const before = changed.flatMap((change) => change.before.map(partsOf));
+    const after = changed.flatMap((change) => change.after.map(partsOf));
+    return { family, delta: ledger.change(before, after) };
+  }
+
+  #script(steps: readonly RulesStep[], removedEndpoints: readonly RemovedEndpoint[] = []): RulesScript {
+    return { steps, skipped: this.#families.flatMap(({ services }) => services.skipped()), removedEndpoints };
+  }
+}
+
+function isSameNode(a: RulesNode, b: RulesNode): boolean {
+  const textOf = ({ name, zone, addresses, podCIDRs }: RulesNode): string =>
+    JSON.stringify([name, zone ?? null, addresses, podCIDRs ?? []]);
+  return textOf(a) === textOf(b);
+}
