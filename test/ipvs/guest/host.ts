@@ -1,33 +1,53 @@
 /**
  * One host of the lab: serves echo servers and sends probes. A process of its own per network namespace.
  *
- *     host.js [tcp-port ...] [udp-address ...]      probes come as lines of JSON, results leave as lines
+ *     host.js [tcp-port ...] [udp-address ...]      commands come as lines of JSON, an answer to each leaves as a line
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect, createServer, isIP, isIPv6 } from 'node:net';
+import { connect, createServer, isIP, isIPv6, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import type { Probe, ProbeResult } from './messages.ts';
+import type { HostCommand, Probe, ProbeResult } from './messages.ts';
 
 type Outcome = readonly [outcome: string, backend?: string, source?: string];
 
 const UDP_PORT = 5353;
-/** Over IPv6 Linux tells of an ICMP error only with the second SYN, a second after the first. */
-const TIMEOUT_MS = 2000;
+/** Over IPv6 Linux tells of an ICMP error only with the second SYN, a second after the first; emulation takes its time. */
+const TIMEOUT_MS = 4000;
 const OUTCOMES: Readonly<Record<string, string>> = { ECONNREFUSED: 'refused', ETIMEDOUT: 'timeout' };
+
+let held: Socket | undefined;
 
 const given = process.argv.slice(2);
 await Promise.all(given.map((each) => (isIP(each) === 0 ? serveTcp(Number(each)) : serveUdp(each))));
 process.stdout.write('ready\n');
 for await (const line of createInterface(process.stdin)) {
-  const result = await send(JSON.parse(line) as Probe);
-  process.stdout.write(`${JSON.stringify(result)}\n`);
+  process.stdout.write(`${JSON.stringify(await follow(JSON.parse(line) as HostCommand))}\n`);
+}
+
+async function follow(command: HostCommand): Promise<unknown> {
+  if (command.type === 'probe') return await send(command.probe);
+  if (command.type === 'close') return held?.destroy() === undefined;
+  if (command.type === 'open') held = connect(command).on('error', () => {});
+  else held?.write(command.text);
+  return await nextData(held);
+}
+
+/** What comes next over the held connection, or how it ended. */
+function nextData(socket: Socket | undefined): Promise<string> {
+  return new Promise((resolve) => {
+    if (socket === undefined || socket.destroyed) resolve('closed');
+    socket?.setTimeout(TIMEOUT_MS, () => resolve('timeout'));
+    socket?.once('data', (data) => resolve(data.toString()));
+    socket?.once('close', () => resolve('closed'));
+  });
 }
 
 async function serveTcp(port: number): Promise<void> {
   const server = createServer((socket) => {
     socket.on('error', () => {});
-    socket.end(JSON.stringify([`${plain(socket.localAddress)}:${socket.localPort}`, plain(socket.remoteAddress)]));
+    socket.write(JSON.stringify([`${plain(socket.localAddress)}:${socket.localPort}`, plain(socket.remoteAddress)]));
+    socket.pipe(socket);
   });
   server.listen({ port, host: '::' });
   await once(server, 'listening');

@@ -9,7 +9,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import type { Probe, ProbeResult } from './messages.ts';
+import type { HostCommand, Probe, ProbeResult } from './messages.ts';
 
 /** TCP ports, and addresses whose UDP is served, of each host that has endpoints. */
 const SERVED: Readonly<Record<string, readonly string[]>> = {
@@ -23,13 +23,21 @@ const LAST_POD = 89;
 /** The pod that also is a client: it can reach itself through its service. */
 const HAIR = 18;
 
-export type SendProbe = (probe: Probe) => Promise<ProbeResult>;
+export interface Host {
+  probe(probe: Probe): Promise<ProbeResult>;
+  /** Opens a connection and holds it; gives what comes first. */
+  open(host: string, port: number): Promise<string>;
+  /** Over the connection that is held; gives what comes back. */
+  say(text: string): Promise<string>;
+  close(): Promise<void>;
+}
 
 export function buildNetwork(): void {
+  for (const name of NAMESPACES) run('ip', ['netns', 'add', name]);
+  // Later than the namespaces, which start with what the machine has: only the node forwards.
   run('sysctl', ['-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1', 'net.ipv4.icmp_ratelimit=0']);
   run('sysctl', ['-qw', 'net.ipv4.conf.all.rp_filter=0', 'net.ipv4.conf.default.rp_filter=0']);
   for (const name of NAMESPACES) {
-    run('ip', ['netns', 'add', name]);
     batch(name, ['link set lo up']);
     batch('node', [
       `link add ${name} type veth peer name eth0 netns ${name}`,
@@ -47,14 +55,14 @@ export function buildNetwork(): void {
 }
 
 /** A process in each namespace, in which its probes are sent one after the other. */
-export async function openHosts(): Promise<ReadonlyMap<string, SendProbe>> {
-  const hosts = new Map<string, SendProbe>();
+export async function openHosts(): Promise<ReadonlyMap<string, Host>> {
+  const hosts = new Map<string, Host>();
   const opening = [...NAMESPACES, 'node'].map(async (name) => hosts.set(name, await openHost(name)));
   await Promise.all(opening);
   return hosts;
 }
 
-async function openHost(name: string): Promise<SendProbe> {
+async function openHost(name: string): Promise<Host> {
   const program = [process.execPath, new URL('host.js', import.meta.url).pathname, ...(SERVED[name] ?? [])];
   const command = name === 'node' ? program : ['ip', 'netns', 'exec', name, ...program];
   const child = spawn(command[0] ?? '', command.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -65,9 +73,15 @@ async function openHost(name: string): Promise<SendProbe> {
     return value;
   };
   await next();
-  return async (probe) => {
-    child.stdin.write(`${JSON.stringify(probe)}\n`);
-    return JSON.parse(await next()) as ProbeResult;
+  const ask = async (command: HostCommand): Promise<unknown> => {
+    child.stdin.write(`${JSON.stringify(command)}\n`);
+    return JSON.parse(await next());
+  };
+  return {
+    probe: async (probe) => (await ask({ type: 'probe', probe })) as ProbeResult,
+    open: async (host, port) => (await ask({ type: 'open', host, port })) as string,
+    say: async (text) => (await ask({ type: 'say', text })) as string,
+    close: async () => void (await ask({ type: 'close' })),
   };
 }
 

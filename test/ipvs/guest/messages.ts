@@ -20,6 +20,13 @@ export interface ProbeResult {
   readonly sources: readonly string[];
 }
 
+/** What a host of the lab is asked, one at a time. It holds at most one connection open. */
+export type HostCommand =
+  | { readonly type: 'probe'; readonly probe: Probe }
+  | { readonly type: 'open'; readonly host: string; readonly port: number }
+  | { readonly type: 'say'; readonly text: string }
+  | { readonly type: 'close' };
+
 /** Probes of one client of the lab, in order. */
 export interface ClientProbes {
   readonly client: string;
@@ -29,4 +36,6 @@ export interface ClientProbes {
 export type GuestMessage =
   | { readonly type: 'step'; readonly text: string; readonly uptimeSeconds: number }
   | { readonly type: 'result'; readonly result: ProbeResult }
+  /** Of a transition, in words; without a problem it went well. */
+  | { readonly type: 'check'; readonly name: string; readonly problem?: string }
   | { readonly type: 'end'; readonly error?: string };
