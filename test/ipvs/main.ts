@@ -73,16 +73,14 @@ function filesOf(probes: readonly RecordedProbe[]): ReadonlyMap<string, Buffer |
 
 /** As a user would. */
 function renderRules(family: string): string {
-  const manifests = `recorded=${join(ROOT, 'test/fixtures/kubernetes-1.36/lists')}`;
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [
-      join(ROOT, 'packages/cli/bin/signalbox.js'),
-      ...['render', 'rules', '--manifests', manifests, '--node', 'node-a', '--backend', 'ipvs', '--family', family],
-      ...['--cluster-cidr', '10.244.0.0/16,fd00:244::/32'],
-    ],
-    { encoding: 'utf8', maxBuffer: 2 ** 26 },
-  );
+  const manifests = 'recorded=test/fixtures/kubernetes-1.36/lists';
+  const command = `render rules --manifests ${manifests} --node node-a --backend ipvs --family ${family}`;
+  const args = `${command} --cluster-cidr 10.244.0.0/16,fd00:244::/32`.split(' ');
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['packages/cli/bin/signalbox.js', ...args], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
   if (status !== 0) throw new Error(`signalbox render rules ended with ${status}: ${stderr}`);
   return stdout;
 }

@@ -57,11 +57,20 @@ export async function* runMachine(options: MachineOptions): AsyncGenerator<strin
 
 /** Software emulation: works in containers and in other virtual machines, at a tenth of the speed. */
 function machineArguments(kernel: string, initrd: string, log: string): string[] {
+  const machine = `-machine q35 -accel tcg -cpu max -m ${MEMORY_MIB} -nodefaults -display none -no-reboot`;
+  const kernelOptions = 'console=ttyS0 quiet panic=-1 mitigations=off nokaslr';
   return [
-    ...['-machine', 'q35', '-accel', 'tcg', '-cpu', 'max', '-m', `${MEMORY_MIB}`],
-    ...['-nodefaults', '-display', 'none', '-no-reboot', '-serial', `file:${log}`, '-serial', 'stdio'],
-    ...['-kernel', kernel, '-initrd', initrd],
-    ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off nokaslr'],
+    ...machine.split(' '),
+    '-serial',
+    `file:${log}`,
+    '-serial',
+    'stdio',
+    '-kernel',
+    kernel,
+    '-initrd',
+    initrd,
+    '-append',
+    kernelOptions,
   ];
 }
 
