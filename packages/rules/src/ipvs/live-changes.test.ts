@@ -1,7 +1,7 @@
 /** The programs, in the hands of the real awk. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { addressChanges, SEPARATOR, serverChanges } from './live-changes.ts';
+import { addressChanges, SEPARATOR, serverChanges, serverUpdates } from './live-changes.ts';
 
 function awk(program: string, present: readonly string[], wanted: readonly string[]): string[] {
   const input = [...present, SEPARATOR, ...wanted, ''].join('\n');
@@ -102,6 +102,32 @@ describe('virtual servers', () => {
       '-d -t [fd00:96::10]:80 -r [fd00:244::1]:8080',
     ]);
   });
+});
+
+test('an update drains what has connections, uses again what was drained, and leaves its other lines as they are', () => {
+  const present = [
+    ...listed('TCP  10.96.0.10:80 rr', '10.244.1.1:8080 Masq 1 3 0', '10.244.1.2:8080 Masq 1 0 4'),
+    ...listed('TCP  10.96.0.11:80 rr', '10.244.1.1:8080 Masq 0 1 0'),
+    ...listed('UDP  10.96.0.10:53 rr', '10.244.1.1:5353 Masq 1 7 0'),
+  ];
+  const update = [
+    '-a -t 10.96.0.11:80 -r 10.244.1.1:8080 -m -w 1',
+    '-a -t 10.96.0.11:80 -r 10.244.1.3:8080 -m -w 1',
+    '-E -t 10.96.0.11:80 -s rr -p 10',
+    '-d -t 10.96.0.10:80 -r 10.244.1.1:8080',
+    '-d -t 10.96.0.10:80 -r 10.244.1.2:8080',
+    '-d -u 10.96.0.10:53 -r 10.244.1.1:5353',
+    '-D -t 10.96.0.12:80',
+  ];
+  expect(awk(serverUpdates('IPv4'), [...HEADER, ...present], update)).toEqual([
+    '-e -t 10.96.0.11:80 -r 10.244.1.1:8080 -m -w 1',
+    '-a -t 10.96.0.11:80 -r 10.244.1.3:8080 -m -w 1',
+    '-E -t 10.96.0.11:80 -s rr -p 10',
+    '-e -t 10.96.0.10:80 -r 10.244.1.1:8080 -m -w 0',
+    '-d -t 10.96.0.10:80 -r 10.244.1.2:8080',
+    '-d -u 10.96.0.10:53 -r 10.244.1.1:5353',
+    '-D -t 10.96.0.12:80',
+  ]);
 });
 
 test('addresses that are missing are added, those that are not wanted removed, the others left alone', () => {

@@ -18,11 +18,10 @@ END { for (address in have) if (!(address in want)) print "addr del " address " 
 }
 
 /**
- * What `ipvsadm --list --numeric` shows, and `-A` and `-a` lines → lines for `ipvsadm --restore`. Servers by firewall mark and
- * those of the other family are left alone. A real server that goes away while TCP or SCTP connections to it are open gets no
- * new ones (weight 0), and is removed by a later load, as kube-proxy's graceful termination does.
+ * Reads what `ipvsadm --list --numeric` shows up to the separator: the options of each virtual server, and of each real one its
+ * weight and its count of open connections. Servers by firewall mark and those of the other family are not seen.
  */
-export function serverChanges(family: Family): string {
+function readServers(family: Family): string {
   const address = family === 'IPv4' ? '/^[0-9.]+:[0-9]+$/' : '/^\\[[0-9a-f:.]+\\]:[0-9]+$/';
   return `
 $0 == "${SEPARATOR}" { isWanted = 1; next }
@@ -38,7 +37,16 @@ $0 == "${SEPARATOR}" { isWanted = 1; next }
   real = server " -r " $2
   serverOf[real] = server; weight[real] = $4; connections[real] = $5
   next
+}`;
 }
+
+/**
+ * What is there, and all `-A` and `-a` lines that are wanted → lines for `ipvsadm --restore`. A real server that goes away
+ * while TCP or SCTP connections to it are open gets no new ones (weight 0), and is removed by a later load, as kube-proxy's
+ * graceful termination does.
+ */
+export function serverChanges(family: Family): string {
+  return `${readServers(family)}
 $1 == "-A" {
   server = $2 " " $3
   want[server]
@@ -61,5 +69,15 @@ END {
   }
   for (server in options) if (!(server in want)) print "-D " server
 }
+`;
+}
+
+/** What is there, and lines that change some of it → the same lines, but for real servers that are let go or come back in peace. */
+export function serverUpdates(family: Family): string {
+  return `${readServers(family)}
+{ real = $2 " " $3 " -r " $5 }
+$1 == "-a" && real in weight { sub(/^-a/, "-e") }
+$1 == "-d" && real !~ /^-u/ && connections[real] > 0 { $0 = "-e " real " -m -w 0" }
+{ print }
 `;
 }

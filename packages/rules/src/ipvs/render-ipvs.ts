@@ -86,7 +86,7 @@ function jumpLine(iptables: string, [table, chain, target]: (typeof JUMPS)[numbe
 }
 
 /** Wanted lines as a here-document behind the present ones, through awk to the program that changes the difference. */
-function changeDocument(list: string, program: string, apply: string, wanted: readonly string[]): string[] {
+export function changeDocument(list: string, program: string, apply: string, wanted: readonly string[]): string[] {
   const input = `{ ${list}; echo '${SEPARATOR}'; cat; }`;
   return [`${input} <<'${DELIMITER}' | awk '${program}' | ${apply}`, ...wanted, DELIMITER];
 }
