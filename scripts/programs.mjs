@@ -19,6 +19,9 @@ export const PROGRAMS = {
   'named-checkzone': 'bind9-utils',
   kdig: 'knot-dnsutils',
   kzonecheck: 'knot-dnssecutils',
+  knotd: 'knot',
+  named: 'bind9',
+  nsd: 'nsd',
 };
 
 export function installPrograms(programs = PROGRAMS) {

@@ -5,6 +5,7 @@
  *     derived.<layer>.<partition>.<cluster>.<namespace>.<name>     one per service and layer; value = DerivedMessage
  *     watermarks.<layer>                                           one per layer, in the DERIVED stream; value = Watermark
  *     status.source.<cluster>.<kind>                               one per source and kind; value = SourceStatus
+ *     status.ack.<layer>.<cluster>.<consumer>                      one per consumer of a layer; value = Ack
  *
  * Tokens are percent-encoded, because cluster names and EndpointSlice names may hold what NATS gives a meaning to
  * (`.`, `*`, `>`, space). `_` stands for "no namespace": no Kubernetes namespace can be called that.
@@ -128,6 +129,35 @@ export function parseSourceStatusSubject(subject: string): { readonly cluster: s
     throw new SignalboxError('invalid', `not the subject of a source's status: ${subject}`);
   }
   return { cluster: decodeToken(cluster), kind: kind as SourceKind };
+}
+
+export interface AckKey {
+  readonly layer: Layer;
+  readonly cluster: string;
+  readonly consumer: string;
+}
+
+export function ackSubject({ layer, cluster, consumer }: AckKey): string {
+  return ['status', 'ack', layer, encodeToken(cluster), encodeToken(consumer)].join('.');
+}
+
+export function parseAckSubject(subject: string): AckKey {
+  const [stream, type, layer, cluster, consumer, ...rest] = subject.split('.');
+  const isWhole = layer !== undefined && cluster !== undefined && consumer !== undefined && rest.length === 0;
+  if (stream !== 'status' || type !== 'ack' || !isWhole) {
+    throw new SignalboxError('invalid', `not the subject of an acknowledgement: ${subject}`);
+  }
+  return { layer: layer as Layer, cluster: decodeToken(cluster), consumer: decodeToken(consumer) };
+}
+
+/** Pattern of all acknowledgements of one layer and cluster. */
+export function acksOfLayer(layer: Layer, cluster: string): string {
+  return `status.ack.${layer}.${encodeToken(cluster)}.*`;
+}
+
+/** What a message of the status stream is about: its second token, such as `source` or `ack`. */
+export function statusTypeOf(subject: string): string {
+  return subject.split('.', 2)[1] ?? '';
 }
 
 /** Pattern of all objects of one cluster, for a source that compares its list with the log. */

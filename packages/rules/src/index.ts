@@ -5,14 +5,8 @@ export { boundedWeights } from './endpoint-weights.ts';
 export { IPVS_SCHEDULERS, type IpvsScheduler } from './ipvs/virtual-servers.ts';
 export { NodeRules, type RulesScript } from './node-rules.ts';
 export type { DetectLocal } from './render-context.ts';
-export {
-  type RenderedRules,
-  type RenderOptions,
-  RULES_BACKENDS,
-  type RulesBackend,
-  renderRules,
-} from './render-rules.ts';
-export type { RulesStep } from './rules-backend.ts';
+export { type RenderedRules, renderRules } from './render-rules.ts';
+export { type RenderOptions, RULES_BACKENDS, type RulesBackend, type RulesStep } from './rules-backend.ts';
 export { rulesNodeOf } from './rules-node.ts';
 export type { RulesNode } from './select-endpoints.ts';
 export type { ServiceRules, SkippedOfService, TransportProtocol } from './service-rules.ts';

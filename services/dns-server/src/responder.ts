@@ -74,8 +74,7 @@ export function respond(responder: Responder, incoming: Incoming): Iterable<Uint
   const startedAt = performance.now();
   const parsed = parseRequest(incoming.packet);
   if (parsed.type === 'drop') return [];
-  const reply =
-    parsed.type === 'error' ? errorReply(parsed.header, parsed.code) : checkedReply(responder, incoming, parsed);
+  const reply = parsed.type === 'error' ? errorReply(parsed.header, parsed.code) : replyTo(responder, incoming, parsed);
   const { metrics } = responder;
   metrics.answers.add(incoming.protocol, reply.code);
   metrics.requestDuration.observe((performance.now() - startedAt) / 1000);
@@ -87,30 +86,29 @@ interface Reply {
   readonly messages: Iterable<Uint8Array>;
 }
 
-/** A signed question gets a signed answer (RFC 8945 §5.3). */
-function checkedReply(responder: Responder, incoming: Incoming, request: Request): Reply {
-  if (!request.isSigned) return replyTo(responder, incoming, request);
-  const check = verifyRequest(incoming.packet, responder.transfers.keys, nowSeconds());
-  if (check.type === 'unsigned' || check.type === 'malformed') return errorReply(request.header, FORMERR);
-  if (check.type === 'refused') {
-    const options = writerOptions(responder, incoming, request);
-    const { messages } = emptyReply(options, request.header, NOTAUTH);
-    const refused = [...messages].map((message) => refuseSignature(message, check, nowSeconds()));
-    const isTooLong = refused.some((message) => message.length > options.maxBytes);
-    return isTooLong ? errorReply(request.header, NOTAUTH) : { code: NOTAUTH, messages: refused };
-  }
-  const { key, mac: requestMac } = check;
-  const { code, messages } = replyTo(responder, { ...incoming, key }, request);
-  return { code, messages: signAnswers(messages, key, { nowSeconds, requestMac }) };
-}
-
 function replyTo(responder: Responder, incoming: Incoming, request: Request): Reply {
   try {
-    return answerRequest(responder, incoming, request);
+    return request.isSigned ? signedReply(responder, incoming, request) : answerRequest(responder, incoming, request);
   } catch (error) {
     responder.logger.error({ err: error, reason: errorText(error), name: request.name }, 'question failed');
     return errorReply(request.header, SERVFAIL);
   }
+}
+
+/** A signed question gets a signed answer (RFC 8945 §5.3). */
+function signedReply(responder: Responder, incoming: Incoming, request: Request): Reply {
+  const check = verifyRequest(incoming.packet, responder.transfers.keys, nowSeconds());
+  if (check.type === 'unsigned' || check.type === 'malformed') return errorReply(request.header, FORMERR);
+  if (check.type === 'valid') {
+    const { key, mac: requestMac } = check;
+    const { code, messages } = answerRequest(responder, { ...incoming, key }, request);
+    return { code, messages: signAnswers(messages, key, { nowSeconds, requestMac }) };
+  }
+  const options = writerOptions(responder, incoming, request);
+  const { messages } = emptyReply(options, request.header, NOTAUTH);
+  const refused = [...messages].map((message) => refuseSignature(message, check, nowSeconds()));
+  const isTooLong = refused.some((message) => message.length > options.maxBytes);
+  return isTooLong ? errorReply(request.header, NOTAUTH) : { code: NOTAUTH, messages: refused };
 }
 
 /** For what could not be read far enough to repeat its question. */
