@@ -50,8 +50,7 @@ export function createAgentMetrics(registry: Registry, sources: MetricSources): 
       if (error !== '') return;
       for (const { changedAtMs } of changes) {
         // Older changes were applied by an earlier process, if at all: their age says nothing of this one.
-        if (changedAtMs !== undefined && changedAtMs >= startedMs)
-          programming.observe((Date.now() - changedAtMs) / 1000);
+        if (changedAtMs !== undefined && changedAtMs >= startedMs) programming.observe((Date.now() - changedAtMs) / 1000);
       }
     },
   };
@@ -68,23 +67,15 @@ function registerState(registry: Registry, { state, queuedSinceMs }: MetricSourc
       },
     });
   };
-  gauge(
-    'signalbox_agent_applied_revision',
-    'Revision that the rules of this node have reached.',
-    () => state().revision,
-  );
+  gauge('signalbox_agent_applied_revision', 'Revision that the rules of this node have reached.', () => state().revision);
   gauge('signalbox_agent_failing', '1 while the last transaction has failed.', () => (state().error === '' ? 0 : 1));
   gauge(
     'signalbox_agent_skipped_services',
     'Services of which something cannot be programmed.',
     () => state().skippedServices.length,
   );
-  gauge(
-    'signalbox_agent_lag_seconds',
-    'For how long the oldest change has waited to be applied; 0: none waits.',
-    () => {
-      const since = queuedSinceMs();
-      return since === undefined ? 0 : (Date.now() - since) / 1000;
-    },
-  );
+  gauge('signalbox_agent_lag_seconds', 'For how long the oldest change has waited to be applied; 0: none waits.', () => {
+    const since = queuedSinceMs();
+    return since === undefined ? 0 : (Date.now() - since) / 1000;
+  });
 }

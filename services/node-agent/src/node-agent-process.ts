@@ -1,7 +1,7 @@
 /** Flags and environment of the node agent as a process of its own, and as `signalbox node-agent`. */
 import { hostname } from 'node:os';
 import { NODE_AGENT_BACKENDS, type NodeAgentBackend, SignalboxError } from '@signalbox/contracts';
-import { type ProcessDefinition, parseListenAddress, settingOption, wholeNumber } from '@signalbox/kit';
+import { parseListenAddress, type ProcessDefinition, settingOption, wholeNumber } from '@signalbox/kit';
 import { IPVS_SCHEDULERS, type IpvsScheduler } from '@signalbox/rules';
 import type { Command } from 'commander';
 import type { ApplierOptions } from './open-applier.ts';
@@ -42,10 +42,7 @@ export const nodeAgentProcess: ProcessDefinition<Options> = {
     const { cluster } = options;
     if (cluster === undefined) throw new SignalboxError('invalid', 'say which cluster this node is of, with --cluster');
     if (options.takeOver === true && options.backend === 'userspace') {
-      throw new SignalboxError(
-        'invalid',
-        '--take-over needs a backend in the kernel: userspace does not answer on service addresses',
-      );
+      throw new SignalboxError('invalid', '--take-over needs a backend in the kernel: userspace does not answer on service addresses');
     }
     const { startNodeAgent } = await import('./node-agent.ts');
     return await startNodeAgent(context, {
@@ -74,19 +71,14 @@ function addOptions(command: Command): Command {
     .addOption(text('--ipvs-scheduler <name>', 'how IPVS picks an endpoint', 'rr').choices(IPVS_SCHEDULERS))
     .addOption(list('--userspace-listen <addresses>', 'where the userspace backend listens'))
     .addOption(text('--proxy-health-listen <address>', "kube-proxy's /healthz and /livez", '0.0.0.0:10256'))
-    .addOption(
-      settingOption('--max-lag <seconds>', 'unhealthy when a change waits longer').default(60).argParser(seconds),
-    )
-    .addOption(
-      settingOption('--full-resync <seconds>', 'program everything anew so often').default(3600).argParser(seconds),
-    )
+    .addOption(settingOption('--max-lag <seconds>', 'unhealthy when a change waits longer').default(60).argParser(seconds))
+    .addOption(settingOption('--full-resync <seconds>', 'program everything anew so often').default(3600).argParser(seconds))
     .addOption(settingOption('--take-over', "remove kube-proxy's rules once these are in"))
     .addOption(settingOption('--cleanup', 'remove the rules of the backend, and exit'));
 }
 
 function applierOptions(options: Options): ApplierOptions {
-  const { node, backend, family, clusterCidr, masqueradeAll, nodeportAddresses, ipvsScheduler, userspaceListen } =
-    options;
+  const { node, backend, family, clusterCidr, masqueradeAll, nodeportAddresses, ipvsScheduler, userspaceListen } = options;
   return {
     ...{ node, backend, families: FAMILIES[family], clusterCIDRs: clusterCidr, ipvsScheduler },
     masqueradeAll: masqueradeAll ?? false,

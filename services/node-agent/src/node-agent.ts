@@ -1,13 +1,7 @@
 /** The node agent: follows plans and its node, programs them, says how far it has come. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ack, NodeAgentBackend } from '@signalbox/contracts';
-import {
-  failureSignal,
-  type ListenAddress,
-  type Readiness,
-  type RunningService,
-  type ServiceContext,
-} from '@signalbox/kit';
+import { failureSignal, type ListenAddress, type Readiness, type RunningService, type ServiceContext } from '@signalbox/kit';
 import { rulesNodeOf } from '@signalbox/rules';
 import { Acknowledger } from './acknowledger.ts';
 import { followStream } from './follow-stream.ts';
@@ -175,11 +169,7 @@ class Agent {
       try {
         const message = await this.#context.log.last('objects', this.#nodes.filter);
         if (message !== undefined) this.#nodes.read(message);
-        else
-          this.#context.logger.warn(
-            { node: this.#options.node },
-            'there is no such node: zone and addresses are unknown',
-          );
+        else this.#context.logger.warn({ node: this.#options.node }, 'there is no such node: zone and addresses are unknown');
         break;
       } catch (err) {
         this.#context.logger.warn({ err }, 'the Node object cannot be asked for, trying again');
@@ -214,11 +204,11 @@ class Agent {
   #readiness(): Readiness {
     const { revision, error, skippedServices } = this.#sync.state;
     if (error !== '') return { isReady: false, reason: `rules cannot be applied: ${error}` };
-    if (revision === 0)
-      return { isReady: false, reason: `the plans of cluster ${this.#options.cluster} have not come yet` };
+    if (revision === 0) return { isReady: false, reason: `the plans of cluster ${this.#options.cluster} have not come yet` };
     if (!this.#plans.isSynced) {
       return { isReady: true, reason: `cluster ${this.#options.cluster} is not synced now: its last rules are kept` };
     }
     return { isReady: true, reason: skippedServices.length === 0 ? '' : `left out: ${skippedServices.join(', ')}` };
   }
 }
+

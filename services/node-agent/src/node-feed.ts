@@ -21,12 +21,7 @@ export class NodeFeed implements StreamReader {
   constructor(options: NodeFeedOptions) {
     this.#options = options;
     const metadata = { name: options.node, labels: undefined, annotations: undefined };
-    this.filter = objectSubject(options.cluster, {
-      kind: 'Node',
-      metadata,
-      spec: {},
-      status: { conditions: undefined },
-    });
+    this.filter = objectSubject(options.cluster, { kind: 'Node', metadata, spec: {}, status: { conditions: undefined } });
   }
 
   /** A node that is lost with old tombstones is noticed by the next change only; its rules stay until then. */
@@ -48,7 +43,6 @@ export class NodeFeed implements StreamReader {
     }
     const node = nodeObjectSchema.safeParse((JSON.parse(data) as ObjectMessage).object);
     if (node.success) this.#options.onNode(node.data);
-    else
-      this.#options.logger.warn({ err: node.error, subject }, 'the Node object cannot be read, keeping the last one');
+    else this.#options.logger.warn({ err: node.error, subject }, 'the Node object cannot be read, keeping the last one');
   }
 }

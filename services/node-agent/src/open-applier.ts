@@ -40,10 +40,7 @@ export function openApplier(logger: Logger, options: ApplierOptions): Applier {
 /** Throws `unavailable` while our own rules are not in. */
 export async function takeOver({ backend, commandPrefix }: ApplierOptions): Promise<void> {
   if (backend === 'userspace') {
-    throw new SignalboxError(
-      'invalid',
-      'the userspace backend cannot take over: it does not answer on service addresses',
-    );
+    throw new SignalboxError('invalid', 'the userspace backend cannot take over: it does not answer on service addresses');
   }
   await removeKubeProxyRules(programRunner(commandPrefix), backend);
 }

@@ -126,9 +126,7 @@ export class RulesSync {
   /** Before the first batch nothing is whole, so nothing is applied. */
   get #hasWork(): boolean {
     if (this.#pendingRevision === undefined && this.#state.revision === 0) return false;
-    return (
-      this.#pendingRevision !== undefined || this.#pendingNode !== undefined || this.#mustApplyAll || this.#isQuiet
-    );
+    return this.#pendingRevision !== undefined || this.#pendingNode !== undefined || this.#mustApplyAll || this.#isQuiet;
   }
 
   async #applyPending(): Promise<boolean> {

@@ -1,8 +1,7 @@
 /** The balancer of this process as an applier: nothing of it outlives the process. */
-
-import type { RulesNode } from '@signalbox/rules';
 import type { Applied, Applier, ApplyRequest } from './applier.ts';
 import { openUserspaceBalancer, type UserspaceBalancer, type UserspaceOptions } from './userspace/index.ts';
+import type { RulesNode } from '@signalbox/rules';
 
 export class UserspaceApplier implements Applier {
   readonly backend = 'userspace';

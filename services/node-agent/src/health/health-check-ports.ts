@@ -40,8 +40,7 @@ export class HealthCheckPorts {
     for (const { key, plan } of changes) {
       const port = plan?.healthCheckNodePort;
       if (plan === undefined || port === undefined) this.#wanted.delete(serviceKeyText(key));
-      else
-        this.#wanted.set(serviceKeyText(key), { key, port, localEndpoints: localEndpoints(plan, this.#options.node) });
+      else this.#wanted.set(serviceKeyText(key), { key, port, localEndpoints: localEndpoints(plan, this.#options.node) });
     }
   }
 
@@ -73,10 +72,7 @@ export class HealthCheckPorts {
       const server = await listenHttp(this.#createServer(service), { address: this.#options.address, port });
       this.#servers.set(service, { port, server });
     } catch (error) {
-      this.#options.logger.warn(
-        { service, port, reason: errorText(error) },
-        'a health check node port cannot be listened on',
-      );
+      this.#options.logger.warn({ service, port, reason: errorText(error) }, 'a health check node port cannot be listened on');
     }
   }
 

@@ -1,13 +1,7 @@
 /** Rules in the kernel, through the programs of each backend. */
 import type { RulesBackend } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
-import {
-  NodeRules,
-  type RemovedEndpoint,
-  type RenderOptions,
-  type RulesScript,
-  type RulesStep,
-} from '@signalbox/rules';
+import { NodeRules, type RemovedEndpoint, type RenderOptions, type RulesScript, type RulesStep } from '@signalbox/rules';
 import type { Applied, Applier, ApplyRequest } from '../applier.ts';
 import { Conntrack } from './conntrack.ts';
 import { NftSession, SESSION_SCRIPT_MAX_LENGTH } from './nft-session.ts';

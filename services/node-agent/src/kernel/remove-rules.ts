@@ -10,16 +10,7 @@ const IPVS_INTERFACE = 'kube-ipvs0';
 /** Shared names that our own rules use: what kube-proxy had under the same names is replaced by them already. */
 const KEPT_CHAINS: Readonly<Record<RulesBackend, readonly string[]>> = {
   nftables: [],
-  iptables: [
-    'SERVICES',
-    'EXTERNAL-SERVICES',
-    'NODEPORTS',
-    'POSTROUTING',
-    'MARK-MASQ',
-    'MARK-REMOTE',
-    'FORWARD',
-    'PROXY-FIREWALL',
-  ],
+  iptables: ['SERVICES', 'EXTERNAL-SERVICES', 'NODEPORTS', 'POSTROUTING', 'MARK-MASQ', 'MARK-REMOTE', 'FORWARD', 'PROXY-FIREWALL'],
   ipvs: ['SERVICES', 'POSTROUTING', 'MARK-MASQ', 'PROXY-FIREWALL', 'IPVS-FILTER'],
 };
 
@@ -45,16 +36,12 @@ async function requireOwnRules(run: RunProgram, backend: RulesBackend): Promise<
   if (backend === 'nftables') await run({ program: 'nft', args: ['list', 'chain', 'ip', OWN_TABLE, 'nat-prerouting'] });
   const saved = backend === 'nftables' ? '' : await run({ program: 'iptables-save', args: ['-t', 'nat'] });
   const isThere = backend === 'nftables' || /^-A PREROUTING .*-j KUBE-SERVICES$/m.test(saved);
-  if (!isThere)
-    throw new SignalboxError('unavailable', 'our own rules are not in the kernel, so those of kube-proxy stay');
+  if (!isThere) throw new SignalboxError('unavailable', 'our own rules are not in the kernel, so those of kube-proxy stay');
 }
 
 async function removeTables(run: RunProgram, table: string): Promise<void> {
   // Added first, so that removing what is not there is no error.
-  const commands = ['ip', 'ip6'].flatMap((family) => [
-    `add table ${family} ${table}`,
-    `delete table ${family} ${table}`,
-  ]);
+  const commands = ['ip', 'ip6'].flatMap((family) => [`add table ${family} ${table}`, `delete table ${family} ${table}`]);
   await run({ program: 'nft', args: ['-f', '-'], input: `${commands.join('\n')}\n` });
 }
 
@@ -78,8 +65,7 @@ async function removeIpvs(run: RunProgram): Promise<void> {
   if (await hasIpvs(run)) await run({ program: 'ip', args: ['link', 'delete', IPVS_INTERFACE] });
   await whereInstalled(async () => {
     const names = (await run({ program: 'ipset', args: ['list', '-name'] })).split('\n');
-    for (const name of names.filter((text) => /^KUBE-/.test(text)))
-      await run({ program: 'ipset', args: ['destroy', name] });
+    for (const name of names.filter((text) => /^KUBE-/.test(text))) await run({ program: 'ipset', args: ['destroy', name] });
   });
 }
 
