@@ -25,10 +25,10 @@ export const PROGRAMS = {
   nsd: 'nsd',
 };
 
-export function installPrograms() {
-  const missing = Object.keys(PROGRAMS).filter((program) => !isInstalled(program));
+export function installPrograms(programs = PROGRAMS) {
+  const missing = Object.keys(programs).filter((program) => !isInstalled(program));
   if (missing.length === 0) return;
-  const packages = [...new Set(missing.map((program) => PROGRAMS[program]))];
+  const packages = [...new Set(missing.map((program) => programs[program]))];
   if (process.getuid?.() !== 0 || !isInstalled('apt-get')) {
     say(
       `Not installed: ${missing.join(', ')} (Debian: apt-get install ${packages.join(' ')}). Tests that need them are skipped.`,

@@ -100,8 +100,18 @@ function runIpvs(contents: Contents, script: string): void {
   const items = contents.get('ipvs') ?? new Set();
   contents.set('ipvs', items);
   for (const line of script.split('\n')) {
+    if (line.startsWith('swap ')) swapSets(items, line);
     const { verb = '', key = '', value = '' } = IPVS_COMMANDS.find((one) => one.test(line))?.exec(line)?.groups ?? {};
     if (verb !== '') changeIpvs(items, verb, key, `${key} : ${value}`);
+  }
+}
+
+/** The set that was filled takes the name of the other, which is destroyed next. */
+function swapSets(items: Set<string>, line: string): void {
+  const [, next = '', set = ''] = line.split(' ');
+  for (const item of [...items].filter((item) => item.startsWith(`${next} `))) {
+    items.delete(item);
+    items.add(`${set}${item.slice(next.length)}`);
   }
 }
 

@@ -21,19 +21,27 @@ export const IP_SETS = Object.keys(SET_TYPES) as SetName[];
 /** Room for 100,000 endpoints and more; the kernel grows a set's memory as it fills. */
 const ELEMENTS_MAX = 1_048_576;
 
+const SET_NAME_MAX = 31;
+const NEXT_SUFFIX = '-NEXT';
+
 /** At most 31 characters, which is the kernel's limit. */
 export function setText(family: Family, name: SetName): string {
   return family === 'IPv4' ? `KUBE-${name}` : `KUBE-6-${name}`;
 }
 
-/** Lines for `ipset -exist restore`: sets are created where missing, emptied, and filled. */
+/**
+ * Lines for `ipset -exist restore`: each set is created where missing, filled under another name, and swapped in, so that no
+ * packet meets it half-filled.
+ */
 export function ipSetLines(family: Family, members: ReadonlyMap<string, ReadonlySet<string>>): string[] {
   const inet = family === 'IPv4' ? 'inet' : 'inet6';
   return IP_SETS.flatMap((name) => {
     const set = setText(family, name);
     const sorted = [...(members.get(set) ?? [])].sort(compareText);
-    const create = `create ${set} ${SET_TYPES[name]} family ${inet} maxelem ${ELEMENTS_MAX}`;
-    return [create, `flush ${set}`, ...sorted.map((member) => `add ${set} ${member}`)];
+    const type = `${SET_TYPES[name]} family ${inet} maxelem ${ELEMENTS_MAX}`;
+    const next = `${set.slice(0, SET_NAME_MAX - NEXT_SUFFIX.length)}${NEXT_SUFFIX}`;
+    const filling = [`create ${next} ${type}`, `flush ${next}`, ...sorted.map((member) => `add ${next} ${member}`)];
+    return [`create ${set} ${type}`, ...filling, `swap ${next} ${set}`, `destroy ${next}`];
   });
 }
 

@@ -12,6 +12,7 @@ import type { FamilyParts } from '../kernel-parts.ts';
 import { MASQUERADE_MARK } from '../render-context.ts';
 import { ipSetLines, type SetName, setText } from './ip-sets.ts';
 import { ADDRESSES, addressText, DEVICE, type IpvsContext } from './ipvs-parts.ts';
+import { addressChanges, SEPARATOR, serverChanges } from './live-changes.ts';
 import { REAL_SERVERS, VIRTUAL_SERVERS } from './virtual-servers.ts';
 
 const DELIMITER = 'SIGNALBOX_END';
@@ -26,25 +27,21 @@ export function renderIpvs({ family, parts }: FamilyParts, context: IpvsContext)
       else contents.set(container, (contents.get(container) ?? new Set()).add(key));
     }
   }
-  const addresses = [...(contents.get(ADDRESSES) ?? [])];
-  const filter = family === 'IPv4' ? 'iptables-restore' : 'ip6tables-restore';
+  const addresses = [...(contents.get(ADDRESSES) ?? [])].map((address) => `addr add ${addressText(family, address)}`);
+  const iptables = family === 'IPv4' ? 'iptables' : 'ip6tables';
   return [
     '#!/bin/sh',
-    `# Signalbox, ${family}, IPVS: run as root. Replaces all ${family} virtual servers of this network namespace.`,
+    `# Signalbox, ${family}, IPVS: run as root. Makes the ${family} virtual servers of this network namespace those below.`,
     'set -eu',
     'modprobe ip_vs 2>/dev/null || :',
     ...SETTINGS[family].map((setting) => `sysctl -qw ${setting}`),
     `ip link show ${DEVICE} >/dev/null 2>&1 || ip link add ${DEVICE} type dummy`,
     `ip link set ${DEVICE} up`,
-    `ip ${family === 'IPv4' ? '-4' : '-6'} addr flush dev ${DEVICE}`,
-    ...hereDocument(
-      'ip -batch -',
-      addresses.map((address) => `addr add ${addressText(family, address)}`),
-    ),
     ...hereDocument('ipset -exist restore', ipSetLines(family, contents)),
-    ...hereDocument(`${filter} --noflush`, filterLines(family, context)),
-    `ipvsadm --save --numeric | sed -n '${DELETE_ALL[family]}' | ipvsadm --restore`,
-    ...hereDocument('ipvsadm --restore', servers),
+    ...hereDocument(`${iptables}-restore --noflush`, filterLines(family, context)),
+    ...JUMPS.map((jump) => jumpLine(iptables, jump)),
+    ...changeDocument('ipvsadm --list --numeric', serverChanges(family), 'ipvsadm --restore', servers),
+    ...changeDocument(LIST_ADDRESSES[family], addressChanges(DEVICE), 'ip -batch -', addresses),
     '',
   ].join('\n');
 }
@@ -67,11 +64,32 @@ const SETTINGS: Readonly<Record<Family, readonly string[]>> = {
   ],
 };
 
-/** Turns what `ipvsadm --save` says of virtual servers of a family (not by firewall mark) into their deletion. */
-const DELETE_ALL: Readonly<Record<Family, string>> = {
-  IPv4: String.raw`s/^-A \(-[a-z-]*\) \([0-9][0-9.]*:[0-9]*\) .*/-D \1 \2/p`,
-  IPv6: String.raw`s/^-A \(-[a-z-]*\) \(\[[0-9a-f:.]*\]:[0-9]*\) .*/-D \1 \2/p`,
+/** Addresses of the device with their prefix lengths; not those that the kernel gives to every link. */
+const LIST_ADDRESSES: Readonly<Record<Family, string>> = {
+  IPv4: `ip -o -4 addr show dev ${DEVICE} | awk '{ print $4 }'`,
+  IPv6: `ip -o -6 addr show dev ${DEVICE} scope global | awk '{ print $4 }'`,
 };
+
+const JUMPS = [
+  ['filter', 'INPUT', 'KUBE-IPVS-FILTER'],
+  ['filter', 'INPUT', 'KUBE-PROXY-FIREWALL'],
+  ['filter', 'FORWARD', 'KUBE-PROXY-FIREWALL'],
+  ['nat', 'PREROUTING', 'KUBE-SERVICES'],
+  ['nat', 'OUTPUT', 'KUBE-SERVICES'],
+  ['nat', 'POSTROUTING', 'KUBE-POSTROUTING'],
+] as const;
+
+/** Once, however often the script runs: `iptables-restore` has no way to say so. */
+function jumpLine(iptables: string, [table, chain, target]: (typeof JUMPS)[number]): string {
+  const rule = (command: string): string => `${iptables} -w -t ${table} ${command} ${chain} -j ${target}`;
+  return `${rule('-C')} 2>/dev/null || ${rule('-I')}`;
+}
+
+/** Wanted lines as a here-document behind the present ones, through awk to the program that changes the difference. */
+export function changeDocument(list: string, program: string, apply: string, wanted: readonly string[]): string[] {
+  const input = `{ ${list}; echo '${SEPARATOR}'; cat; }`;
+  return [`${input} <<'${DELIMITER}' | awk '${program}' | ${apply}`, ...wanted, DELIMITER];
+}
 
 /** Nothing for no lines. */
 export function hereDocument(command: string, lines: readonly string[]): string[] {
@@ -88,9 +106,6 @@ function filterLines(family: Family, context: IpvsContext): string[] {
     '*filter',
     ':KUBE-PROXY-FIREWALL - [0:0]',
     ':KUBE-IPVS-FILTER - [0:0]',
-    '-I INPUT -j KUBE-IPVS-FILTER',
-    '-I INPUT -j KUBE-PROXY-FIREWALL',
-    '-I FORWARD -j KUBE-PROXY-FIREWALL',
     `-A KUBE-PROXY-FIREWALL ${matches('LOAD-BALANCER-SOURCE-CID', 'dst,dst,src')} -j RETURN`,
     `-A KUBE-PROXY-FIREWALL ${matches('LOAD-BALANCER-FW', 'dst,dst')} -j DROP`,
     // The addresses are the node's own now: only their services' ports may be reached at them.
@@ -103,9 +118,6 @@ function filterLines(family: Family, context: IpvsContext): string[] {
     ':KUBE-SERVICES - [0:0]',
     ':KUBE-MARK-MASQ - [0:0]',
     ':KUBE-POSTROUTING - [0:0]',
-    '-I PREROUTING -j KUBE-SERVICES',
-    '-I OUTPUT -j KUBE-SERVICES',
-    '-I POSTROUTING -j KUBE-POSTROUTING',
     ...(['LOAD-BALANCER-LOCAL', 'EXTERNAL-IP-LOCAL', 'NODE-PORT-LOCAL'] as const).map(
       (set) => `-A KUBE-SERVICES ${matches(set, 'dst,dst')} -m addrtype ! --src-type LOCAL -j RETURN`,
     ),

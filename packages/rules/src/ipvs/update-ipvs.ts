@@ -2,7 +2,8 @@
 import type { Family } from '../addresses.ts';
 import type { PartsDelta, SharedEntry } from '../kernel-parts.ts';
 import { ADDRESSES, addressText } from './ipvs-parts.ts';
-import { hereDocument } from './render-ipvs.ts';
+import { serverUpdates } from './live-changes.ts';
+import { changeDocument, hereDocument } from './render-ipvs.ts';
 import { REAL_SERVERS, VIRTUAL_SERVERS } from './virtual-servers.ts';
 
 /**
@@ -15,7 +16,7 @@ export function updateIpvs(family: Family, { addedEntries, removedEntries }: Par
   const gone = removedEntries.filter((entry) => !kept.has(identityOf(entry)));
   const lines = [
     ...hereDocument('ipset -exist restore', setLines('add', addedEntries)),
-    ...hereDocument('ipvsadm --restore', [
+    ...serverDocument(family, [
       ...addedEntries
         .filter(isVirtual)
         .map((entry) => `${changed.has(identityOf(entry)) ? '-E' : '-A'} ${text(entry)}`),
@@ -23,13 +24,20 @@ export function updateIpvs(family: Family, { addedEntries, removedEntries }: Par
     ]),
     ...hereDocument('ip -batch -', addressLines('add', family, addedEntries)),
     ...hereDocument('ip -batch -', addressLines('del', family, gone)),
-    ...hereDocument('ipvsadm --restore', [
+    ...serverDocument(family, [
       ...gone.filter(isReal).map(({ key }) => `-d ${key}`),
       ...gone.filter(isVirtual).map(({ key }) => `-D ${key}`),
     ]),
     ...hereDocument('ipset -exist restore', setLines('del', gone)),
   ];
   return lines.length === 0 ? '' : `${['#!/bin/sh', 'set -eu', ...lines].join('\n')}\n`;
+}
+
+/** Connections that are open outlive their endpoint: what is there of the servers at hand decides how. */
+function serverDocument(family: Family, lines: readonly string[]): string[] {
+  const servers = [...new Set(lines.map((line) => line.split(' ').slice(1, 3).join(' ')))];
+  const list = `for server in ${servers.map((server) => `'${server}'`).join(' ')}; do ipvsadm --list --numeric $server 2>/dev/null; done`;
+  return lines.length === 0 ? [] : changeDocument(list, serverUpdates(family), 'ipvsadm --restore', lines);
 }
 
 function setLines(command: 'add' | 'del', entries: readonly SharedEntry[]): string[] {

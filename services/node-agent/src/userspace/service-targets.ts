@@ -25,6 +25,7 @@ export interface ServiceTargets {
   readonly skipped: readonly SkippedOfService[];
 }
 
+/** By itself: of services that claim one address and port, the one that listens there first has it. */
 export function compileTargets(plan: ProxyPlan, node: RulesNode): ServiceTargets {
   const ports = new Map(plan.ports.map((port) => [idOf(port), port]));
   const rules = new Map([...ports.keys()].map((id) => [id, new Map<Family, ServiceRules>()]));

@@ -5,7 +5,7 @@
  */
 import { isIP } from 'node:net';
 import { type ProxyPlan, type ServiceKey, SignalboxError, serviceKeyText } from '@signalbox/contracts';
-import type { RulesNode, SkippedOfService } from '@signalbox/rules';
+import type { PlanChange, RulesNode, SkippedOfService } from '@signalbox/rules';
 import { FlowTable } from './flow-table.ts';
 import type { ListenerStatus } from './listener-status.ts';
 import { PortAllocator, type PortRange } from './port-allocator.ts';
@@ -37,12 +37,6 @@ export interface UserspaceOptions {
   readonly closeTimeoutMs?: number;
   /** Milliseconds on a clock that never goes back. */
   readonly now?: () => number;
-}
-
-export interface PlanChange {
-  readonly key: ServiceKey;
-  /** Undefined: the service is gone. */
-  readonly plan: ProxyPlan | undefined;
 }
 
 export interface UserspaceStats {

@@ -1,0 +1,23 @@
+/**
+ * `npm run test:ipvs`: the IPVS rules in a virtual machine, because few kernels still have IPVS. Needs root on a Debian
+ * system of the amd64 architecture: installs the packages below, and downloads a kernel into node_modules/.cache.
+ */
+import { join } from 'node:path';
+import { installPrograms, PROGRAMS } from './programs.mjs';
+import { ROOT, run, say, setUp } from './setup.mjs';
+
+/** Program → Debian package, beside what `npm test` needs. */
+const MACHINE_PROGRAMS = {
+  'qemu-system-x86_64': 'qemu-system-x86',
+  busybox: 'busybox-static',
+  depmod: 'kmod',
+};
+
+if (process.arch !== 'x64' || process.getuid?.() !== 0) {
+  say('npm run test:ipvs needs root on a Debian system of the amd64 architecture.');
+  process.exit(1);
+}
+setUp();
+installPrograms({ ...PROGRAMS, ...MACHINE_PROGRAMS });
+run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'test/tsconfig.bench.json']);
+run(process.execPath, [join(ROOT, 'test/dist/ipvs/main.js')]);

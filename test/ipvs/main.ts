@@ -1,0 +1,106 @@
+/**
+ * `npm run test:ipvs`: the recorded cluster's rules for node-a, in a virtual machine whose kernel has IPVS; real TCP and UDP
+ * through them, compared with what a real kube-proxy did.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { debianKernel } from './debian-kernel.ts';
+import type { GuestMessage, ProbeResult } from './guest/messages.ts';
+import { differenceOf, expectedOfIpvs, probesByHost, type RecordedProbe, recordedProbes } from './recorded-probes.ts';
+import { runMachine } from './virtual-machine.ts';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const GUEST = fileURLToPath(new URL('guest/', import.meta.url));
+const PROGRAMS = ['ip', 'ipset', 'ipvsadm', 'iptables', 'ip6tables', 'iptables-restore', 'ip6tables-restore'];
+/** Where libxtables finds its matches and targets. */
+const XTABLES = '/usr/lib/x86_64-linux-gnu/xtables';
+const TIMEOUT_MS = 10 * 60_000;
+
+const started = performance.now();
+const recorded = recordedProbes(ROOT);
+const folder = mkdtempSync(join(tmpdir(), 'signalbox-ipvs-'));
+try {
+  report(recorded, await runGuest(recorded, folder));
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+interface Outcome {
+  readonly results: ReadonlyMap<string, ProbeResult>;
+  /** Transitions, with what went wrong. */
+  readonly checks: ReadonlyMap<string, string | undefined>;
+}
+
+async function runGuest(probes: readonly RecordedProbe[], folder: string): Promise<Outcome> {
+  const cache = join(ROOT, 'node_modules/.cache/ipvs-vm');
+  mkdirSync(cache, { recursive: true });
+  const results = new Map<string, ProbeResult>();
+  const checks = new Map<string, string | undefined>();
+  const lines = runMachine({
+    kernel: debianKernel(cache),
+    folder,
+    files: filesOf(probes),
+    programs: PROGRAMS.map(pathOf),
+    main: '/vm/main.js',
+    timeoutMs: TIMEOUT_MS,
+  });
+  for await (const line of lines) {
+    const message = JSON.parse(line) as GuestMessage;
+    if (message.type === 'step') console.error(`${message.uptimeSeconds.toFixed(1)} s  ${message.text}`);
+    if (message.type === 'result') results.set(message.result.id, message.result);
+    if (message.type === 'check') checks.set(message.name, message.problem);
+    if (message.type === 'end' && message.error !== undefined) throw new Error(`in the machine: ${message.error}`);
+  }
+  return { results, checks };
+}
+
+function filesOf(probes: readonly RecordedProbe[]): ReadonlyMap<string, Buffer | string> {
+  const files = new Map<string, Buffer | string>([
+    ['/vm/package.json', JSON.stringify({ type: 'module' })],
+    ['/vm/probes.json', JSON.stringify(probesByHost(probes))],
+    ['/vm/rules4.sh', renderRules('ipv4')],
+    ['/vm/rules6.sh', renderRules('ipv6')],
+  ]);
+  for (const name of readdirSync(GUEST).filter((each) => each.endsWith('.js'))) {
+    files.set(`/vm/${name}`, readFileSync(join(GUEST, name)));
+  }
+  for (const name of readdirSync(XTABLES)) files.set(join(XTABLES, name), readFileSync(join(XTABLES, name)));
+  return files;
+}
+
+/** As a user would. */
+function renderRules(family: string): string {
+  const manifests = 'recorded=test/fixtures/kubernetes-1.36/lists';
+  const command = `render rules --manifests ${manifests} --node node-a --backend ipvs --family ${family}`;
+  const args = `${command} --cluster-cidr 10.244.0.0/16,fd00:244::/32`.split(' ');
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['packages/cli/bin/signalbox.js', ...args], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
+  if (status !== 0) throw new Error(`signalbox render rules ended with ${status}: ${stderr}`);
+  return stdout;
+}
+
+function pathOf(program: string): string {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'];
+  const path = folders.map((folder) => join(folder, program)).find((each) => existsSync(each));
+  if (path === undefined) throw new Error(`${program} is not installed`);
+  return path;
+}
+
+function report(probes: readonly RecordedProbe[], { results, checks }: Outcome): void {
+  const problems = new Map(checks);
+  for (const each of probes) {
+    const result = results.get(each.id);
+    problems.set(each.id, result === undefined ? 'was not sent' : differenceOf(expectedOfIpvs(each), result));
+  }
+  const failed = [...problems].filter(([, problem]) => problem !== undefined);
+  for (const [name, problem] of failed) console.log(`FAILED ${name}: ${problem}`);
+  const seconds = ((performance.now() - started) / 1000).toFixed(0);
+  console.log(`${problems.size - failed.length} passed, ${failed.length} failed, in ${seconds} s`);
+  if (failed.length > 0 || checks.size === 0) process.exitCode = 1;
+}
