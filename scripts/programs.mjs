@@ -15,10 +15,14 @@ export const PROGRAMS = {
   ipvsadm: 'ipvsadm',
   ipset: 'ipset',
   ip: 'iproute2',
+  conntrack: 'conntrack',
   dig: 'bind9-dnsutils',
   'named-checkzone': 'bind9-utils',
   kdig: 'knot-dnsutils',
   kzonecheck: 'knot-dnssecutils',
+  knotd: 'knot',
+  named: 'bind9',
+  nsd: 'nsd',
 };
 
 export function installPrograms() {

@@ -18,6 +18,7 @@ import { describe, expect, test } from 'vitest';
 import { ask, openApi } from './ask.ts';
 import {
   aCluster,
+  acknowledge,
   aNode,
   aRegistration,
   aService,
@@ -218,6 +219,53 @@ describe('the past', () => {
   });
 });
 
+describe('node agents', () => {
+  test('say how far their nodes have come, and why one goes no further', async () => {
+    await using world = await openWorld();
+    using api = openApi(world);
+    for (const name of ['node-1', 'node-2', 'node-3']) await put(world.log, 'c1', aNode(name));
+    const revision = await putDerivedService(world.log, WEB);
+    await acknowledge(world.log, { node: 'node-1', revision });
+    await acknowledge(world.log, { node: 'node-2', revision: revision - 2, error: 'nft: busy', skippedServices: 1 });
+    await world.projector.processAll();
+    const { body } = await ask<List<Node>>(api, '/v1/clusters/c1/nodes');
+    expect(body.items.map(({ name, agent }) => [name, agent])).toEqual([
+      ['node-1', { ...UP_TO_DATE, revision }],
+      ['node-2', { ...UP_TO_DATE, revision: revision - 2, lag: 2, error: 'nft: busy', skippedServices: 1 }],
+      ['node-3', null],
+    ]);
+    expect((await ask<Node>(api, '/v1/clusters/c1/nodes/node-2')).body).toEqual(body.items[1]);
+  });
+
+  test('that cannot be read are left out, and statuses that others wrote are none', async () => {
+    await using world = await openWorld();
+    await world.log.append('status', { subject: 'status.ack.proxy.c1.node-1', data: '{"revision":-1}' });
+    await world.log.append('status', { subject: 'status.other.c1.node-1', data: '{}' });
+    await world.projector.processAll();
+    expect(world.projector.stats().dropped).toBe(1);
+  });
+
+  test.for([
+    ['/v1/clusters/c1/nodes/nobody', 404],
+    ['/v1/clusters/nowhere/nodes/node-1', 404],
+    ['/v1/clusters/nowhere/nodes', 404],
+  ] as const)('%s is answered with %i', async ([path, status]) => {
+    await using world = await openWorld();
+    using api = openApi(world);
+    await putDerivedService(world.log, WEB);
+    await world.projector.processAll();
+    expect((await ask<Problem>(api, path)).status).toBe(status);
+  });
+});
+
+const UP_TO_DATE = {
+  backend: 'nftables',
+  appliedAt: '2026-03-01T08:00:00.000Z',
+  lag: 0,
+  error: '',
+  skippedServices: 0,
+};
+
 describe('nodes and rules', () => {
   test('the rules of a node are text, or JSON when asked for', async () => {
     await using world = await openWorld();
@@ -330,6 +378,9 @@ describe('errors and operation', () => {
     ['/v1/services?revision=-1', 'revision'],
     ['/v1/services?cluster=a%20b', 'cluster'],
     [`/v1/services?namespace=${'x'.repeat(300)}`, 'namespace'],
+    ['/v1/services?namspace=shop', 'namspace'],
+    ['/v1/registrations?labelSelector=a', 'labelSelector'],
+    ['/v1/changes?since=1', 'since'],
   ] as const)('%#: a wrong parameter is named', async ([path, parameter]) => {
     await using world = await openWorld();
     using api = openApi(world);

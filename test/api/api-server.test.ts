@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { get } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -185,7 +186,7 @@ async function followWithoutReading(api: RunningApi): Promise<Socket> {
   const { hostname, port } = new URL(api.url);
   const socket = connect({ host: hostname, port: Number(port) });
   socket.pause();
-  socket.write(`GET /v1/changes?after=${position} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  socket.write(`GET /v1/changes?after=${position} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
   await waitFor(async () => (await followers(api)) === 1);
   return socket;
 }
@@ -214,3 +215,19 @@ function longStatus(cluster: string) {
   };
   return { subject: `status.source.${cluster}.Service`, data: JSON.stringify(status) };
 }
+
+test('on loopback, a request under the name of another host is refused', async () => {
+  const api = await start();
+  const { port } = new URL(api.url);
+  const statusFor = (host: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const options = { host: '127.0.0.1', port, path: '/v1/clusters', headers: { host } };
+      get(options, (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      }).on('error', reject);
+    });
+  expect(await statusFor(`rebound.example:${port}`)).toBe(403);
+  for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])
+    expect(await statusFor(host)).toBe(200);
+});

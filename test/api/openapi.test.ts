@@ -79,6 +79,8 @@ function schemaOf(path: string): Schema {
     '/v1/clusters/{cluster}/namespaces/{namespace}/resolv-conf': contracts.podResolvConfSchema,
     '/v1/clusters/{cluster}/namespaces/{namespace}/resolve': contracts.podResolutionSchema,
     '/v1/nodes': contracts.listSchema(contracts.nodeSchema),
+    '/v1/clusters/{cluster}/nodes': contracts.listSchema(contracts.nodeSchema),
+    '/v1/clusters/{cluster}/nodes/{node}': contracts.nodeSchema,
     '/v1/clusters/{cluster}/nodes/{node}/rules': contracts.nodeRulesSchema,
     '/v1/drift': contracts.listSchema(contracts.nodeDriftSummarySchema),
     '/v1/clusters/{cluster}/nodes/{node}/drift': contracts.nodeDriftSchema,

@@ -1,5 +1,7 @@
 /** A log, what sources and workers would write into it, and a store that follows it. */
 import {
+  type Ack,
+  ackSubject,
   type DnsRecord,
   derivedSubject,
   type EndpointSliceObject,
@@ -109,6 +111,25 @@ export async function report(log: EventLog, status: Partial<SourceStatus> & { cl
     ...status,
   };
   await log.append('status', { subject: sourceStatusSubject(status.cluster, kind), data: JSON.stringify(all) });
+}
+
+/** The word of a node agent. */
+export async function acknowledge(
+  log: EventLog,
+  ack: Partial<Ack> & { node: string; revision: number },
+): Promise<void> {
+  const all: Ack = {
+    consumer: ack.node,
+    kind: 'node-agent',
+    layer: 'proxy',
+    cluster: 'c1',
+    backend: 'nftables',
+    appliedAtMs: 1_772_352_000_000,
+    error: '',
+    skippedServices: 0,
+    ...ack,
+  };
+  await log.append('status', { subject: ackSubject(all), data: JSON.stringify(all) });
 }
 
 export function aCluster(name: string): LogObject {

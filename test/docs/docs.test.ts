@@ -99,6 +99,7 @@ describe('help', () => {
     ['render', 'env'],
     ['render', 'resolv-conf'],
     ['get'],
+    ['node-agent'],
     ['resolve'],
   ])('of signalbox %j has examples', async (command) => {
     const { code, stdout } = await signalbox([...command, '--help']);
@@ -112,6 +113,7 @@ describe('help', () => {
       ['up'],
       ['render', 'rules'],
       ['get', 'services'],
+      ['node-agent'],
       ['render', 'resolv-conf'],
       ['resolve'],
     ]) {

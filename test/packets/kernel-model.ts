@@ -25,23 +25,27 @@ function runNft(contents: Contents, input: string): void {
     const [verb = '', kind = '', family = '', , name = '', ...words] = line.split(' ');
     const place = `${family} ${name}`;
     const rest = words.join(' ');
-    if (verb === 'add' && ['chain', 'set', 'map'].includes(kind)) contents.set(place, contents.get(place) ?? new Set());
-    if (verb === 'flush' && kind !== 'table') contents.get(place)?.clear();
-    if (verb === 'add' && kind === 'rule') placeOf(contents, place).add(`${placeOf(contents, place).size} ${rest}`);
-    if (kind === 'element')
-      for (const element of elementsOf(rest)) changeElement(placeOf(contents, place), verb, element);
-    if (verb === 'delete' && kind === 'chain') {
-      const isUsed = [...contents].some(([other, items]) =>
-        other.startsWith(`${family} `) ? [...items].some((item) => item.endsWith(`goto ${name}`)) : false,
-      );
-      if (isUsed || placeOf(contents, place).size > 0) throw new Error(`${name} is busy`);
-      contents.delete(place);
-    }
+    if (kind === 'element') changeElements(placeOf(contents, place), verb, elementsOf(rest));
+    else if (kind === 'rule') placeOf(contents, place).add(`${placeOf(contents, place).size} ${rest}`);
+    else if (verb === 'flush' && kind !== 'table') placeOf(contents, place).clear();
+    else if (verb === 'add' && kind !== 'table') contents.set(place, contents.get(place) ?? new Set());
+    else if (verb === 'delete') deleteChain(contents, place, `${family} `, `goto ${name}`);
   }
+}
+
+function deleteChain(contents: Contents, place: string, neighbours: string, jump: string): void {
+  const others = [...contents].filter(([name]) => name.startsWith(neighbours)).flatMap(([, items]) => [...items]);
+  if (others.some((item) => item.endsWith(jump))) throw new Error(`${place} is busy`);
+  if (placeOf(contents, place).size > 0) throw new Error(`${place} has rules`);
+  contents.delete(place);
 }
 
 function elementsOf(text: string): string[] {
   return text.slice(1, -1).trim().split(', ');
+}
+
+function changeElements(items: Set<string>, verb: string, elements: readonly string[]): void {
+  for (const element of elements) changeElement(items, verb, element);
 }
 
 function changeElement(items: Set<string>, verb: string, element: string): void {
@@ -59,17 +63,13 @@ function runRestore(contents: Contents, program: string, input: string): void {
   let table = '';
   for (const line of input.split('\n')) {
     const [command = '', chain = '', ...words] = line.split(' ');
-    const placeOfChain = `${family} ${table} ${command.startsWith(':') ? command.slice(1) : chain}`;
+    const place = `${family} ${table} ${chain}`;
     const rule = words.join(' ');
     if (command.startsWith('*')) table = command.slice(1);
-    else if (command.startsWith(':')) contents.set(placeOfChain, new Set());
-    else if (command === '-X') {
-      const isUsed = [...contents.values()].some((items) => [...items].some((item) => item.endsWith(`-j ${chain}`)));
-      if (isUsed || placeOf(contents, placeOfChain).size > 0) throw new Error(`${chain} is busy`);
-      contents.delete(placeOfChain);
-    } else if (command === '-D') {
-      if (!placeOf(contents, placeOfChain).delete(rule)) throw new Error(`no rule ${rule} in ${chain}`);
-    } else if (command === '-A' || command === '-I') addRule(contents, placeOfChain, rule);
+    else if (command.startsWith(':')) contents.set(`${family} ${table} ${command.slice(1)}`, new Set());
+    else if (command === '-X') deleteChain(contents, place, `${family} ${table} `, `-j ${chain}`);
+    else if (command === '-A' || command === '-I') addRule(contents, place, rule);
+    else if (command === '-D' && !placeOf(contents, place).delete(rule)) throw new Error(`${rule} is not in ${place}`);
   }
 }
 
@@ -89,31 +89,30 @@ function runReplacement(contents: Contents, script: string): void {
   runRestore(contents, program, script.split('SIGNALBOX_WANTED\n')[1]?.split('\nSIGNALBOX_END')[0] ?? '');
 }
 
-const IPVS_COMMANDS: readonly (readonly [pattern: RegExp, container: (words: string[]) => string])[] = [
-  [/^addr (add|del) (\S+)()/, () => 'addresses'],
-  [/^(add|del) \S+ (\S+)()/, ([, set = '']) => set],
-  [/^(-[AED]) ((?:-t|-u|--sctp-service) \S+)(.*)/, () => 'servers'],
-  [/^(-[aed]) ((?:-t|-u|--sctp-service) \S+ -r \S+)(.*)/, () => 'servers'],
+const IPVS_COMMANDS: readonly RegExp[] = [
+  /^addr (?<verb>add|del) (?<key>\S+)/,
+  /^(?<verb>add|del) (?<key>\S+ \S+)$/,
+  /^(?<verb>-[AED]) (?<key>(?:-t|-u|--sctp-service) \S+)(?<value>.*)/,
+  /^(?<verb>-[aed]) (?<key>(?:-t|-u|--sctp-service) \S+ -r \S+)(?<value>.*)/,
 ];
 
 function runIpvs(contents: Contents, script: string): void {
+  const items = contents.get('ipvs') ?? new Set();
+  contents.set('ipvs', items);
   for (const line of script.split('\n')) {
-    const [pattern, container] = IPVS_COMMANDS.find(([pattern]) => pattern.test(line)) ?? [];
-    const [, verb = '', key = '', value = ''] = pattern?.exec(line) ?? [];
-    if (container === undefined || verb === '') continue;
-    const isSet = verb === 'add' || verb === 'del';
-    const place = `${container(line.split(' '))} of ${key.includes('[') || key.includes('::') ? 'IPv6' : 'IPv4'}`;
-    const items = contents.get(place) ?? new Set();
-    contents.set(place, items);
-    const known = [...items].find((item) => item.split(' : ')[0] === key);
-    const isNew = verb === 'add' || verb === '-A' || verb === '-a';
-    const isDuplicate = isNew && known !== undefined && !(isSet && line.startsWith('add '));
-    if (isDuplicate || (!isNew && known === undefined))
-      throw new Error(`cannot do ${line}: ${known ?? 'nothing there'}`);
-    if (known !== undefined) items.delete(known);
-    if (isNew || verb.toLowerCase() === '-e') items.add(`${key} : ${value}`);
-    if (verb === '-D' && [...items].some((item) => item.startsWith(`${key} -r`))) throw new Error(`${line}: not empty`);
+    const { verb = '', key = '', value = '' } = IPVS_COMMANDS.find((one) => one.test(line))?.exec(line)?.groups ?? {};
+    if (verb !== '') changeIpvs(items, verb, key, `${key} : ${value}`);
   }
+}
+
+function changeIpvs(items: Set<string>, verb: string, key: string, text: string): void {
+  const known = [...items].find((item) => item.startsWith(`${key} : `));
+  const isNew = ['add', '-a', '-A'].includes(verb);
+  if (isNew === (known !== undefined)) throw new Error(`cannot ${verb} ${text}: there is ${known ?? 'nothing'}`);
+  if (known !== undefined) items.delete(known);
+  if (isNew || verb.toLowerCase() === '-e') items.add(text);
+  const isEmpty = ![...items].some((item) => item.startsWith(`${key} -r `));
+  if (verb === '-D' && !isEmpty) throw new Error(`${key} has real servers`);
 }
 
 function placeOf(contents: Contents, name: string): Set<string> {

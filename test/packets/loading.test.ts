@@ -1,7 +1,7 @@
 /** Rendered text in the hands of the programs it is for, in a network namespace that lives as long as one command. */
 import { spawnSync } from 'node:child_process';
 import type { PlanEndpoint, ProxyPlan } from '@signalbox/contracts';
-import { type RenderOptions, renderRules } from '@signalbox/rules';
+import { type DetectLocal, NodeRules, type RenderOptions, renderRules } from '@signalbox/rules';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { anEndpoint, aPlan, aPort } from './a-plan.ts';
@@ -12,6 +12,31 @@ const NODE = { name: 'n1', addresses: ['10.240.0.1'] };
 
 function render(plans: readonly ProxyPlan[], backend: RenderOptions['backend'], families: RenderOptions['families']) {
   return renderRules(plans, { node: NODE, backend, families, clusterCIDRs: RECORDED_CLUSTER_CIDRS }).text;
+}
+
+/** All of a plan's rules as a change of a node without any. */
+function renderAsUpdate(
+  plans: readonly ProxyPlan[],
+  backend: RenderOptions['backend'],
+  families: RenderOptions['families'],
+) {
+  const rules = new NodeRules({ node: NODE, backend, families, clusterCIDRs: RECORDED_CLUSTER_CIDRS });
+  const { steps } = rules.update(plans.map((plan) => ({ key: plan, plan })));
+  return [render([], backend, families), ...steps.map(({ input }) => input)].join('\n');
+}
+
+const RENDERERS = { 'all at once': render, 'as an update': renderAsUpdate } as const;
+
+const DETECT_LOCAL: readonly DetectLocal[] = [
+  { mode: 'NodeCIDR' },
+  { mode: 'BridgeInterface', interfaceName: 'cni0' },
+  { mode: 'InterfaceNamePrefix', prefix: 'veth' },
+];
+
+function renderWith(detectLocal: DetectLocal, backend: RenderOptions['backend'], families: RenderOptions['families']) {
+  const node = { ...NODE, podCIDRs: ['10.244.1.0/24', '10.245.1.0/24', 'fd00:244:1::/64'] };
+  const more = { serviceCIDRs: ['10.96.0.0/16', 'fd00:96::/64'], nodePortAddresses: ['primary', '192.0.2.0/24'] };
+  return renderRules(recordedPlans(), { node, backend, families, clusterCIDRs: [], detectLocal, ...more }).text;
 }
 
 /** Output of a shell script in a fresh network namespace, with the text as its standard input. */
@@ -52,19 +77,30 @@ describeWithPrograms('nft', ['unshare', 'nft'], () => {
     expect(listed).not.toContain('10.244.1.11 . 8080');
   });
 
-  test('lists exactly the services that were rendered, whatever the objects hold', () => {
-    fc.assert(
-      fc.property(fc.array(hostilePlanParts, { maxLength: 6 }), (parts) => {
-        const plans = parts.map(planOf);
-        const listed = inNamespace('nft -f - && nft list ruleset', render(plans, 'nftables', ['IPv4', 'IPv6']));
-        expect(listed.match(/^table .*$/gm)).toEqual(['table ip signalbox {', 'table ip6 signalbox {']);
-        const keys = [...addressesIn(listed, 'service-ips'), ...addressesIn(listed, 'service-verdicts')];
-        expect(keys.sort()).toEqual(plans.map((plan) => `${plan.clusterIPs[0]} . tcp . 80`).sort());
-        for (const chain of listed.matchAll(/^\tchain (.*) \{$/gm)) expect(chain[1]).toMatch(/^[a-z0-9-]{1,60}$/);
-      }),
-      { numRuns: 60 },
-    );
+  test.for(DETECT_LOCAL)('accepts pods told by $mode', (detectLocal) => {
+    expect(inNamespace('nft -c -f -', renderWith(detectLocal, 'nftables', ['IPv4', 'IPv6']))).toBe('');
   });
+
+  test.for(['all at once', 'as an update'] as const)(
+    'lists exactly the services, rendered %s, whatever the objects hold',
+    { timeout: 60_000 },
+    (how) => {
+      fc.assert(
+        fc.property(fc.array(hostilePlanParts, { maxLength: 6 }), (parts) => {
+          const plans = parts.map(planOf);
+          const listed = inNamespace(
+            'nft -f - && nft list ruleset',
+            RENDERERS[how](plans, 'nftables', ['IPv4', 'IPv6']),
+          );
+          expect(listed.match(/^table .*$/gm)).toEqual(['table ip signalbox {', 'table ip6 signalbox {']);
+          const keys = [...addressesIn(listed, 'service-ips'), ...addressesIn(listed, 'service-verdicts')];
+          expect(keys.sort()).toEqual(plans.map((plan) => `${plan.clusterIPs[0]} . tcp . 80`).sort());
+          for (const chain of listed.matchAll(/^\tchain (.*) \{$/gm)) expect(chain[1]).toMatch(/^[a-z0-9-]{1,60}$/);
+        }),
+        { numRuns: 40 },
+      );
+    },
+  );
 });
 
 describeWithPrograms('iptables-restore', ['unshare', 'iptables-restore', 'ip6tables-restore', 'iptables-save'], () => {
@@ -76,22 +112,34 @@ describeWithPrograms('iptables-restore', ['unshare', 'iptables-restore', 'ip6tab
     expect(inNamespace(`${program} --noflush --test`, text)).toBe('');
   });
 
-  test('lists exactly the services that were rendered, whatever the objects hold', () => {
-    fc.assert(
-      fc.property(fc.array(hostilePlanParts, { maxLength: 6 }), (parts) => {
-        const plans = parts.map(planOf);
-        const saved = inNamespace('iptables-restore --noflush && iptables-save', render(plans, 'iptables', ['IPv4']));
-        const addresses = [...saved.matchAll(/^-A KUBE-SERVICES -d (10\.96\S+)\/32 .*--dport 80 /gm)].map(
-          ([, address]) => address,
-        );
-        expect(new Set(addresses)).toEqual(new Set(plans.map((plan) => plan.clusterIPs[0])));
-        for (const [, chain] of saved.matchAll(/^:(\S+)/gm)) {
-          expect(chain).toMatch(/^(INPUT|OUTPUT|FORWARD|PREROUTING|POSTROUTING|KUBE-[A-Z0-9-]{1,23})$/);
-        }
-      }),
-      { numRuns: 30 },
-    );
+  test.for(DETECT_LOCAL)('accepts pods told by $mode', (detectLocal) => {
+    expect(inNamespace('iptables-restore --noflush --test', renderWith(detectLocal, 'iptables', ['IPv4']))).toBe('');
+    expect(inNamespace('ip6tables-restore --noflush --test', renderWith(detectLocal, 'iptables', ['IPv6']))).toBe('');
   });
+
+  test.for(['all at once', 'as an update'] as const)(
+    'lists exactly the services, rendered %s, whatever the objects hold',
+    { timeout: 60_000 },
+    (how) => {
+      fc.assert(
+        fc.property(fc.array(hostilePlanParts, { maxLength: 6 }), (parts) => {
+          const plans = parts.map(planOf);
+          const saved = inNamespace(
+            'iptables-restore --noflush && iptables-save',
+            RENDERERS[how](plans, 'iptables', ['IPv4']),
+          );
+          const addresses = [...saved.matchAll(/^-A KUBE-SERVICES -d (10\.96\S+)\/32 .*--dport 80 /gm)].map(
+            ([, address]) => address,
+          );
+          expect(new Set(addresses)).toEqual(new Set(plans.map((plan) => plan.clusterIPs[0])));
+          for (const [, chain] of saved.matchAll(/^:(\S+)/gm)) {
+            expect(chain).toMatch(/^(INPUT|OUTPUT|FORWARD|PREROUTING|POSTROUTING|KUBE-[A-Z0-9-]{1,23})$/);
+          }
+        }),
+        { numRuns: 30 },
+      );
+    },
+  );
 });
 
 test('an IPVS script holds commands of known form only, whatever the objects hold', () => {

@@ -141,6 +141,22 @@ export class NetworkLab {
     };
   }
 
+  /** One UDP flow: each call sends a datagram from the same port and gives the address that answered, or `silence`. */
+  async flow(from: Role, host: string, port: number): Promise<() => Promise<string>> {
+    const code = `const socket = require('node:dgram').createSocket('${host.includes(':') ? 'udp6' : 'udp4'}');
+      let timer; const done = (text) => { clearTimeout(timer); console.log(text); };
+      socket.on('message', (data) => done(JSON.parse(data)[0])); socket.on('error', (error) => done(error.code));
+      process.stdin.on('data', () => { timer = setTimeout(() => done('silence'), 1000); socket.send('hello', ${port}, '${host}'); });
+      socket.bind(0, () => console.log('ready'));`;
+    const child = this.#spawnNode(from, code, []);
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    await lines.next();
+    return async () => {
+      child.stdin.write('go\n');
+      return (await lines.next()).value ?? 'closed';
+    };
+  }
+
   #spawnNode(role: Role, code: string, args: readonly string[]) {
     const command = ['netns', 'exec', this.namespaceOf(role), process.execPath, '-e', code, ...args];
     const child = spawn('ip', command, { stdio: ['pipe', 'pipe', 'inherit'] });

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { anEndpoint, aPlan, aPort } from './a-plan.ts';
 
 const SERVICE_IPS = ['10.96.0.1', '10.96.0.2', 'fd00:96::1', 'fd00:96::2'];
-const OUTSIDE_IPS = ['203.0.113.1', '203.0.113.2', '2001:db8:f::1', ...SERVICE_IPS];
+const OUTSIDE_IPS = ['10.240.0.1', 'fd00:240::1', '203.0.113.1', '203.0.113.2', '2001:db8:f::1', ...SERVICE_IPS];
 const PODS = ['10.244.1.1', '10.244.1.2', '10.244.1.3', 'fd00:244:1::1', 'fd00:244:1::2'];
 
 const endpoint: fc.Arbitrary<PlanEndpoint> = fc
@@ -23,7 +23,7 @@ const port: fc.Arbitrary<ServicePortPlan> = fc
   .record({
     name: fc.constantFrom('', 'a'),
     protocol: fc.constantFrom('TCP', 'UDP', 'SCTP'),
-    port: fc.constantFrom(80, 81),
+    port: fc.constantFrom(80, 81, 30_080),
     nodePort: fc.option(fc.constantFrom(30_080, 30_081), { nil: undefined }),
     endpoints: fc.uniqueArray(endpoint, { maxLength: 5, selector: ({ address, port }) => `${address} ${port}` }),
   })

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type RunningApi, startApi } from '@signalbox/api';
 import { startApiWatcher } from '@signalbox/api-watcher';
 import { errorText, SignalboxError, type SourceStatus } from '@signalbox/contracts';
-import { type DnsServer, startDnsServer } from '@signalbox/dns-server';
+import { type AnswerSettings, type DnsServer, startDnsServer, type TransferSettings } from '@signalbox/dns-server';
 import { dnsWorker } from '@signalbox/dns-worker';
 import { type EventLog, openJetStreamEventLog, openSqliteEventLog } from '@signalbox/event-log';
 import {
@@ -35,6 +35,9 @@ export interface PlaneOptions {
   /** Absent: no DNS server. */
   readonly dnsListen?: ListenAddress;
   readonly dnsTtlSeconds: number;
+  /** Keys, secondaries and copies of the DNS server. */
+  readonly dnsAnswers?: AnswerSettings;
+  readonly dnsTransfers?: TransferSettings;
   readonly clusterCIDRs: readonly string[];
   /** How far back `?revision=` reaches; what is absent is the store's default. */
   readonly historyRetention?: { readonly maxRevisions?: number; readonly maxAgeMs?: number };
@@ -81,8 +84,9 @@ async function startParts(
     return service;
   };
   const api = await started(startApi(context, apiOptions(options)));
-  const { dnsListen, dnsTtlSeconds } = options;
-  const dns = dnsListen && (await started(startDnsServer(context, { listen: [dnsListen], ttlSeconds: dnsTtlSeconds })));
+  const { dnsListen, dnsTtlSeconds, dnsAnswers, dnsTransfers } = options;
+  const dnsSettings = { ...dnsAnswers, ...dnsTransfers, ttlSeconds: dnsTtlSeconds };
+  const dns = dnsListen && (await started(startDnsServer(context, { ...dnsSettings, listen: [dnsListen] })));
   const layers = [proxyWorker, dnsWorker({ ttlSeconds: dnsTtlSeconds }), lbWorker];
   const workers = await started(startWorkers(context, layers));
   const { sources, forget = [], onStatus } = options;

@@ -1,5 +1,7 @@
 /** The command line: all commands, and what an error means to a caller. */
 import { errorText, isSignalboxError, SignalboxError } from '@signalbox/contracts';
+import { defineProcess } from '@signalbox/kit';
+import { nodeAgentProcess } from '@signalbox/node-agent';
 import { Command, CommanderError } from 'commander';
 import { addGetCommand } from './commands/get.ts';
 import { addRenderCommand } from './commands/render.ts';
@@ -36,6 +38,7 @@ function createProgram(io: CliIo): Command {
   addRenderCommand(program, io);
   addGetCommand(program, io);
   addResolveCommand(program, io);
+  defineProcess(program.command(nodeAgentProcess.name), nodeAgentProcess);
   return program;
 }
 
@@ -55,6 +58,7 @@ Examples:
   signalbox render rules --manifests shop=examples/shop --node node-a
   signalbox get services
   signalbox resolve storefront --namespace shop
+  signalbox node-agent --cluster shop --nats nats://10.0.0.5:4222
 
 Exit codes:
   0  done

@@ -3,6 +3,7 @@
  * for: every object and every document in it comes from that prefix of the log, unless a field says otherwise.
  */
 import { z } from 'zod';
+import { ackSchema } from './acks.ts';
 import { LAYERS, skippedSchema } from './derived.ts';
 import { ERROR_CODES, type ErrorCode } from './errors.ts';
 import { serviceObjectSchema } from './kubernetes.ts';
@@ -132,6 +133,22 @@ export const serviceDetailSchema = z
   .meta({ id: 'ServiceDetail' });
 export type ServiceDetail = z.infer<typeof serviceDetailSchema>;
 
+/** What the agent of a node says of itself; null values: it has applied nothing yet. */
+export const nodeAgentStatusSchema = z
+  .object({
+    backend: ackSchema.shape.backend,
+    /** Applied whole; 0: none. */
+    revision,
+    appliedAt: timestamp.nullable(),
+    /** Derived revisions that the node has not applied; 0: it is up to date. */
+    lag: z.int().min(0),
+    /** Why it goes no further; empty while all is well. */
+    error: z.string(),
+    skippedServices: z.int().min(0),
+  })
+  .meta({ id: 'NodeAgentStatus' });
+export type NodeAgentStatus = z.infer<typeof nodeAgentStatusSchema>;
+
 export const nodeSchema = z
   .object({
     cluster: z.string(),
@@ -142,6 +159,8 @@ export const nodeSchema = z
     podCIDRs: z.array(z.string()),
     isReady: z.boolean(),
     isSchedulable: z.boolean(),
+    /** As it is now, whatever revision was asked for; null when no agent has acknowledged anything. */
+    agent: nodeAgentStatusSchema.nullable(),
   })
   .meta({ id: 'Node' });
 export type Node = z.infer<typeof nodeSchema>;

@@ -1,3 +1,4 @@
+export * from './acks.ts';
 export * from './api.ts';
 export * from './derived.ts';
 export * from './drift.ts';

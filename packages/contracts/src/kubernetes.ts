@@ -154,7 +154,13 @@ export type SliceEndpoint = EndpointSliceObject['endpoints'][number];
 
 export const nodeObjectSchema = z.object({
   kind: z.literal('Node'),
-  metadata: z.object({ name: dnsSubdomain, labels, annotations }),
+  metadata: z.object({
+    name: dnsSubdomain,
+    labels,
+    annotations,
+    /** Set while the node is being deleted: load balancers are to send it nothing new (KEP-3836). */
+    deletionTimestamp: z.string().optional(),
+  }),
   spec: z
     .object({
       podCIDRs: z.array(z.string()).optional(),

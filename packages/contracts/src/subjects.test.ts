@@ -3,16 +3,20 @@ import { describe, expect, test } from 'vitest';
 import { serviceObjectSchema } from './kubernetes.ts';
 import type { LogObject } from './objects.ts';
 import {
+  ackSubject,
+  acksOfLayer,
   decodeToken,
   derivedSubject,
   encodeToken,
   objectSubject,
   objectsOfCluster,
   PARTITION_COUNT,
+  parseAckSubject,
   parseDerivedSubject,
   parseObjectSubject,
   partitionOf,
   SHARED_PARTITION,
+  statusTypeOf,
   subjectMatches,
 } from './subjects.ts';
 
@@ -92,6 +96,17 @@ test('subjects of derived documents name layer and service', () => {
   expect(parseDerivedSubject(derivedSubject('dns', key))).toEqual({ type: 'document', layer: 'dns', key });
   expect(parseDerivedSubject('watermarks.lb')).toEqual({ type: 'watermark', layer: 'lb' });
   expect(() => parseDerivedSubject('objects.a')).toThrow('not a subject of the derived stream');
+});
+
+test('subjects of acknowledgements name layer, cluster and consumer', () => {
+  const key = { layer: 'proxy', cluster: 'eu.prod', consumer: 'node-a.example.com' } as const;
+  const subject = ackSubject(key);
+  expect(subject).toBe('status.ack.proxy.eu%2Eprod.node-a%2Eexample%2Ecom');
+  expect(parseAckSubject(subject)).toEqual(key);
+  expect(statusTypeOf(subject)).toBe('ack');
+  expect(subjectMatches(acksOfLayer('proxy', 'eu.prod'), subject)).toBe(true);
+  expect(subjectMatches(acksOfLayer('dns', 'eu.prod'), subject)).toBe(false);
+  expect(() => parseAckSubject('status.ack.proxy.eu')).toThrow('not the subject of an acknowledgement');
 });
 
 test.for([

@@ -5,6 +5,7 @@
  *     derived.<layer>.<partition>.<cluster>.<namespace>.<name>     one per service and layer; value = DerivedMessage
  *     watermarks.<layer>                                           one per layer, in the DERIVED stream; value = Watermark
  *     status.source.<cluster>.<kind>                               one per source and kind; value = SourceStatus
+ *     status.ack.<layer>.<cluster>.<consumer>                      one per consumer of a layer; value = Ack
  *     status.drift.<cluster>.<node>                                one per node; value = DriftReport
  *
  * Tokens are percent-encoded, because cluster names and EndpointSlice names may hold what NATS gives a meaning to
@@ -123,10 +124,6 @@ export function sourceStatusSubject(cluster: string, kind: string): string {
   return `status.source.${encodeToken(cluster)}.${kind}`;
 }
 
-export function isSourceStatusSubject(subject: string): boolean {
-  return subject.startsWith('status.source.');
-}
-
 export function parseSourceStatusSubject(subject: string): { readonly cluster: string; readonly kind: SourceKind } {
   const [stream, type, cluster, kind, ...rest] = subject.split('.');
   if (stream !== 'status' || type !== 'source' || cluster === undefined || kind === undefined || rest.length > 0) {
@@ -135,12 +132,37 @@ export function parseSourceStatusSubject(subject: string): { readonly cluster: s
   return { cluster: decodeToken(cluster), kind: kind as SourceKind };
 }
 
-export function driftSubject(cluster: string, node: string): string {
-  return `status.drift.${encodeToken(cluster)}.${encodeToken(node)}`;
+export interface AckKey {
+  readonly layer: Layer;
+  readonly cluster: string;
+  readonly consumer: string;
 }
 
-export function isDriftSubject(subject: string): boolean {
-  return subject.startsWith('status.drift.');
+export function ackSubject({ layer, cluster, consumer }: AckKey): string {
+  return ['status', 'ack', layer, encodeToken(cluster), encodeToken(consumer)].join('.');
+}
+
+export function parseAckSubject(subject: string): AckKey {
+  const [stream, type, layer, cluster, consumer, ...rest] = subject.split('.');
+  const isWhole = layer !== undefined && cluster !== undefined && consumer !== undefined && rest.length === 0;
+  if (stream !== 'status' || type !== 'ack' || !isWhole) {
+    throw new SignalboxError('invalid', `not the subject of an acknowledgement: ${subject}`);
+  }
+  return { layer: layer as Layer, cluster: decodeToken(cluster), consumer: decodeToken(consumer) };
+}
+
+/** Pattern of all acknowledgements of one layer and cluster. */
+export function acksOfLayer(layer: Layer, cluster: string): string {
+  return `status.ack.${layer}.${encodeToken(cluster)}.*`;
+}
+
+/** What a message of the status stream is about: its second token, such as `source` or `ack`. */
+export function statusTypeOf(subject: string): string {
+  return subject.split('.', 2)[1] ?? '';
+}
+
+export function driftSubject(cluster: string, node: string): string {
+  return `status.drift.${encodeToken(cluster)}.${encodeToken(node)}`;
 }
 
 export function parseDriftSubject(subject: string): { readonly cluster: string; readonly node: string } {

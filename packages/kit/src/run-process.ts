@@ -26,22 +26,30 @@ export interface ProcessDefinition<Options> {
   readonly description: string;
   /** Adds the service's own flags; each also gets an environment variable. */
   readonly options?: (command: Command) => Command;
+  /** Work that some options ask for instead of a start: needs no event log. Returns whether it was asked for; it is done then. */
+  readonly instead?: (options: Options, logger: Logger) => Promise<boolean>;
   readonly start: (context: ServiceContext, options: Options) => Promise<RunningService>;
 }
 
 /** Runs until a signal or a failure, then sets `process.exitCode`. */
 export async function runProcess<Options>(definition: ProcessDefinition<Options>): Promise<void> {
-  const command = withCommonOptions(new Command(definition.name).description(definition.description)).exitOverride();
-  definition.options?.(command);
-  command.action(async (options: Options & CommonOptions) => {
-    process.exitCode = await runUntilStopped(definition, options);
-  });
+  const command = new Command(definition.name).exitOverride();
+  defineProcess(command, definition);
   try {
     await command.parseAsync();
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   }
+}
+
+/** The same as a command of a larger command line. */
+export function defineProcess<Options>(command: Command, definition: ProcessDefinition<Options>): void {
+  withCommonOptions(command.description(definition.description));
+  definition.options?.(command);
+  command.action(async (options: Options & CommonOptions) => {
+    process.exitCode = await runUntilStopped(definition, options);
+  });
 }
 
 function withCommonOptions(command: Command): Command {
@@ -63,6 +71,7 @@ async function runUntilStopped<Options>(
   const logger = createLogger({ component: definition.name, level: options.logLevel });
   const closers: (() => Promise<void>)[] = [];
   try {
+    if (await definition.instead?.(options, logger)) return 0;
     await runService(definition, options, logger, (closer) => closers.unshift(closer));
     return 0;
   } catch (err) {

@@ -87,6 +87,13 @@ export class ServiceIndex {
     }
   }
 
+  /** Forgets everything, before a replay. */
+  clear(): void {
+    this.#clusters.clear();
+    this.#serviceOfSlice.clear();
+    this.#dirty = emptyDirtySet();
+  }
+
   /** What changed since the last call. */
   takeDirty(): DirtySet {
     const taken = this.#dirty;

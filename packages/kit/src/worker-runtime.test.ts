@@ -179,6 +179,23 @@ describe('a restart', () => {
   });
 });
 
+test('a log that expires while it is followed is replayed, and what went meanwhile is withdrawn', async () => {
+  const log = openLog();
+  const web = aService('web');
+  await append(log, ...[aCluster('eu'), web, aSlice('web', ['10.244.1.1'])].map((object) => upsertOf('eu', object)));
+  const workers = await run(log, countingWorker().worker);
+  // In one turn of the event loop, so that the tombstone is compacted away before the worker reads on.
+  await Promise.all([
+    append(log, tombstoneOf('eu', web)),
+    log.compact('objects', { storedBeforeMs: Date.now() + 1 }),
+    append(log, upsertOf('eu', aService('db')), upsertOf('eu', aSlice('db', ['10.244.1.2']))),
+  ]);
+  await workers.processAll();
+  expect(await recordsOf(log, 'web')).toBeUndefined();
+  expect(await recordsOf(log, 'db')).toEqual(['10.244.1.2']);
+  expect(workers.readiness()).toEqual({ isReady: true, reason: '' });
+});
+
 describe('what is bad', () => {
   test('an unreadable message is left out, the rest is derived', async () => {
     const log = openLog();

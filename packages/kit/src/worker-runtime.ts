@@ -14,6 +14,7 @@ import { setImmediate } from 'node:timers/promises';
 import {
   type DerivedMessage,
   errorText,
+  isSignalboxError,
   type Layer,
   type ObjectMessage,
   parseDerivedSubject,
@@ -136,7 +137,26 @@ class WorkerRuntime implements RunningWorkers {
     await this.#loop;
   }
 
+  /** An `expired` log was compacted past us, or is another one: what it holds is read again from the start. */
   async #follow(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      try {
+        return await this.#followOnce();
+      } catch (err) {
+        if (!isSignalboxError(err, 'expired')) throw err;
+        this.#logger.warn({ err }, 'replaying the event log');
+        await this.#inTurn(() => this.#startOver());
+      }
+    }
+  }
+
+  async #startOver(): Promise<void> {
+    this.#isCaughtUp = false;
+    this.#index.clear();
+    await this.restore();
+  }
+
+  async #followOnce(): Promise<void> {
     const options = { from: 'snapshot', signal: this.#stopping.signal } as const;
     for await (const batch of this.#context.log.follow('objects', options)) {
       for (const message of batch.messages) this.#applyMessage(message);

@@ -80,7 +80,7 @@ function grantedOf({ claims, port, service }: ServiceDraft, scope: CompileScope)
     clusterIPs: addressesOf(claims.clusterIPs),
     loadBalancerVIPs: addressesOf(claims.loadBalancerVIPs),
     externalIPs: addressesOf(claims.externalIPs),
-    nodePort: claims.nodePort !== undefined && isGranted(claims.nodePort) ? port.nodePort : undefined,
+    nodePort: claims.nodePort.every(isGranted) ? port.nodePort : undefined,
   };
 }
 

@@ -3,7 +3,7 @@ import { type ProxyPlan, type ServiceKey, serviceKeyText } from '@signalbox/cont
 import { AddressClaims, type Claimant, compareClaimants } from './address-claims.ts';
 import type { Family } from './addresses.ts';
 import { compileServiceRules } from './compile-service-rules.ts';
-import { claimsOf, draftServices, type ServiceDraft } from './draft-services.ts';
+import { claimsOf, type DraftScope, draftServices, type ServiceDraft } from './draft-services.ts';
 import type { RulesNode } from './select-endpoints.ts';
 import type { ServiceRules, SkippedOfService } from './service-rules.ts';
 
@@ -29,18 +29,20 @@ interface Entry {
 const NO_ENTRY: Entry = { drafts: [], unfit: [], rules: [] };
 
 /**
- * The state is a function of the current plans alone; equal plans give equal rules, in whatever order they came. A change costs what the changed services cost, and those with which they share addresses.
+ * The state is a function of the current plans alone: equal plans give equal rules, in whatever order they came. A change
+ * costs what the changed services cost, and those with which they share addresses.
  */
 export class CompiledServices {
-  readonly #family: Family;
+  readonly #scope: DraftScope;
   readonly #node: RulesNode;
   readonly #claims = new AddressClaims();
   readonly #entries = new Map<string, Entry>();
   /** Only of services that have something left out. */
   readonly #skipped = new Map<string, readonly SkippedOfService[]>();
 
-  constructor(family: Family, node: RulesNode) {
-    this.#family = family;
+  /** For `nodePortAddresses` see `DraftScope`. */
+  constructor(family: Family, node: RulesNode, nodePortAddresses: readonly string[] = []) {
+    this.#scope = { family, nodePortAddresses };
     this.#node = node;
   }
 
@@ -78,7 +80,7 @@ export class CompiledServices {
       return [];
     }
     const unfit: SkippedOfService[] = [];
-    const drafts = draftServices(plan, this.#family, unfit);
+    const drafts = draftServices(plan, this.#scope, unfit);
     this.#entries.set(text, { drafts, unfit, rules: [] });
     return drafts.flatMap(claimsOf).flatMap((claim) => this.#claims.add(claim));
   }
@@ -86,7 +88,7 @@ export class CompiledServices {
   #compile(text: string): readonly ServiceRules[] {
     const entry = this.#entries.get(text) ?? NO_ENTRY;
     const skipped = [...entry.unfit];
-    const scope = { family: this.#family, node: this.#node, claims: this.#claims, skipped };
+    const scope = { family: this.#scope.family, node: this.#node, claims: this.#claims, skipped };
     const rules = entry.drafts.flatMap((draft) => compileServiceRules(draft, scope) ?? []);
     if (this.#entries.has(text)) this.#entries.set(text, { ...entry, rules });
     if (skipped.length > 0) this.#skipped.set(text, skipped);

@@ -22,7 +22,8 @@ export interface DraftClaims {
   readonly clusterIPs: readonly Claim[];
   readonly loadBalancerVIPs: readonly Claim[];
   readonly externalIPs: readonly Claim[];
-  readonly nodePort: Claim | undefined;
+  /** None without a node port; else all are needed. */
+  readonly nodePort: readonly Claim[];
 }
 
 const PROTOCOLS: ReadonlyMap<string, TransportProtocol> = new Map([
@@ -31,11 +32,21 @@ const PROTOCOLS: ReadonlyMap<string, TransportProtocol> = new Map([
   ['SCTP', 'sctp'],
 ]);
 
+export interface DraftScope {
+  readonly family: Family;
+  /** Addresses at which node ports are claimed one by one: where a node port is nothing but a port of these addresses. */
+  readonly nodePortAddresses: readonly string[];
+}
+
 /**
  * The service ports of a plan that are fit for a ruleset; none when the service has no cluster IP in the family. What is
  * not fit is reported: compiled plans hold no such thing, but plans are also read from a log.
  */
-export function draftServices(plan: ProxyPlan, family: Family, skipped: SkippedOfService[]): ServiceDraft[] {
+export function draftServices(
+  plan: ProxyPlan,
+  { family, nodePortAddresses }: DraftScope,
+  skipped: SkippedOfService[],
+): ServiceDraft[] {
   const service = safeText(`${plan.namespace}/${plan.name}`);
   const addressesAt = (addresses: readonly string[], path: string): Located[] =>
     fitAddresses(addresses, family, (index) => {
@@ -48,6 +59,7 @@ export function draftServices(plan: ProxyPlan, family: Family, skipped: SkippedO
     clusterIPs,
     loadBalancerVIPs: areVIPsOpen ? addressesAt(plan.loadBalancerVIPs, 'loadBalancerVIPs') : [],
     externalIPs: addressesAt(plan.externalIPs, 'externalIPs'),
+    node: nodePortAddresses,
   };
   return plan.ports.flatMap((port, index) => {
     const path = `ports[${index}]`;
@@ -68,7 +80,7 @@ export function draftServices(plan: ProxyPlan, family: Family, skipped: SkippedO
 
 export function claimsOf({ claims }: ServiceDraft): Claim[] {
   const { name, clusterIPs, loadBalancerVIPs, externalIPs, nodePort } = claims;
-  return [name, ...clusterIPs, ...loadBalancerVIPs, ...externalIPs, ...(nodePort === undefined ? [] : [nodePort])];
+  return [name, ...clusterIPs, ...loadBalancerVIPs, ...externalIPs, ...nodePort];
 }
 
 export function isPort(port: number): boolean {
@@ -80,7 +92,10 @@ interface Located {
   readonly path: string;
 }
 
-type PlanAddresses = Readonly<Record<'clusterIPs' | 'loadBalancerVIPs' | 'externalIPs', readonly Located[]>>;
+interface PlanAddresses
+  extends Readonly<Record<'clusterIPs' | 'loadBalancerVIPs' | 'externalIPs', readonly Located[]>> {
+  readonly node: readonly string[];
+}
 
 function fitAddresses(
   addresses: readonly string[],
@@ -126,6 +141,11 @@ function draftOf(parts: Omit<ServiceDraft, 'claims'>, addresses: PlanAddresses):
     address: '',
     path: at,
   });
+  const { nodePort } = port;
+  const nodePortKeys =
+    nodePort === undefined
+      ? []
+      : ['node', ...addresses.node].map((address) => `${address} ${protocol} port ${nodePort}`);
   return {
     ...parts,
     claims: {
@@ -133,10 +153,7 @@ function draftOf(parts: Omit<ServiceDraft, 'claims'>, addresses: PlanAddresses):
       clusterIPs: claimAll(addresses.clusterIPs, 'first'),
       loadBalancerVIPs: claimAll(addresses.loadBalancerVIPs, 'second'),
       externalIPs: claimAll(addresses.externalIPs, 'second'),
-      nodePort:
-        port.nodePort === undefined
-          ? undefined
-          : claimOne(`node ${protocol} port ${port.nodePort}`, 'second', `${path}.nodePort`),
+      nodePort: nodePortKeys.map((key) => claimOne(key, 'second', `${path}.nodePort`)),
     },
   };
 }

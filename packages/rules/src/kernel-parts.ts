@@ -1,5 +1,7 @@
 /** What services put into the kernel, in pieces that can be compared: the one form that all backends change rules by. */
 
+import type { Family } from './addresses.ts';
+
 /** An entry of something that services share: an element of a set or map, a rule of a chain that dispatches. */
 export interface SharedEntry {
   /** The set, map or chain. */
@@ -35,6 +37,12 @@ export class KernelParts {
   }
 }
 
+/** Of all services in the order of their names; read once. */
+export interface FamilyParts {
+  readonly family: Family;
+  readonly parts: Iterable<KernelParts>;
+}
+
 /** Empty lists mean that the kernel holds what it should. */
 export interface PartsDelta {
   /** Goes first where a key has another value now: it is both removed and added. */
@@ -56,6 +64,14 @@ export class PartsLedger {
   /** `countedContainers`: those in which several services can have the same key, then always with the same value. */
   constructor(countedContainers: ReadonlySet<string>) {
     this.#countedContainers = countedContainers;
+  }
+
+  /** Notes parts that were not there, without saying what that changes. */
+  add({ entries, chains }: KernelParts): void {
+    for (const { container, key } of entries) {
+      if (this.#countedContainers.has(container)) this.#count(`${container} ${key}`, 1);
+    }
+    for (const { name, isShared } of chains.values()) if (isShared) this.#count(`chain ${name}`, 1);
   }
 
   change(before: readonly KernelParts[], after: readonly KernelParts[]): PartsDelta {
@@ -106,15 +122,21 @@ export class PartsLedger {
     const item = after ?? before;
     if (item === undefined) return;
     if (how.isCounted(item)) {
-      const old = this.#counts.get(pair.key) ?? 0;
-      const now = old + pair.balance;
-      if (now === 0) this.#counts.delete(pair.key);
-      else this.#counts.set(pair.key, now);
+      const now = this.#count(pair.key, pair.balance);
+      const old = now - pair.balance;
       if (old === 0 && now > 0) fresh.push(item);
       else if (old > 0 && now === 0) gone.push(item);
     } else if (before === undefined) fresh.push(item);
     else if (after === undefined) gone.push(item);
     else if (!how.isSame(before, after)) changed.push([before, after]);
+  }
+
+  /** Gives how many there are now. */
+  #count(key: string, difference: number): number {
+    const now = (this.#counts.get(key) ?? 0) + difference;
+    if (now === 0) this.#counts.delete(key);
+    else this.#counts.set(key, now);
+    return now;
   }
 }
 

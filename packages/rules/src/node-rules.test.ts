@@ -22,7 +22,7 @@ function freshKernel(backend: RenderOptions['backend'], plans: readonly ProxyPla
   return listed(contents);
 }
 
-describe.for(RULES_BACKENDS)('%s', (backend) => {
+describe.for(RULES_BACKENDS)('%s', { timeout: 60_000 }, (backend) => {
   test('updates lead from any plans to the rules of any others', () => {
     fc.assert(
       fc.property(fc.array(somePlans, { minLength: 2, maxLength: 4 }), ([first = [], ...others]) => {
@@ -35,10 +35,9 @@ describe.for(RULES_BACKENDS)('%s', (backend) => {
           before = after;
         }
         run(contents, rules.update([]));
-        const last = freshKernel(backend, before);
-        expect(withoutEmptySets(listed(contents), last)).toEqual(last);
+        expect(listed(contents)).toEqual(freshKernel(backend, before));
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 
@@ -68,11 +67,6 @@ describe.for(RULES_BACKENDS)('%s', (backend) => {
     expect(text.length).toBeLessThan(1_500);
   });
 });
-
-/** A set that nothing needs any more stays as an empty one. */
-function withoutEmptySets(kernel: readonly string[], wanted: readonly string[]): string[] {
-  return kernel.filter((line) => wanted.includes(line) || line.includes(': ') || !line.includes(' of IPv'));
-}
 
 describe('a node', () => {
   test('that changes in nothing that matters changes no rules', () => {

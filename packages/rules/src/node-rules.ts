@@ -3,8 +3,14 @@ import { type ProxyPlan, serviceKeyText } from '@signalbox/contracts';
 import type { Family } from './addresses.ts';
 import { CompiledServices, type PlanChange, type ServiceChange } from './compiled-services.ts';
 import { type KernelParts, PartsLedger } from './kernel-parts.ts';
-import { familiesOf, type RenderOptions } from './render-rules.ts';
-import { type FamilyDelta, openBackend, type RulesBackendState, type RulesStep } from './rules-backend.ts';
+import { familiesOf } from './render-rules.ts';
+import {
+  type FamilyDelta,
+  openBackend,
+  type RenderOptions,
+  type RulesBackendState,
+  type RulesStep,
+} from './rules-backend.ts';
 import type { RulesNode } from './select-endpoints.ts';
 import type { ServiceRules, SkippedOfService } from './service-rules.ts';
 import { type RemovedEndpoint, StaleFlows } from './stale-flows.ts';
@@ -61,8 +67,11 @@ export class NodeRules {
 
   /** Everything, in place of whatever the kernel holds of an earlier state, run or version. */
   full(): RulesScript {
+    this.#families = this.#families.map((state) => ({ ...state, ledger: this.#newLedger(state.family) }));
     return this.#script(
-      this.#backend.replace(this.#families.map(({ family, services }) => ({ family, services: services.all() }))),
+      this.#backend.replace(
+        this.#families.map((state) => ({ family: state.family, parts: this.#countedParts(state) })),
+      ),
     );
   }
 
@@ -104,14 +113,27 @@ export class NodeRules {
     });
   }
 
+  /** To be followed by `full`, which counts what services share. */
   #compile(): void {
     const changes = [...this.#plans.values()].map((plan) => ({ key: plan, plan }));
     this.#families = familiesOf(this.#options).map((family) => {
-      const services = new CompiledServices(family, this.#options.node);
-      const state = { family, services, ledger: new PartsLedger(this.#backend.countedContainers(family)) };
-      this.#change(state, changes);
-      return state;
+      const services = new CompiledServices(family, this.#options.node, this.#backend.nodePortAddresses(family));
+      services.apply(changes);
+      return { family, services, ledger: this.#newLedger(family) };
     });
+  }
+
+  #newLedger(family: Family): PartsLedger {
+    return new PartsLedger(this.#backend.countedContainers(family));
+  }
+
+  /** One service's parts at a time: together they would be most of the memory that a load takes. */
+  *#countedParts({ family, services, ledger }: FamilyState): Iterable<KernelParts> {
+    for (const rules of services.all()) {
+      const parts = this.#backend.partsOf(rules, family);
+      ledger.add(parts);
+      yield parts;
+    }
   }
 
   #change({ family, services, ledger }: FamilyState, changes: readonly PlanChange[]): FamilyDelta {

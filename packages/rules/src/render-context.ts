@@ -73,18 +73,18 @@ export function podCidrsOf(family: Family, { pods }: RenderContext): string[] {
   return pods.by === 'address' ? cidrsOf(family, pods.cidrs) : [];
 }
 
-function podOriginOf({ clusterCIDRs, detectLocal, node }: ContextOptions): PodOrigin {
+function podOriginOf({ clusterCIDRs, detectLocal = { mode: 'ClusterCIDR' }, node }: ContextOptions): PodOrigin {
   const cluster = clusterCIDRs.map((text) => parseCidrOrThrow(text, 'cluster CIDR'));
-  switch (detectLocal?.mode) {
+  switch (detectLocal.mode) {
+    case 'ClusterCIDR':
+      return { by: 'address', cidrs: cluster };
+    case 'NodeCIDR':
+      // They come from a Node object, not from an administrator: what cannot be read is as if it were not there.
+      return { by: 'address', cidrs: (node.podCIDRs ?? []).map(parseCidr).filter((cidr) => cidr !== undefined) };
     case 'BridgeInterface':
       return { by: 'interface', name: interfaceNameOrThrow(detectLocal.interfaceName), isPrefix: false };
     case 'InterfaceNamePrefix':
       return { by: 'interface', name: interfaceNameOrThrow(detectLocal.prefix), isPrefix: true };
-    case 'NodeCIDR':
-      // They come from a Node object, not from an administrator: what cannot be read is as if it were not there.
-      return { by: 'address', cidrs: (node.podCIDRs ?? []).map(parseCidr).filter((cidr) => cidr !== undefined) };
-    default:
-      return { by: 'address', cidrs: cluster };
   }
 }
 

@@ -41,6 +41,45 @@ describe('the recorded cluster on node-a', () => {
   });
 });
 
+describe('traffic of pods', () => {
+  const bridge = { mode: 'BridgeInterface', interfaceName: 'cni0' } as const;
+  const prefix = { mode: 'InterfaceNamePrefix', prefix: 'veth' } as const;
+  test.for<{ backend: RenderOptions['backend']; change: Partial<RenderOptions>; rule: string }>([
+    { backend: 'nftables', change: {}, rule: 'ip saddr != @cluster-cidrs jump mark-for-masquerade' },
+    { backend: 'nftables', change: { detectLocal: bridge }, rule: 'iifname != "cni0" jump mark-for-masquerade' },
+    { backend: 'nftables', change: { detectLocal: prefix }, rule: 'iifname "veth*" goto endpoints-2' },
+    { backend: 'nftables', change: { detectLocal: { mode: 'NodeCIDR' } }, rule: 'cluster-cidrs {\n  10.244.1.0/24\n}' },
+    { backend: 'nftables', change: { masqueradeAll: true }, rule: 'internal-2 jump mark-for-masquerade' },
+    { backend: 'iptables', change: { detectLocal: bridge }, rule: '! -i cni0 -j KUBE-MARK-MASQ' },
+    { backend: 'iptables', change: { detectLocal: prefix }, rule: '-i veth+ -j KUBE-SVC-' },
+    {
+      backend: 'iptables',
+      change: { detectLocal: { mode: 'NodeCIDR' } },
+      rule: '! -s 10.244.1.0/24 -j KUBE-MARK-MASQ',
+    },
+    { backend: 'ipvs', change: { detectLocal: prefix }, rule: '-A KUBE-SERVICES -i veth+ -j RETURN' },
+  ])('is known on $backend with $change', ({ backend, change, rule }) => {
+    const node = { ...recordedNode('node-a'), podCIDRs: ['10.244.1.0/24'] };
+    expect(renderRules(plans, { ...options(backend, ['IPv4']), node, ...change }).text).toContain(rule);
+  });
+
+  test('that goes to an unknown address of a service network is dropped', () => {
+    const { text } = renderRules(plans, { ...options('nftables', ['IPv4']), serviceCIDRs: ['10.96.0.0/16'] });
+    expect(text).toContain('cluster-ips-check ip daddr @service-cidrs drop');
+    expect(text).toContain('service-cidrs {\n  10.96.0.0/16\n}');
+  });
+});
+
+describe('node ports', () => {
+  test.for<{ backend: RenderOptions['backend']; nodePortAddresses: string[]; rule: string }>([
+    { backend: 'nftables', nodePortAddresses: ['primary'], rule: 'nodeport-ips {\n  10.240.0.1/32\n}' },
+    { backend: 'nftables', nodePortAddresses: ['192.0.2.0/24'], rule: 'nodeport-ips {\n  192.0.2.0/24\n}' },
+    { backend: 'iptables', nodePortAddresses: ['primary'], rule: '-d 10.240.0.1/32 -m addrtype --dst-type LOCAL' },
+  ])('answer at $nodePortAddresses on $backend', ({ backend, nodePortAddresses, rule }) => {
+    expect(renderRules(plans, { ...options(backend, ['IPv4']), nodePortAddresses }).text).toContain(rule);
+  });
+});
+
 describe('options that cannot be followed', () => {
   test.for<{ name: string; change: Partial<RenderOptions>; message: string }>([
     { name: 'no family', change: { families: [] }, message: 'at least one of the families' },

@@ -1,25 +1,9 @@
 /** Plans and a node → the full rules of one backend, off-node and without touching anything. */
-import type { ProxyPlan } from '@signalbox/contracts';
-import { SignalboxError } from '@signalbox/contracts';
+import { type ProxyPlan, SignalboxError } from '@signalbox/contracts';
 import { compareText, type Family } from './addresses.ts';
 import { CompiledServices } from './compiled-services.ts';
-import { renderIptables } from './iptables/render-iptables.ts';
-import { renderIpvs } from './ipvs/render-ipvs.ts';
-import type { IpvsScheduler } from './ipvs/virtual-servers.ts';
-import { renderNftables } from './nftables/render-nftables.ts';
-import { type ContextOptions, contextOf } from './render-context.ts';
+import { openBackend, type RenderOptions } from './rules-backend.ts';
 import type { SkippedOfService } from './service-rules.ts';
-
-export const RULES_BACKENDS = ['nftables', 'iptables', 'ipvs'] as const;
-export type RulesBackend = (typeof RULES_BACKENDS)[number];
-
-export interface RenderOptions extends ContextOptions {
-  readonly backend: RulesBackend;
-  /** iptables and IPVS text is of one family; nftables text of one or both. */
-  readonly families: readonly Family[];
-  /** How IPVS picks a real server; `rr` when absent, as in kube-proxy. */
-  readonly ipvsScheduler?: IpvsScheduler;
-}
 
 export interface RenderedRules {
   readonly text: string;
@@ -31,23 +15,15 @@ export interface RenderedRules {
  * by service. Throws `invalid` when the options themselves cannot be followed.
  */
 export function renderRules(plans: readonly ProxyPlan[], options: RenderOptions): RenderedRules {
-  const families = familiesOf(options);
-  const context = contextOf(options);
-  const compiled = families.map((family) => {
-    const services = new CompiledServices(family, options.node);
+  const backend = openBackend(options);
+  const skipped: SkippedOfService[] = [];
+  const compiled = familiesOf(options).map((family) => {
+    const services = new CompiledServices(family, options.node, backend.nodePortAddresses(family));
     services.apply(plans.map((plan) => ({ key: plan, plan })));
-    return { family, services: services.all(), skipped: services.skipped() };
+    skipped.push(...services.skipped());
+    return { family, parts: services.all().map((rules) => backend.partsOf(rules, family)) };
   });
-  const skipped = compiled.flatMap((rules) => rules.skipped);
-  if (options.backend === 'nftables') return { text: renderNftables(compiled, context), skipped };
-  const [rules, ...others] = compiled;
-  if (rules === undefined || others.length > 0) {
-    throw new SignalboxError('invalid', `${options.backend} rules are of one family: pick IPv4 or IPv6`);
-  }
-  const { family, services } = rules;
-  if (options.backend === 'iptables') return { text: renderIptables(family, services, context), skipped };
-  const scheduler = options.ipvsScheduler ?? 'rr';
-  return { text: renderIpvs(family, services, { ...context, scheduler }), skipped };
+  return { text: backend.render(compiled), skipped };
 }
 
 /** Each once, in one order. Throws `invalid` for none. */

@@ -49,6 +49,7 @@ export function clearStore(store: Store): void {
       'settings',
       'source_statuses',
       'node_drift',
+      'acks',
       'changes',
     ] as const;
     for (const table of tables) store.run(store.builder.deleteFrom(table));

@@ -62,5 +62,11 @@ export interface Schema {
   readonly settings: { readonly key: 'epoch' | 'horizon'; readonly value: string };
   readonly source_statuses: { readonly cluster: string; readonly kind: SourceKind; readonly data: string };
   readonly node_drift: { readonly cluster: string; readonly node: string; readonly data: string };
+  readonly acks: {
+    readonly layer: Layer;
+    readonly cluster: string;
+    readonly consumer: string;
+    readonly data: string;
+  };
   readonly changes: { readonly id: Generated<number>; readonly event: ChangeEvent; readonly data: string };
 }

@@ -7,11 +7,12 @@
  *
  * All methods run inside the transaction of their batch.
  */
-import { isDriftSubject, isSourceStatusSubject, type StreamName } from '@signalbox/contracts';
+import { type StreamName, statusTypeOf } from '@signalbox/contracts';
 import type { LogMessage } from '@signalbox/event-log';
 import type { ChangeFeed } from './change-feed.ts';
 import { raiseHistoryHorizon } from './settings.ts';
 import type { Store } from './store.ts';
+import { ackSubjectKey, removeOtherAcks, writeAck } from './write-acks.ts';
 import { derivedWriter, documentSubjectKey } from './write-documents.ts';
 import { driftSubjectKey, removeOtherDrift, writeDrift } from './write-drift.ts';
 import { objectSubjectKey, objectWriter } from './write-objects.ts';
@@ -93,32 +94,38 @@ function derivedProjection(store: Store, feed: ChangeFeed): StreamProjection {
 
 /**
  * Statuses have no history and are few, so they are always replayed; only those of sources that differ are told as changes.
- * What consumers acknowledge is in the same stream, and not kept here.
+ * What is of no type known here is another reader's.
  */
 function statusProjection(store: Store, feed: ChangeFeed): StreamProjection {
   let seen = new Set<string>();
+  let seenAcks = new Set<string>();
   let seenDrift = new Set<string>();
   const follow = (message: LogMessage): void => {
-    if (isDriftSubject(message.subject)) writeDrift(store, message);
-    if (!isSourceStatusSubject(message.subject)) return;
+    const type = statusTypeOf(message.subject);
+    if (type === 'ack') writeAck(store, message);
+    if (type === 'drift') writeDrift(store, message);
+    if (type !== 'source') return;
     const status = writeStatus(store, message);
     if (status !== undefined) feed.record('status', status);
   };
   return {
     stream: 'status',
     beginResync: () => {
-      [seen, seenDrift] = [new Set(), new Set()];
+      [seen, seenAcks, seenDrift] = [new Set(), new Set(), new Set()];
     },
     replay: (message) => {
       follow(message);
       if (message.data === null) return;
-      if (isSourceStatusSubject(message.subject)) seen.add(statusSubjectKey(message.subject));
-      if (isDriftSubject(message.subject)) seenDrift.add(driftSubjectKey(message.subject));
+      const type = statusTypeOf(message.subject);
+      if (type === 'ack') seenAcks.add(ackSubjectKey(message.subject));
+      if (type === 'drift') seenDrift.add(driftSubjectKey(message.subject));
+      if (type === 'source') seen.add(statusSubjectKey(message.subject));
     },
     endResync: () => {
       removeOtherStatuses(store, seen);
+      removeOtherAcks(store, seenAcks);
       removeOtherDrift(store, seenDrift);
-      [seen, seenDrift] = [new Set(), new Set()];
+      [seen, seenAcks, seenDrift] = [new Set(), new Set(), new Set()];
     },
     follow,
   };

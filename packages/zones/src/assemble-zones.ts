@@ -2,6 +2,7 @@
 import type { DnsRecord, RecordSet } from '@signalbox/contracts';
 import { parseAddress } from './addresses.ts';
 import { absolute, isBelowOrEqual } from './names.ts';
+import type { PodMode } from './pod-names.ts';
 import { canonicalRecord, mergeRecords } from './records.ts';
 
 export const REVERSE_ZONES = ['in-addr.arpa.', 'ip6.arpa.'] as const;
@@ -26,6 +27,8 @@ export interface ZoneSettings {
   readonly ttlSeconds: number;
   /** Where the servers of these zones are reached. */
   readonly serverAddresses?: readonly string[];
+  /** Which names of pods are answered. Default `insecure`, as kubeadm sets CoreDNS up. */
+  readonly pods?: PodMode;
 }
 
 interface ZoneInput extends ZoneSettings {

@@ -10,6 +10,7 @@ export {
   type WriterOptions,
 } from './message-writer.ts';
 export { isBelowOrEqual } from './names.ts';
+export { POD_MODES, type PodMode } from './pod-names.ts';
 export {
   compileResolvConf,
   DNS_POLICIES,

@@ -41,6 +41,8 @@ export interface WriterOptions {
   readonly questionName: string | undefined;
   /** Our own limit, told to askers who speak EDNS; undefined for those who do not. */
   readonly udpPayloadSize: number | undefined;
+  /** Where to write first; what `finish` returns may then be a part of it. Absent: memory of its own. */
+  readonly buffer?: Uint8Array;
 }
 
 type Section = 'answer' | 'authority' | 'additional';
@@ -56,7 +58,7 @@ export class MessageWriter {
 
   constructor(options: WriterOptions) {
     this.#options = options;
-    this.#bytes = new Uint8Array(Math.min(options.maxBytes, FIRST_BYTES));
+    this.#bytes = options.buffer ?? new Uint8Array(Math.min(options.maxBytes, FIRST_BYTES));
     this.#limit = options.maxBytes - (options.udpPayloadSize === undefined ? 0 : OPT_BYTES);
     if (options.question !== undefined) this.#writeQuestion(options.question);
   }
@@ -200,7 +202,7 @@ export class MessageWriter {
   }
 
   #reserve(more: number): void {
-    if (this.#length + more <= this.#bytes.length || this.#bytes.length === this.#options.maxBytes) return;
+    if (this.#length + more <= this.#bytes.length || this.#bytes.length >= this.#options.maxBytes) return;
     const bytes = new Uint8Array(
       Math.min(this.#options.maxBytes, Math.max(this.#length + more, 2 * this.#bytes.length)),
     );

@@ -11,6 +11,7 @@ import { type Answer, answerQuestion, groupOf, type Question, type ServedZone } 
 import { apexRecords, REVERSE_ZONES, serialOf, type ZoneSettings } from './assemble-zones.ts';
 import { NameTree } from './name-tree.ts';
 import { isBelowOrEqual, parentOf, parseHostName } from './names.ts';
+import { podNameGroups } from './pod-names.ts';
 import { canonicalRecord, type RecordGroup, recordData, recordsByName } from './records.ts';
 import { NameVersions } from './wire/name-versions.ts';
 
@@ -46,6 +47,9 @@ export class ZoneIndex {
   readonly #tree = new NameTree((name) => this.versions.bump(name));
   readonly #clusters = new Map<string, ClusterEntry>();
   #zones = new Map<string, ServedZone>();
+  /** Zone → cluster, of forward zones. */
+  #owners: ReadonlyMap<string, string> = new Map();
+  readonly #namespaces = new Map<string, Set<string>>();
   readonly #recordCounts = new Map<string, number>();
   #serial = serialOf(0);
   #rejected: readonly string[] = [];
@@ -81,6 +85,7 @@ export class ZoneIndex {
     const synced = new Map([...owners].filter(([, owner]) => owner.isSynced).map(([zone, { name }]) => [name, zone]));
     for (const name of new Set([...this.#clusters.keys(), ...synced.keys()])) this.#activate(name, synced.get(name));
     this.#serial = serialOf(revision);
+    this.#owners = new Map([...owners].map(([zone, { name }]) => [zone, name]));
     this.#setZones(zonesOf(owners));
   }
 
@@ -127,10 +132,26 @@ export class ZoneIndex {
     const names: string[] = [];
     const groups = (name: string) => {
       names.push(name);
-      return this.#tree.groups(name);
+      return this.#tree.groups(name) ?? this.#podName(name, names);
     };
     const soa = (zone: string) => groupOf(this.#tree.groups(zone), 'SOA');
     return { answer: answerQuestion({ zoneOf: (name) => this.#zoneOf(name), groups, soa }, question), names };
+  }
+
+  /** Namespaces that exist, with Services or without; those that have some need not be told. */
+  setNamespace(cluster: string, namespace: string, exists: boolean): void {
+    const known = this.#namespaces.get(cluster) ?? new Set<string>();
+    if (known.has(namespace) === exists) return;
+    if (exists) known.add(namespace);
+    else known.delete(namespace);
+    this.#namespaces.set(cluster, known);
+    if (known.size === 0) this.#namespaces.delete(cluster);
+    for (const [zone, owner] of this.#owners) if (owner === cluster) this.versions.bump(`${namespace}.svc.${zone}`);
+  }
+
+  /** Cluster and name of every namespace that was told. */
+  namespaces(): { cluster: string; namespace: string }[] {
+    return [...this.#namespaces].flatMap(([cluster, known]) => [...known].map((namespace) => ({ cluster, namespace })));
   }
 
   /**
@@ -172,6 +193,21 @@ export class ZoneIndex {
    */
   takeChanges(): NameChangeInZone[] {
     return [...this.#tree.takeChanges()].map(([name, before]) => ({ name, before, zone: this.#zoneOf(name)?.name }));
+  }
+
+  /** `names` gets what the answer depends on. */
+  #podName(name: string, names: string[]): readonly RecordGroup[] | undefined {
+    const zone = this.#zoneOf(name)?.name ?? '';
+    const cluster = this.#owners.get(zone);
+    if (cluster === undefined || name === zone) return undefined;
+    const { pods = 'insecure', ttlSeconds } = this.#settings;
+    const groups = (other: string) => {
+      names.push(other);
+      return this.#tree.groups(other);
+    };
+    const hasNamespace = (namespace: string) =>
+      groups(`${namespace}.svc.${zone}`) !== undefined || this.#namespaces.get(cluster)?.has(namespace) === true;
+    return podNameGroups({ mode: pods, ttlSeconds, hasNamespace, groups }, name, zone);
   }
 
   #cluster(name: string): ClusterEntry {

@@ -1,5 +1,6 @@
 /** The API as a value: it can be asked with `request()`, without a socket. */
-import { OpenAPIHono } from '@hono/zod-openapi';
+import { isIP } from 'node:net';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import { errorText } from '@signalbox/contracts';
 import { stateRevision } from '@signalbox/store';
 import type { Context } from 'hono';
@@ -43,7 +44,7 @@ export function createApi(api: ApiDependencies): Api {
   const app = new OpenAPIHono({
     defaultHook: (result) => {
       if (result.success) return undefined;
-      const errors = result.error.issues.map(({ path, message }) => ({ parameter: path.join('.'), message }));
+      const errors = result.error.issues.flatMap(parameterErrors);
       const detail = errors.map(({ parameter, message }) => `${parameter}: ${message}`).join('; ');
       return problemResponse(problemOf('invalid', detail, errors));
     },
@@ -54,6 +55,11 @@ export function createApi(api: ApiDependencies): Api {
   app.use(async (c, next) => {
     if (c.req.url.length > MAX_URL_LENGTH) {
       return problemResponse(problemOf('invalid', `the URL is longer than ${MAX_URL_LENGTH} characters`));
+    }
+    if (api.isLoopback === true && !isLocalHost(new URL(c.req.url).hostname)) {
+      const detail =
+        'this API listens on loopback only, so it is asked as localhost or by address, not by another name';
+      return problemResponse(problemOf('forbidden', detail));
     }
     c.header('x-content-type-options', 'nosniff');
     return await next();
@@ -70,6 +76,21 @@ export function createApi(api: ApiDependencies): Api {
     return problemResponse(problem);
   });
   return { app, followers: () => changes.clients, close: () => changes.close() };
+}
+
+type Issue = z.core.$ZodIssue;
+
+function parameterErrors(issue: Issue): { parameter: string; message: string }[] {
+  if (issue.code !== 'unrecognized_keys') return [{ parameter: issue.path.join('.'), message: issue.message }];
+  return issue.keys.map((parameter) => ({ parameter, message: 'there is no such parameter here' }));
+}
+
+/**
+ * A page of another site can make a browser ask a loopback address under a name of its own (DNS rebinding); the Host
+ * header then still has that name.
+ */
+function isLocalHost(hostname: string): boolean {
+  return hostname === 'localhost' || hostname.endsWith('.localhost') || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
 }
 
 function addRoutes(app: OpenAPIHono, api: ApiDependencies, changes: ChangeStream): void {

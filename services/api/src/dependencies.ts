@@ -9,6 +9,8 @@ export interface ApiDependencies {
   /** Given out at `/metrics`. */
   readonly registry: Registry;
   readonly logger: Logger;
+  /** Only this machine can reach it: then requests under any other host's name are refused. */
+  readonly isLoopback?: boolean;
   /** TTL of the records at the top of zones. Default 30 s. */
   readonly ttlSeconds?: number;
   /** Where pods live, for rules, unless the request says. */

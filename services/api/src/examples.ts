@@ -141,6 +141,7 @@ export const nodeExample: Node = {
   podCIDRs: ['10.244.1.0/24'],
   isReady: true,
   isSchedulable: true,
+  agent: { backend: 'nftables', revision: 42, appliedAt: at, lag: 0, error: '', skippedServices: 0 },
 };
 
 export const rulesExample: NodeRules = {

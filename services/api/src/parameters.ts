@@ -24,7 +24,8 @@ export const revisionParameter = digits.transform(Number).openapi({
   param: { description: 'Answer as of this revision. 400 when it is not derived yet, 410 when it is no longer kept.' },
 });
 
-export const revisionQuery = z.object({ revision: revisionParameter.optional() });
+/** Strict, as all that extend it are: a filter with a typing mistake would otherwise list everything. */
+export const revisionQuery = z.strictObject({ revision: revisionParameter.optional() });
 
 export const listQuery = revisionQuery.extend({
   limit: digits

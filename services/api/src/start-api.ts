@@ -64,6 +64,7 @@ async function startParts(
     projector,
     registry,
     logger,
+    isLoopback: isLoopback(listen.address),
     ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
     ...(clusterCIDRs && { clusterCIDRs }),
   });
@@ -90,6 +91,10 @@ async function startParts(
     processAll: () => projector.processAll(),
     stop,
   };
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address === 'localhost' || address.startsWith('127.');
 }
 
 function listenOn(server: Server, { address, port }: ListenAddress): Promise<ListenAddress> {

@@ -55,7 +55,8 @@ export function requireSynced(
   throw new SignalboxError('unavailable', `the cluster ${cluster} is not synced yet (${missing.join(', ')})`);
 }
 
-function requireCluster(store: Store, { revision, clusters }: State, cluster: string): void {
+/** Throws `not_found` for a cluster that nobody knows. */
+export function requireCluster(store: Store, { revision, clusters }: State, cluster: string): void {
   const hasObjects = (kind: ObjectKind): boolean =>
     listObjects(store, { kind, cluster, revision, limit: 1 }).length > 0;
   if (clusters.includes(cluster) || sourceStatuses(store, cluster).length > 0) return;

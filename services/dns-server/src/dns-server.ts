@@ -1,10 +1,14 @@
 /** The DNS server: sockets, zones and the stream that feeds them, put together. */
 import { failureSignal, type Readiness, type RunningService, type ServiceContext } from '@signalbox/kit';
-import { ZoneIndex } from '@signalbox/zones';
+import { type PodMode, ZoneIndex } from '@signalbox/zones';
 import { followDerived } from './follow-derived.ts';
+import { followNamespaces } from './follow-namespaces.ts';
+import { Forwarder, type ForwardSettings } from './forward/forwarder.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import { type Answerers, type Listener, openListener, reachableAddresses } from './listen.ts';
 import { createDnsMetrics } from './metrics.ts';
+import { QueryAcl } from './query-acl.ts';
+import { RateLimiter } from './rate-limiter.ts';
 import { type Responder, respond, respondOverUdp } from './responder.ts';
 import { Staleness } from './staleness.ts';
 import { startTransfers, type TransferSettings } from './transfer/start-transfers.ts';
@@ -24,6 +28,16 @@ export interface DnsServerOptions extends TransferSettings {
   readonly tcpIdleMs?: number;
   /** Per address listened on. Default 256. */
   readonly maxTcpConnections?: number;
+  /** Which names of pods are answered. Default `insecure`. */
+  readonly pods?: PodMode;
+  /** `RANGE` or `ZONE=RANGE`: who may ask. Default: everybody. */
+  readonly allowQuery?: readonly string[];
+  /** UDP answers of one kind to one network, a second. Default: no limit. */
+  readonly rateLimit?: number;
+  /** Of the answers over the limit, each so many-th is sent truncated. Default 2. */
+  readonly rateLimitSlip?: number;
+  /** Names outside the zones. Default: refused. */
+  readonly forward?: ForwardSettings;
 }
 
 export interface DnsServer extends RunningService {
@@ -37,9 +51,10 @@ const MAX_UDP_BYTES = 1232;
 export async function startDnsServer(context: ServiceContext, options: DnsServerOptions): Promise<DnsServer> {
   const { ttlSeconds } = options;
   const serverAddresses = options.serverAddresses ?? reachableAddresses(options.listen);
-  const index = new ZoneIndex({ ttlSeconds, serverAddresses });
+  const index = new ZoneIndex({ ttlSeconds, serverAddresses, ...(options.pods && { pods: options.pods }) });
   const staleness = new Staleness();
-  const metrics = createDnsMetrics(context.registry, { index, staleness });
+  const forwarder = options.forward && new Forwarder(options.forward);
+  const metrics = createDnsMetrics(context.registry, { index, staleness, forwarder });
   const transfers = startTransfers(context, index, options);
   const feed = new ZoneFeed({
     index,
@@ -53,6 +68,9 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
     logger: context.logger,
     transfers,
     maxUdpBytes: options.maxUdpBytes ?? MAX_UDP_BYTES,
+    acl: new QueryAcl(options.allowQuery ?? []),
+    rateLimiter: rateLimiterOf(options),
+    forwarder,
   };
   const listeners = await openListeners(responder, options).catch(async (error: unknown) => {
     await transfers.stop();
@@ -63,6 +81,7 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
   for (const listener of listeners) listener.onError((err) => context.logger.error({ err }, 'socket error'));
   const stopping = new AbortController();
   const following = followDerived(context, { feed, staleness, signal: stopping.signal }).catch(fail);
+  const followingNamespaces = followNamespaces(context, index, stopping.signal).catch(fail);
   const addresses = listeners.map((listener) => listener.address);
   context.logger.info({ addresses }, 'answering DNS');
   return {
@@ -72,10 +91,15 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
     readiness: () => readinessOf(index, feed),
     stop: async () => {
       stopping.abort();
+      forwarder?.close();
       const stopped = stopListeners(listeners.splice(0));
-      await Promise.all([stopped, following, transfers.stop()]);
+      await Promise.all([stopped, following, followingNamespaces, transfers.stop()]);
     },
   };
+}
+
+function rateLimiterOf({ rateLimit, rateLimitSlip = 2 }: DnsServerOptions): RateLimiter | undefined {
+  return rateLimit === undefined ? undefined : new RateLimiter({ perSecond: rateLimit, slip: rateLimitSlip });
 }
 
 async function openListeners(responder: Responder, options: DnsServerOptions): Promise<Listener[]> {

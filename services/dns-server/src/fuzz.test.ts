@@ -1,18 +1,22 @@
 /** Whatever comes in: no throw, no answer longer than asked for, and every answer readable. */
 import type { DnsRecord } from '@signalbox/contracts';
 import { createLogger, createRegistry } from '@signalbox/kit';
-import { ZoneIndex } from '@signalbox/zones';
+import { signMessage, type TsigKey, ZoneIndex } from '@signalbox/zones';
 import dnsPacket, { type Answer, type Packet } from 'dns-packet';
 import { expect, test } from 'vitest';
+import { KeptAnswers } from './kept-answers.ts';
 import { createDnsMetrics } from './metrics.ts';
-import { type Responder, respond } from './responder.ts';
+import { QueryAcl } from './query-acl.ts';
+import { type Responder, respondOverUdp } from './responder.ts';
 import { Staleness } from './staleness.ts';
 import type { Transfers } from './transfer/answer-transfer.ts';
 import { createTransferMetrics } from './transfer/transfer-metrics.ts';
 import { TransferRules } from './transfer/transfer-rules.ts';
 import { ZoneVersions } from './transfer/zone-versions.ts';
 
+const KEY: TsigKey = { name: 'k.', algorithm: 'hmac-sha256', secret: new Uint8Array(32), macBytes: 32 };
 const responder = aResponder();
+const kept = new KeptAnswers(responder.index, responder);
 const OPT = { type: 'OPT', name: '.', udpPayloadSize: 4096, flags: 0, options: [] } as unknown as Answer;
 
 const seeds = [
@@ -21,6 +25,7 @@ const seeds = [
   aQuestion('_http._tcp.web.cluster.local', 'SRV', { additionals: [OPT] }),
   aQuestion('cluster.local', 'AXFR'),
   aQuestion('nosuch.cluster.local', 'ANY'),
+  signMessage(aQuestion('cluster.local', 'IXFR'), KEY, { nowSeconds: Math.floor(Date.now() / 1000) }).message,
 ];
 
 test.for([
@@ -36,7 +41,7 @@ test.for([
 
 test('the seeds themselves are answered, and truncated', () => {
   const codes = seeds.map((seed) => answersTo(seed)[0]?.[3]).map((byte) => (byte ?? 0xff) & 0xf);
-  expect(codes).toEqual([0, 0, 0, 5, 3]);
+  expect(codes).toEqual([0, 0, 0, 5, 3, 1]);
   expect(answersTo(seeds[0] ?? new Uint8Array())[0]?.length).toBeGreaterThan(480);
 });
 
@@ -59,7 +64,9 @@ function problemWith(packet: Uint8Array, isRead: boolean): string | undefined {
 }
 
 function answersTo(packet: Uint8Array): Uint8Array[] {
-  return [...respond(responder, { packet, protocol: 'udp', peer: '127.0.0.1' })];
+  const message = respondOverUdp(responder, kept, packet, '127.0.0.1');
+  if (message instanceof Promise) throw new Error('an answer that has to wait');
+  return message === undefined ? [] : [message];
 }
 
 type Random = (below: number) => number;
@@ -117,6 +124,7 @@ function aResponder(): Responder {
     logger: createLogger({ component: 'test', level: 'silent' }),
     transfers: aTransfers(index),
     maxUdpBytes: 1232,
+    acl: new QueryAcl([]),
   };
 }
 
@@ -125,5 +133,5 @@ function aTransfers(index: ZoneIndex): Transfers {
   versions.advance({ isExact: true });
   const metrics = createTransferMetrics(createRegistry(), versions);
   const logger = createLogger({ component: 'test', level: 'silent' });
-  return { index, versions, rules: new TransferRules(), keys: [], metrics, logger };
+  return { index, versions, rules: new TransferRules(), keys: [KEY], metrics, logger };
 }

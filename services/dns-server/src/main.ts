@@ -1,17 +1,24 @@
 import { parseListenAddress, runProcess, settingOption, wholeNumber } from '@signalbox/kit';
-import { startDnsServer } from './index.ts';
+import {
+  type AnswerFlags,
+  answerOptions,
+  readAnswerSettings,
+  readTransferSettings,
+  startDnsServer,
+  type TransferFlags,
+  transferOptions,
+} from './index.ts';
 
-interface Options {
+interface Options extends TransferFlags, AnswerFlags {
   readonly listen: string;
   readonly dnsTtl: number;
   readonly serverAddresses?: readonly string[];
-  readonly transferTo?: readonly string[];
 }
 
 await runProcess<Options>({
   name: 'dns-server',
   description: 'Serves the zones of every cluster over UDP and TCP.',
-  options: (command) =>
+  options: (command) => {
     command
       .addOption(settingOption('--listen <address>', 'UDP and TCP').default('127.0.0.1:5353'))
       .addOption(
@@ -23,16 +30,17 @@ await runProcess<Options>({
         settingOption('--server-addresses <addresses>', 'what ns.dns.ZONE resolves to, separated by commas').argParser(
           split,
         ),
-      )
-      .addOption(
-        settingOption('--transfer-to <ranges>', 'who may transfer zones, separated by commas').argParser(split),
-      ),
-  start: (context, { listen, dnsTtl, serverAddresses, transferTo }) =>
-    startDnsServer(context, {
+      );
+    for (const option of [...answerOptions(), ...transferOptions()]) command.addOption(option);
+    return command;
+  },
+  start: async (context, { listen, dnsTtl, serverAddresses, ...flags }) =>
+    await startDnsServer(context, {
       listen: [parseListenAddress(listen)],
       ttlSeconds: dnsTtl,
       ...(serverAddresses && { serverAddresses }),
-      ...(transferTo && { transferTo }),
+      ...readAnswerSettings(flags),
+      ...(await readTransferSettings(flags)),
     }),
 });
 

@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, type Registry } from '@signalbox/kit';
 import type { ZoneIndex } from '@signalbox/zones';
 import { AnswerCounts } from './answer-counts.ts';
+import type { Forwarder } from './forward/forwarder.ts';
 import type { Staleness } from './staleness.ts';
 
 export interface DnsMetrics {
@@ -10,6 +11,7 @@ export interface DnsMetrics {
   readonly answers: AnswerCounts;
   readonly requestDuration: Histogram;
   readonly badMessages: Counter;
+  readonly rateLimited: Counter<'action'>;
 }
 
 /** Seconds; an answer from memory takes some microseconds. */
@@ -18,6 +20,7 @@ const REQUEST_BUCKETS_SECONDS = [0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_2
 interface MetricSources {
   readonly index: ZoneIndex;
   readonly staleness: Staleness;
+  readonly forwarder?: Forwarder | undefined;
 }
 
 export function createDnsMetrics(registry: Registry, sources: MetricSources): DnsMetrics {
@@ -33,8 +36,15 @@ export function createDnsMetrics(registry: Registry, sources: MetricSources): Dn
       for (const { count, ...labels } of answers.entries()) this.inc(labels, count);
     },
   });
+  if (sources.forwarder !== undefined) createForwardMetrics(registry, sources.forwarder);
   return {
     answers,
+    rateLimited: new Counter({
+      name: 'signalbox_dns_rate_limited_total',
+      help: 'Answers over the limit: dropped, or sent truncated.',
+      labelNames: ['action'],
+      registers,
+    }),
     zoneRecords: new Gauge({
       name: 'signalbox_dns_zone_records',
       help: 'Records of Services in a zone.',
@@ -65,4 +75,34 @@ export function createDnsMetrics(registry: Registry, sources: MetricSources): Dn
       registers,
     }),
   };
+}
+
+function createForwardMetrics(registry: Registry, forwarder: Forwarder): void {
+  new Counter({
+    name: 'signalbox_dns_forwarded_total',
+    help: 'Questions about other names, by where the answer came from.',
+    labelNames: ['outcome'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [outcome, count] of forwarder.outcomes) this.inc({ outcome }, count);
+    },
+  });
+  new Gauge({
+    name: 'signalbox_dns_forward_cached',
+    help: 'Responses of upstreams in memory.',
+    registers: [registry],
+    collect() {
+      this.set(forwarder.cached);
+    },
+  });
+  new Gauge({
+    name: 'signalbox_dns_upstream_up',
+    help: '1 while an upstream answers.',
+    labelNames: ['upstream'],
+    registers: [registry],
+    collect() {
+      for (const { upstream, isUp } of forwarder.upstreams()) this.set({ upstream }, isUp ? 1 : 0);
+    },
+  });
 }

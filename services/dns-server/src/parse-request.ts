@@ -26,6 +26,8 @@ export interface Request {
 interface Edns {
   readonly version: number;
   readonly udpPayloadSize: number;
+  /** DO (RFC 3225). */
+  readonly dnssecOk: boolean;
 }
 
 type ParsedPacket =
@@ -114,7 +116,11 @@ function readExtras(view: DataView, start: number): Extras | undefined {
     if (view.getUint16(fixed) === TYPE_OPT) {
       // RFC 6891 §6.1.1: only in the additional section, and at the root.
       if (index < additionalFrom || fixed !== at + 1) return undefined;
-      options.push({ udpPayloadSize: view.getUint16(fixed + 2), version: view.getUint8(fixed + 5) });
+      options.push({
+        udpPayloadSize: view.getUint16(fixed + 2),
+        version: view.getUint8(fixed + 5),
+        dnssecOk: (view.getUint8(fixed + 6) & 0x80) !== 0,
+      });
     }
     isSigned ||= view.getUint16(fixed) === TYPE_TSIG;
     at = fixed + 10 + view.getUint16(fixed + 8);

@@ -17,12 +17,17 @@ import {
   type WriterOptions,
   type ZoneIndex,
 } from '@signalbox/zones';
+import { forwardedMessage } from './forward/forwarded-message.ts';
+import type { Forwarder } from './forward/forwarder.ts';
 import type { KeptAnswers } from './kept-answers.ts';
 import type { DnsMetrics } from './metrics.ts';
 import { parseRequest, type Request, type RequestHeader } from './parse-request.ts';
+import type { QueryAcl } from './query-acl.ts';
+import { hashOf, type RateLimiter } from './rate-limiter.ts';
 import { answerTransfer, type Transfers } from './transfer/answer-transfer.ts';
 import { nowSeconds } from './transfer/dns-client.ts';
-import type { Protocol } from './transport.ts';
+import type { Eventually, Protocol } from './transport.ts';
+import { withinLimit } from './within-limit.ts';
 
 export interface Responder {
   readonly index: ZoneIndex;
@@ -30,6 +35,12 @@ export interface Responder {
   readonly logger: Logger;
   readonly transfers: Transfers;
   readonly maxUdpBytes: number;
+  /** Who may ask which zone. */
+  readonly acl: QueryAcl;
+  /** Absent: as many answers as there are questions. */
+  readonly rateLimiter?: RateLimiter | undefined;
+  /** Absent: names outside the zones are refused. */
+  readonly forwarder?: Forwarder | undefined;
 }
 
 /** A packet and where it came from. */
@@ -50,36 +61,46 @@ const CLASS_IN = 1;
 const MIN_UDP_BYTES = 512;
 const MAX_TCP_BYTES = 65_535;
 
-/** Over UDP: what was answered before is copied, the rest is answered. */
+/** Over UDP: what was answered before is copied, the rest is answered; and where there is a limit, it is kept. */
 export function respondOverUdp(
   responder: Responder,
   kept: KeptAnswers,
   packet: Uint8Array,
   peer: string,
-): Uint8Array | undefined {
+): Eventually<Uint8Array | undefined> {
   const answer = kept.find(packet);
-  if (answer === undefined) {
-    const [message] = respond(responder, { packet, protocol: 'udp', peer });
-    return message;
+  if (answer === undefined || !responder.acl.allows(answer.zone, peer)) {
+    const messages = respond(responder, { packet, protocol: 'udp', peer });
+    if (messages instanceof Promise) return messages.then(([late]) => withinLimit(responder, peer, late));
+    const [message] = messages;
+    return withinLimit(responder, peer, message);
   }
-  responder.metrics.answers.add('udp', answer.code === 'NOERROR' ? 0 : NXDOMAIN);
-  return kept.copy(answer, packet);
+  const isFound = answer.code === 'NOERROR';
+  responder.metrics.answers.add('udp', isFound ? 0 : NXDOMAIN);
+  const message = kept.copy(answer, packet);
+  return responder.rateLimiter === undefined
+    ? message
+    : withinLimit(responder, peer, message, isFound ? answer.hash : hashOf(answer.zone, NXDOMAIN));
 }
 
 /**
  * The messages to send back: none for what must not be answered, one as a rule, several for a zone transfer. Never
  * throws: a fault in here costs one SERVFAIL, not the server.
  */
-export function respond(responder: Responder, incoming: Incoming): Iterable<Uint8Array> {
+export function respond(responder: Responder, incoming: Incoming): Eventually<Iterable<Uint8Array>> {
   const startedAt = performance.now();
   const parsed = parseRequest(incoming.packet);
   if (parsed.type === 'drop') return [];
-  const reply =
-    parsed.type === 'error' ? errorReply(parsed.header, parsed.code) : checkedReply(responder, incoming, parsed);
   const { metrics } = responder;
-  metrics.answers.add(incoming.protocol, reply.code);
+  const finish = ({ code, messages }: Reply) => {
+    metrics.answers.add(incoming.protocol, code);
+    return messages;
+  };
+  if (parsed.type === 'error') return finish(errorReply(parsed.header, parsed.code));
+  const reply = replyTo(responder, incoming, parsed);
+  if (reply instanceof Promise) return reply.then(finish);
   metrics.requestDuration.observe((performance.now() - startedAt) / 1000);
-  return reply.messages;
+  return finish(reply);
 }
 
 interface Reply {
@@ -87,30 +108,38 @@ interface Reply {
   readonly messages: Iterable<Uint8Array>;
 }
 
-/** A signed question gets a signed answer (RFC 8945 §5.3). */
-function checkedReply(responder: Responder, incoming: Incoming, request: Request): Reply {
-  if (!request.isSigned) return replyTo(responder, incoming, request);
-  const check = verifyRequest(incoming.packet, responder.transfers.keys, nowSeconds());
-  if (check.type === 'unsigned' || check.type === 'malformed') return errorReply(request.header, FORMERR);
-  if (check.type === 'refused') {
-    const options = writerOptions(responder, incoming, request);
-    const { messages } = emptyReply(options, request.header, NOTAUTH);
-    const refused = [...messages].map((message) => refuseSignature(message, check, nowSeconds()));
-    const isTooLong = refused.some((message) => message.length > options.maxBytes);
-    return isTooLong ? errorReply(request.header, NOTAUTH) : { code: NOTAUTH, messages: refused };
-  }
-  const { key, mac: requestMac } = check;
-  const { code, messages } = replyTo(responder, { ...incoming, key }, request);
-  return { code, messages: signAnswers(messages, key, { nowSeconds, requestMac }) };
-}
-
-function replyTo(responder: Responder, incoming: Incoming, request: Request): Reply {
-  try {
-    return answerRequest(responder, incoming, request);
-  } catch (error) {
+function replyTo(responder: Responder, incoming: Incoming, request: Request): Eventually<Reply> {
+  const failed = (error: unknown) => {
     responder.logger.error({ err: error, reason: errorText(error), name: request.name }, 'question failed');
     return errorReply(request.header, SERVFAIL);
+  };
+  try {
+    const reply = request.isSigned
+      ? signedReply(responder, incoming, request)
+      : answerRequest(responder, incoming, request);
+    return reply instanceof Promise ? reply.catch(failed) : reply;
+  } catch (error) {
+    return failed(error);
   }
+}
+
+/** A signed question gets a signed answer (RFC 8945 §5.3). */
+function signedReply(responder: Responder, incoming: Incoming, request: Request): Eventually<Reply> {
+  const check = verifyRequest(incoming.packet, responder.transfers.keys, nowSeconds());
+  if (check.type === 'unsigned' || check.type === 'malformed') return errorReply(request.header, FORMERR);
+  if (check.type === 'valid') {
+    const { key, mac: requestMac } = check;
+    const signed = ({ code, messages }: Reply) => {
+      return { code, messages: signAnswers(messages, key, { nowSeconds, requestMac }) };
+    };
+    const reply = answerRequest(responder, { ...incoming, key }, request);
+    return reply instanceof Promise ? reply.then(signed) : signed(reply);
+  }
+  const options = writerOptions(responder, incoming, request);
+  const { messages } = emptyReply(options, request.header, NOTAUTH);
+  const refused = [...messages].map((message) => refuseSignature(message, check, nowSeconds()));
+  const isTooLong = refused.some((message) => message.length > options.maxBytes);
+  return isTooLong ? errorReply(request.header, NOTAUTH) : { code: NOTAUTH, messages: refused };
 }
 
 /** For what could not be read far enough to repeat its question. */
@@ -123,12 +152,13 @@ function emptyReply(options: WriterOptions, header: RequestHeader, code: number)
   return { code, messages: [new MessageWriter(options).finish({ ...header, isAuthoritative: false, code })] };
 }
 
-function answerRequest(responder: Responder, incoming: Incoming, request: Request): Reply {
+function answerRequest(responder: Responder, incoming: Incoming, request: Request): Eventually<Reply> {
   const options = writerOptions(responder, incoming, request);
   if (request.edns !== undefined && request.edns.version > 0) return emptyReply(options, request.header, BADVERS);
   const type = TYPE_NAMES.get(request.queryType) ?? `TYPE${request.queryType}`;
   if (type === 'AXFR' || type === 'IXFR') return transferReply(responder, incoming, request, options);
-  const message = encodeAnswer(answerInZones(responder.index, request, type), options, request.header);
+  if (isForwarded(responder, incoming.peer, request)) return forward(responder, request, options);
+  const message = encodeAnswer(answerInZones(responder, incoming.peer, request, type), options, request.header);
   return { code: (message[3] ?? 0) & 0xf, messages: [message] };
 }
 
@@ -139,10 +169,28 @@ function transferReply(responder: Responder, incoming: Incoming, request: Reques
   return { code: 0, messages: answer };
 }
 
-function answerInZones(index: ZoneIndex, { name, queryClass }: Request, type: string): Answer {
+/** Names in no zone of ours, for those who may have them resolved; never before we know what our zones are. */
+function isForwarded({ index, forwarder }: Responder, peer: string, { name, queryClass, header }: Request): boolean {
+  if (forwarder === undefined || !header.isRecursionDesired || queryClass !== CLASS_IN) return false;
+  return index.hasZones && index.zoneNameOf(name) === undefined && forwarder.serves(name, peer);
+}
+
+async function forward({ forwarder }: Responder, request: Request, options: WriterOptions): Promise<Reply> {
+  const { name, question, header, edns } = request;
+  const nameBytes = question.length - 4;
+  const lowerCased = question.map((byte, at) => (at < nameBytes && byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte));
+  const dnssecOk = edns?.dnssecOk === true;
+  const response = await forwarder?.resolve(name, { question: lowerCased, dnssecOk });
+  const message = forwardedMessage(response, { id: header.id, dnssecOk }, options);
+  return { code: (message[3] ?? 0) & 0xf, messages: [message] };
+}
+
+function answerInZones({ index, acl }: Responder, peer: string, { name, queryClass }: Request, type: string): Answer {
   if (queryClass !== CLASS_IN) return withoutRecords('REFUSED');
   // Before the first cluster is known, this server cannot tell which zones are its own.
   if (!index.hasZones) return withoutRecords('SERVFAIL');
+  const zone = index.zoneNameOf(name);
+  if (zone !== undefined && !acl.allows(zone, peer)) return withoutRecords('REFUSED');
   return index.answer({ name, type });
 }
 

@@ -49,7 +49,7 @@ async function serve(socket: Socket, answer: AnswerPacket, idleMs: number): Prom
   const idle = setTimeout(() => socket.destroy(), idleMs);
   try {
     for await (const packet of readMessages(socket)) {
-      for (const message of answer(packet, peer)) {
+      for (const message of await answer(packet, peer)) {
         await writeMessage(socket, message);
         idle.refresh();
       }

@@ -9,8 +9,11 @@ export interface ListenAddress {
 
 export type Protocol = 'udp' | 'tcp';
 
-/** The messages to send back, none for a packet that must not be answered. Never throws. */
-export type AnswerPacket = (packet: Uint8Array, peer: string) => Iterable<Uint8Array>;
+/** Later where another server has to be asked first. */
+export type Eventually<Value> = Value | Promise<Value>;
 
-/** The message to send back, none for a packet that must not be answered. Never throws. */
-export type AnswerDatagram = (packet: Uint8Array, peer: string) => Uint8Array | undefined;
+/** The messages to send back, none for a packet that must not be answered. Never throws, never rejects. */
+export type AnswerPacket = (packet: Uint8Array, peer: string) => Eventually<Iterable<Uint8Array>>;
+
+/** The message to send back, none for a packet that must not be answered. Never throws, never rejects. */
+export type AnswerDatagram = (packet: Uint8Array, peer: string) => Eventually<Uint8Array | undefined>;

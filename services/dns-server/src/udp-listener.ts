@@ -1,5 +1,5 @@
 /** DNS over UDP: a packet in, at most a packet out. */
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import type { AnswerDatagram, ListenAddress } from './transport.ts';
 
@@ -16,10 +16,20 @@ export function createUdpSocket(address: string, answer: AnswerDatagram): Socket
     // Port 0 cannot be answered, and sending there throws.
     if (peer.port === 0) return;
     const message = answer(packet, peer.address);
-    // An answer that cannot be sent is a lost packet, as any other on the way: without a callback nobody is told.
-    if (message !== undefined) socket.send(message, peer.port, peer.address);
+    if (message instanceof Promise) void message.then((late) => sendTo(socket, peer, late));
+    else sendTo(socket, peer, message);
   });
   return socket;
+}
+
+/** An answer that cannot be sent is a lost packet, as any other on the way: without a callback nobody is told. */
+function sendTo(socket: Socket, peer: RemoteInfo, message: Uint8Array | undefined): void {
+  if (message === undefined) return;
+  try {
+    socket.send(message, peer.port, peer.address);
+  } catch {
+    // Closed since the question came.
+  }
 }
 
 export function bindUdp(socket: Socket, { address, port }: ListenAddress): Promise<void> {

@@ -2,6 +2,7 @@
 import type {
   Cluster,
   List,
+  Node,
   NodeDriftSummary,
   RegistrationItem,
   Revision,
@@ -39,6 +40,7 @@ export function addGetCommand(program: Command, io: CliIo): void {
     columns: SERVICE_COLUMNS,
     filters: ['cluster', 'namespace', 'selector'],
   });
+  addListCommand(get, io, { name: 'nodes', path: '/v1/nodes', columns: NODE_COLUMNS, filters: ['cluster'] });
   addListCommand(get, io, { name: 'zones', path: '/v1/zones', columns: ZONE_COLUMNS, filters: ['cluster'] });
   addListCommand(get, io, {
     name: 'registrations',
@@ -214,6 +216,23 @@ function formatPort({ port, nodePort, protocol }: ServiceSummary['ports'][number
   return `${port}${nodePort === undefined ? '' : `:${nodePort}`}/${protocol}`;
 }
 
+const NODE_COLUMNS: readonly Column<Node>[] = [
+  { title: 'cluster', value: (row) => row.cluster },
+  { title: 'name', value: (row) => row.name },
+  { title: 'zone', value: (row) => row.zone ?? '-' },
+  { title: 'ready', value: (row) => (row.isReady ? 'yes' : 'no') },
+  { title: 'backend', value: (row) => row.agent?.backend ?? '-' },
+  { title: 'applied', value: (row) => row.agent?.revision ?? '-' },
+  { title: 'lag', value: (row) => row.agent?.lag ?? '-' },
+  { title: 'agent', value: agentText },
+];
+
+function agentText({ agent }: Node): string {
+  if (agent === null) return 'none';
+  if (agent.error !== '') return `failing: ${agent.error}`;
+  return agent.skippedServices === 0 ? 'ok' : `ok, something left out of ${agent.skippedServices} services`;
+}
+
 const ZONE_COLUMNS: readonly Column<ZoneSummary>[] = [
   { title: 'cluster', value: (row) => row.cluster },
   { title: 'zone', value: (row) => row.name },
@@ -254,4 +273,5 @@ Examples:
   signalbox get drift                         how far nodes are from what was programmed
   signalbox get drift node-a                  and in what
   signalbox get services --revision 42        as it was at revision 42
+  signalbox get nodes --cluster shop
   signalbox get zones --api http://10.0.0.5:7070`;

@@ -8,7 +8,7 @@ import {
 } from '@signalbox/contracts';
 import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
 import { networkList, wholeNumber } from '@signalbox/kit';
-import { compileProxyPlan, renderRules, rulesNodeOf } from '@signalbox/rules';
+import { compileProxyPlan, type DetectLocal, renderRules, rulesNodeOf } from '@signalbox/rules';
 import { assembleZones, compileRecordSet, type Zone, zoneFileText } from '@signalbox/zones';
 import { type Command, Option } from 'commander';
 import type { CliIo } from '../io.ts';
@@ -16,11 +16,24 @@ import type { OfflineCluster } from '../offline-cluster.ts';
 import { addRenderOptions, finishRender, type RenderOptions, readCluster } from './render-options.ts';
 import { addPodViewCommands } from './render-pod-view.ts';
 
+/** kube-proxy's names. */
+const DETECT_LOCAL_MODES: readonly DetectLocal['mode'][] = [
+  'ClusterCIDR',
+  'NodeCIDR',
+  'BridgeInterface',
+  'InterfaceNamePrefix',
+];
+
 interface RulesOptions extends RenderOptions {
   readonly node: string;
   readonly backend: RulesBackend;
   readonly family?: RulesFamily;
   readonly clusterCidr: readonly string[];
+  readonly serviceCidr: readonly string[];
+  readonly detectLocalMode: DetectLocal['mode'];
+  readonly podInterface?: string;
+  readonly masqueradeAll?: boolean;
+  readonly nodePortAddresses?: readonly string[];
 }
 
 interface ZoneOptions extends RenderOptions {
@@ -48,6 +61,15 @@ function addRulesCommand(render: Command, io: CliIo): void {
       new Option('--family <family>', 'address family (default: both for nftables, else ipv4)').choices(RULES_FAMILIES),
     )
     .option('--cluster-cidr <cidrs>', 'pod networks, separated by commas', networkList, [])
+    .option('--service-cidr <cidrs>', 'service networks, separated by commas', networkList, [])
+    .addOption(
+      new Option('--detect-local-mode <mode>', 'how traffic of pods is known')
+        .choices(DETECT_LOCAL_MODES)
+        .default('ClusterCIDR'),
+    )
+    .option('--pod-interface <name>', 'bridge, or prefix of interface names, of pods')
+    .option('--masquerade-all', 'masquerade all traffic to cluster IPs')
+    .option('--node-port-addresses <cidrs>', 'CIDRs, or "primary", separated by commas', (text) => text.split(','))
     .addHelpText('after', RULES_EXAMPLES)
     .action(async (options: RulesOptions) => {
       const cluster = await readCluster(readSources(), options, io);
@@ -61,6 +83,10 @@ function addRulesCommand(render: Command, io: CliIo): void {
           backend: options.backend,
           families: familiesOf(options),
           clusterCIDRs: options.clusterCidr,
+          serviceCIDRs: options.serviceCidr,
+          detectLocal: detectLocalOf(options),
+          masqueradeAll: options.masqueradeAll ?? false,
+          ...(options.nodePortAddresses === undefined ? {} : { nodePortAddresses: options.nodePortAddresses }),
         },
       );
       cluster.problems.push(...skipped.map(({ service, path, reason }) => `${service}: ${path}: ${reason}`));
@@ -99,6 +125,11 @@ function familiesOf({ family, backend }: RulesOptions): ('IPv4' | 'IPv6')[] {
   const chosen = family ?? (backend === 'nftables' ? 'both' : 'ipv4');
   if (chosen === 'both') return ['IPv4', 'IPv6'];
   return [chosen === 'ipv4' ? 'IPv4' : 'IPv6'];
+}
+
+function detectLocalOf({ detectLocalMode: mode, podInterface = '' }: RulesOptions): DetectLocal {
+  if (mode === 'BridgeInterface') return { mode, interfaceName: podInterface };
+  return mode === 'InterfaceNamePrefix' ? { mode, prefix: podInterface } : { mode };
 }
 
 function zoneOf(zones: readonly Zone[], wanted: string): Zone {

@@ -3,6 +3,14 @@ import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { addSourceOptions, openSources, type SourceFlags } from '@signalbox/api-watcher';
 import { errorText, SignalboxError } from '@signalbox/contracts';
+import {
+  type AnswerFlags,
+  answerOptions,
+  readAnswerSettings,
+  readTransferSettings,
+  type TransferFlags,
+  transferOptions,
+} from '@signalbox/dns-server';
 import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
 import {
   createLogger,
@@ -25,7 +33,7 @@ import type { CliIo } from '../io.ts';
 import { LiveStatus, type PlaneFacts } from '../live-status.ts';
 import type { Plane } from '../plane.ts';
 
-interface UpOptions extends HistorySettings {
+interface UpOptions extends HistorySettings, TransferFlags, AnswerFlags {
   readonly dataDir: string;
   readonly apiListen: string;
   readonly dnsListen: string;
@@ -38,7 +46,7 @@ interface UpOptions extends HistorySettings {
 export function addUpCommand(program: Command, io: CliIo): void {
   const command = program.command('up').description('run the whole control plane in this process');
   const readSources = addSourceOptions(command);
-  for (const option of historyOptions()) command.addOption(option);
+  for (const option of [...historyOptions(), ...answerOptions(), ...transferOptions()]) command.addOption(option);
   command
     .addOption(settingOption('--data-dir <path>', 'where the event log and the store are kept').default('.signalbox'))
     .addOption(settingOption('--api-listen <address>', 'address of the HTTP API').default('127.0.0.1:7070'))
@@ -72,6 +80,8 @@ async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise
     const { startPlane } = await import('../plane.ts');
     return await startPlane({
       ...planeOptionsOf(options),
+      dnsAnswers: readAnswerSettings(options),
+      dnsTransfers: await readTransferSettings(options),
       sources,
       forget: flags.forget,
       logger,

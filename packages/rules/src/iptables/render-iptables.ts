@@ -7,16 +7,15 @@
  *                    └─ KUBE-NODEPORTS ────────────────────────┘       └─► KUBE-SVL-… ──► KUBE-SEP-…
  */
 import type { Family } from '../addresses.ts';
+import type { FamilyParts } from '../kernel-parts.ts';
 import type { RenderContext } from '../render-context.ts';
-import type { ServiceRules } from '../service-rules.ts';
 import { addBaseChains, addNodePortDispatch } from './base-chains.ts';
-import { iptablesParts } from './iptables-parts.ts';
 import { RestoreText } from './restore-text.ts';
 
-export function renderIptables(family: Family, services: readonly ServiceRules[], context: RenderContext): string {
+export function renderIptables({ family, parts }: FamilyParts, context: RenderContext): string {
   const text = new RestoreText();
   addBaseChains(text, family, context);
-  for (const rules of services) text.addParts(iptablesParts(rules, family, context));
+  for (const one of parts) text.addParts(one);
   addNodePortDispatch(text, family, context);
   return text.toText(headerOf(family));
 }

@@ -8,19 +8,19 @@
  */
 import type { Family } from '../addresses.ts';
 import { podMatches } from '../iptables/base-chains.ts';
+import type { FamilyParts } from '../kernel-parts.ts';
 import { MASQUERADE_MARK } from '../render-context.ts';
-import type { ServiceRules } from '../service-rules.ts';
 import { ipSetLines, type SetName, setText } from './ip-sets.ts';
-import { ADDRESSES, addressText, DEVICE, type IpvsContext, ipvsParts } from './ipvs-parts.ts';
+import { ADDRESSES, addressText, DEVICE, type IpvsContext } from './ipvs-parts.ts';
 import { REAL_SERVERS, VIRTUAL_SERVERS } from './virtual-servers.ts';
 
 const DELIMITER = 'SIGNALBOX_END';
 
-export function renderIpvs(family: Family, services: readonly ServiceRules[], context: IpvsContext): string {
+export function renderIpvs({ family, parts }: FamilyParts, context: IpvsContext): string {
   const contents = new Map<string, Set<string>>();
   const servers: string[] = [];
-  for (const rules of services) {
-    for (const { container, key, value } of ipvsParts(rules, family, context).entries) {
+  for (const { entries } of parts) {
+    for (const { container, key, value } of entries) {
       if (container === VIRTUAL_SERVERS) servers.push(`-A ${key} ${value}`);
       else if (container === REAL_SERVERS) servers.push(`-a ${key} ${value}`);
       else contents.set(container, (contents.get(container) ?? new Set()).add(key));

@@ -5,7 +5,8 @@ import { CompiledServices } from '../compiled-services.ts';
 import { boundedWeights } from '../endpoint-weights.ts';
 import { nodePortAddressesOf } from '../ipvs/ipvs-parts.ts';
 import { contextOf, podCidrsOf, type RenderContext } from '../render-context.ts';
-import { familiesOf, type RenderOptions, renderRules } from '../render-rules.ts';
+import { familiesOf, renderRules } from '../render-rules.ts';
+import type { RenderOptions } from '../rules-backend.ts';
 import type { ServiceRules, TrafficRules } from '../service-rules.ts';
 import {
   ANY_NODE_ADDRESS,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { anEndpoint, aPlan, aPort } from '../../../../test/packets/a-plan.ts';
-import type { RenderOptions } from '../render-rules.ts';
+import type { RenderOptions } from '../rules-backend.ts';
 import { compareStates } from './compare-states.ts';
 import { expectedStates } from './expected-state.ts';
 import { readIptables } from './read-iptables.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { anEndpoint, aPlan, aPort } from '../../../../test/packets/a-plan.ts';
-import { type RenderOptions, renderRules } from '../render-rules.ts';
+import { renderRules } from '../render-rules.ts';
+import type { RenderOptions } from '../rules-backend.ts';
 import { compareStates } from './compare-states.ts';
 import { expectedStates, podSourcesOf } from './expected-state.ts';
 import { type IpvsListing, readIpvs } from './read-ipvs.ts';

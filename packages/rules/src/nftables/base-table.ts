@@ -87,6 +87,13 @@ export function addBaseTable(table: TableBuilder, syntax: FamilySyntax, context:
 function containersOf({ ip }: FamilySyntax): Container[] {
   const destination = `${ip} daddr . meta l4proto . th dport`;
   return [
+    // First, because it alone is kept when rules are loaded again, and lists stay the same.
+    {
+      kind: 'set',
+      name: 'affinity',
+      definition: `typeof ${ip} saddr . numgen random mod 4294967295 ; flags dynamic,timeout ; size ${AFFINITY_SIZE}`,
+      isKernelOwned: true,
+    },
     { kind: 'set', name: 'cluster-cidrs', definition: `typeof ${ip} saddr ; flags interval` },
     { kind: 'set', name: 'service-cidrs', definition: `typeof ${ip} daddr ; flags interval` },
     { kind: 'set', name: 'nodeport-ips', definition: `typeof ${ip} daddr ; flags interval` },
@@ -98,12 +105,6 @@ function containersOf({ ip }: FamilySyntax): Container[] {
     { kind: 'set', name: 'restricted-ips', definition: `typeof ${destination}` },
     { kind: 'set', name: 'allowed-sources', definition: `typeof ${destination} . ${ip} saddr ; flags interval` },
     { kind: 'set', name: 'hairpin', definition: `typeof ${ip} saddr . ${ip} daddr` },
-    {
-      kind: 'set',
-      name: 'affinity',
-      definition: `typeof ${ip} saddr . numgen random mod 4294967295 ; flags dynamic,timeout ; size ${AFFINITY_SIZE}`,
-      isKernelOwned: true,
-    },
     ...PROTOCOLS.flatMap((protocol) => endpointMaps(ip, protocol)),
   ];
 }

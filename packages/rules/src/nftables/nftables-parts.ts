@@ -23,6 +23,20 @@ export function elementText({ key, value, comment }: SharedEntry): string {
   return `${key}${why}${value === '' ? '' : ` : ${value}`}`;
 }
 
+/** The texts of entries of one container are together, in the order of entries. */
+export function textsByContainer(
+  entries: readonly SharedEntry[],
+  textOf: (entry: SharedEntry) => string,
+): ReadonlyMap<string, readonly string[]> {
+  const texts = new Map<string, string[]>();
+  for (const entry of entries) {
+    const known = texts.get(entry.container);
+    if (known === undefined) texts.set(entry.container, [textOf(entry)]);
+    else known.push(textOf(entry));
+  }
+  return texts;
+}
+
 function addService(parts: KernelParts, chains: EntryChains, rules: ServiceRules, nodeName: string): void {
   const { protocol, port, label } = rules;
   const keyOf = (address: string): string => `${address} . ${protocol} . ${port}`;

@@ -4,19 +4,25 @@ import { FAMILY_SYNTAX, TABLE } from './base-table.ts';
 
 /**
  * Whatever an earlier version called its chains, sets and maps: loading has emptied its rules, so nothing leads to them. A
- * definition that changes needs a new name, because a set cannot be redefined. What cannot be deleted yet stays for the next
- * time, see `StaleChains`.
+ * definition that changes needs a new name, because a set cannot be redefined. What cannot be deleted yet stays for the
+ * next time, see `StaleChains`. Lists of chains, sets and maps are quick; `list table` would read all elements.
  */
 export function sweepNftables(
   families: readonly { readonly family: Family; readonly names: readonly string[] }[],
 ): string {
   const sweeps = families.flatMap(({ family, names }) => {
-    const table = `${FAMILY_SYNTAX[family].ip} ${TABLE}`;
+    const { ip } = FAMILY_SYNTAX[family];
     return [
       `known=' ${names.join(' ')} '`,
-      `nft -t list table ${table} | while read -r kind name rest; do`,
-      '  case "$kind" in chain | set | map) ;; *) continue ;; esac',
-      `  case "$known" in *" $name "*) ;; *) nft "delete $kind ${table} $name" || : ;; esac`,
+      `for kinds in chains sets maps; do nft -t list "$kinds" ${ip}; done | while read -r kind name rest; do`,
+      '  case "$kind" in',
+      // A line is "table ip signalbox {" or "chain NAME {".
+      '    table) table="$rest"; continue ;;',
+      '    chain | set | map) ;;',
+      '    *) continue ;;',
+      '  esac',
+      `  [ "$table" = '${TABLE} {' ] || continue`,
+      `  case "$known" in *" $name "*) ;; *) nft "delete $kind ${ip} ${TABLE} $name" || : ;; esac`,
       'done',
     ];
   });

@@ -2,7 +2,7 @@
 import { compareText, type Family } from '../addresses.ts';
 import type { PartsDelta, ServiceChain, SharedEntry } from '../kernel-parts.ts';
 import { FAMILY_SYNTAX, TABLE } from './base-table.ts';
-import { elementText } from './nftables-parts.ts';
+import { elementText, textsByContainer } from './nftables-parts.ts';
 
 /**
  * Chains that nothing leads to any more are emptied here and deleted by a later update: kernels before 6.2 let go of a
@@ -59,12 +59,6 @@ function elementLines(
   entries: readonly SharedEntry[],
   textOf: (entry: SharedEntry) => string,
 ): string[] {
-  const byContainer = new Map<string, string[]>();
-  for (const entry of entries) {
-    const texts = byContainer.get(entry.container) ?? [];
-    byContainer.set(entry.container, texts);
-    texts.push(textOf(entry));
-  }
-  const sorted = [...byContainer].sort(([a], [b]) => compareText(a, b));
+  const sorted = [...textsByContainer(entries, textOf)].sort(([a], [b]) => compareText(a, b));
   return sorted.map(([container, texts]) => `${command} ${container} { ${texts.join(', ')} }`);
 }

@@ -1,3 +1,4 @@
+export * from './acks.ts';
 export * from './clusters.ts';
 export * from './documents.ts';
 export * from './drift.ts';

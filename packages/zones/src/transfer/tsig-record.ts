@@ -36,7 +36,8 @@ export function splitTsig(message: Uint8Array): SplitMessage | 'none' | 'malform
   if (!isRight || last.recordClass !== CLASS_ANY || last.ttlSeconds !== 0) return 'malformed';
   const tsig = parseData(last.name, last.data);
   if (tsig === undefined) return 'malformed';
-  const unsigned = message.slice(0, last.offset);
+  // A copy: what came in stays as it was, and a Buffer's own `slice` would not copy.
+  const unsigned = Uint8Array.from(message.subarray(0, last.offset));
   const view = new DataView(unsigned.buffer);
   view.setUint16(0, tsig.originalId);
   view.setUint16(ARCOUNT_OFFSET, read.additional.length - 1);

@@ -1,30 +1,33 @@
 /**
- * How a zone came to be what it is: one delta for each serial that was served, newest last, bounded in count and bytes.
- * What was served before the oldest of them is unknown, and so is a serial that lies between two of them: another server
- * may have served it with content of its own.
+ * How a zone came to be what it is: its versions, each with the serials it was served under and the delta to the next,
+ * bounded in serials and bytes, the oldest go first. A serial that lies between two that were served is as unknown as one
+ * from before the oldest: another server may have served it with content of its own.
  */
 import type { DnsRecord } from '@signalbox/contracts';
 import { isLaterSerial } from './serials.ts';
 import { combineDeltas, EMPTY_DELTA, isEmptyDelta, type ZoneDelta } from './zone-delta.ts';
 
 export interface HistoryLimits {
-  readonly maxSteps: number;
-  /** Of all deltas together, as estimated by `recordBytes`. */
+  /** That deltas may start from, the present one included. */
+  readonly maxSerials: number;
+  /** Of all deltas together, estimated. */
   readonly maxBytes: number;
 }
 
-interface Step {
-  readonly fromSerial: number;
+interface PastVersion {
+  readonly serials: readonly number[];
+  /** To the version after it. */
   readonly delta: ZoneDelta;
   readonly bytes: number;
 }
 
 export class ZoneHistory {
   readonly #limits: HistoryLimits;
-  #steps: Step[] = [];
+  #past: PastVersion[] = [];
+  /** Of the present version, rising; none while nothing may be built upon it. */
+  #serials: number[] = [];
+  #pastSerials = 0;
   #bytes = 0;
-  /** The serial that the last step leads to; undefined while nothing may be built upon what is served. */
-  #serial: number | undefined;
 
   constructor(limits: HistoryLimits) {
     this.#limits = limits;
@@ -36,9 +39,10 @@ export class ZoneHistory {
 
   /** Forgets all. The next `advance` is the first that later deltas may start from. */
   forget(): void {
-    this.#steps = [];
+    this.#past = [];
+    this.#serials = [];
+    this.#pastSerials = 0;
     this.#bytes = 0;
-    this.#serial = undefined;
   }
 
   /**
@@ -46,45 +50,53 @@ export class ZoneHistory {
    * went back, is one that nobody can be led to by deltas: all is forgotten.
    */
   advance(serial: number, delta: ZoneDelta): void {
-    const from = this.#serial;
+    const from = this.#serials.at(-1);
     if (from === serial && isEmptyDelta(delta)) return;
     if (from !== undefined && !isLaterSerial(serial, from)) {
       this.forget();
       return;
     }
-    this.#serial = serial;
-    if (from === undefined) return;
-    const bytes = deltaBytes(delta);
-    this.#steps.push({ fromSerial: from, delta, bytes });
-    this.#bytes += bytes;
+    if (from !== undefined && !isEmptyDelta(delta)) this.#pass(delta);
+    this.#serials.push(serial);
     this.#shrink();
   }
 
   /** Everything since that serial as one delta (RFC 1995 §5); undefined when it is not known. */
   since(serial: number): ZoneDelta | undefined {
-    if (serial === this.#serial) return EMPTY_DELTA;
-    const at = this.#steps.findIndex((step) => step.fromSerial === serial);
-    return at === -1 ? undefined : combineDeltas(this.#steps.slice(at).map((step) => step.delta));
+    if (this.#serials.includes(serial)) return EMPTY_DELTA;
+    const at = this.#past.findIndex(({ serials }) => serials.includes(serial));
+    return at === -1 ? undefined : combineDeltas(this.#past.slice(at).map(({ delta }) => delta));
+  }
+
+  #pass(delta: ZoneDelta): void {
+    const bytes = deltaBytes(delta);
+    this.#past.push({ serials: this.#serials, delta, bytes });
+    this.#pastSerials += this.#serials.length;
+    this.#bytes += bytes;
+    this.#serials = [];
   }
 
   #shrink(): void {
-    const { maxSteps, maxBytes } = this.#limits;
+    const { maxSerials, maxBytes } = this.#limits;
     let surplus = 0;
-    while (this.#steps.length - surplus > maxSteps || this.#bytes > maxBytes) {
-      this.#bytes -= this.#steps[surplus]?.bytes ?? 0;
+    for (const { serials, bytes } of this.#past) {
+      if (this.#pastSerials + this.#serials.length <= maxSerials && this.#bytes <= maxBytes) break;
+      this.#pastSerials -= serials.length;
+      this.#bytes -= bytes;
       surplus += 1;
     }
-    if (surplus > 0) this.#steps.splice(0, surplus);
+    if (surplus > 0) this.#past.splice(0, surplus);
+    if (this.#serials.length > maxSerials) this.#serials.shift();
   }
 }
 
-/** Of a step without records, and of a record beside its name and text. */
-const STEP_BYTES = 64;
+/** Of a version without records, and of a record beside its name and text. */
+const VERSION_BYTES = 128;
 const RECORD_BYTES = 128;
 
 function deltaBytes({ removed, added }: ZoneDelta): number {
   const sum = (records: readonly DnsRecord[]) => records.reduce((total, record) => total + recordBytes(record), 0);
-  return STEP_BYTES + sum(removed) + sum(added);
+  return VERSION_BYTES + sum(removed) + sum(added);
 }
 
 function recordBytes(record: DnsRecord): number {

@@ -48,6 +48,7 @@ interface AddressRun {
 
 const HEADER_BYTES = 12;
 const PLAIN_BYTES = 512;
+const MAX_QUESTION_BYTES = 255 + 4;
 const DEFAULT_MAX_BYTES = 64 * 2 ** 20;
 const BUCKETS = 2 ** 16;
 /** Of an entry, beside its message: about what the objects take. */
@@ -69,10 +70,13 @@ export class AnswerCache {
   #youngBytes = 0;
   #block = new Uint8Array(BLOCK_BYTES);
   #blockUsed = 0;
+  readonly #scratch: Uint8Array;
+  readonly #question = new Uint8Array(MAX_QUESTION_BYTES);
 
   constructor(index: ZoneIndex, settings: AnswerCacheSettings) {
     this.#index = index;
     this.#maxUdpBytes = settings.maxUdpBytes;
+    this.#scratch = new Uint8Array(Math.max(settings.maxUdpBytes, PLAIN_BYTES));
     this.#maxBytes = settings.maxBytes ?? DEFAULT_MAX_BYTES;
   }
 
@@ -145,16 +149,24 @@ export class AnswerCache {
     const questionEnd = question.nameEnd + 4;
     const options = {
       maxBytes: hasEdns ? this.#maxUdpBytes : PLAIN_BYTES,
-      question: packet
-        .slice(HEADER_BYTES, questionEnd)
-        .map((byte, at) => (at < questionEnd - 16 ? lowerCase(byte) : byte)),
+      question: this.#lowerCased(packet, question.nameEnd),
       questionName: name,
       udpPayloadSize: hasEdns ? this.#maxUdpBytes : undefined,
+      buffer: this.#scratch,
     };
     const message = this.#store(encodeAnswer(answer, options, { id: 0, opcode: 0, isRecursionDesired: false }));
     const madeFrom = this.#index.versions.stamp(names);
     const shape = { zone, code: answer.code, hash, message, hasEdns, questionEnd, madeFrom, ...layoutOf(message) };
     return this.#keep({ ...shape, epoch: this.#index.epoch, turn: 0, next: undefined });
+  }
+
+  #lowerCased(packet: Uint8Array, nameEnd: number): Uint8Array {
+    const question = this.#question.subarray(0, nameEnd + 4 - HEADER_BYTES);
+    for (let at = 0; at < question.length; at += 1) {
+      const byte = packet[HEADER_BYTES + at] ?? 0;
+      question[at] = HEADER_BYTES + at < nameEnd ? lowerCase(byte) : byte;
+    }
+    return question;
   }
 
   /** In place of what has the same hash: an older answer to the question, or a rare stranger. */

@@ -8,7 +8,7 @@
 const SLOTS = 65_536;
 
 /** Slot and counter of each name, one after the other. */
-export type NameStamp = Uint32Array;
+export type NameStamp = readonly number[];
 
 export class NameVersions {
   readonly #counters = new Uint32Array(SLOTS);
@@ -18,9 +18,13 @@ export class NameVersions {
     this.#counters[slot] = (this.#counters[slot] ?? 0) + 1;
   }
 
-  stamp(names: Iterable<string>): NameStamp {
-    const slots = [...new Set(Array.from(names, slotOf))];
-    return Uint32Array.from(slots.flatMap((slot) => [slot, this.#counters[slot] ?? 0]));
+  stamp(names: readonly string[]): NameStamp {
+    const stamp: number[] = [];
+    for (const name of names) {
+      const slot = slotOf(name);
+      stamp.push(slot, this.#counters[slot] ?? 0);
+    }
+    return stamp;
   }
 
   isCurrent(stamp: NameStamp): boolean {

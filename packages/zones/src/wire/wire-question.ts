@@ -19,7 +19,7 @@ export class WireQuestion {
   /** Just after the root label; type and class follow. */
   nameEnd = 0;
   queryType = 0;
-  /** Over the name in lower case and the type, 32 bits. */
+  /** Over the name in lower case and the type: 32 bits, signed. */
   hash = 0;
   hasEdns = false;
   /** 0 without EDNS. */
@@ -56,7 +56,7 @@ export class WireQuestion {
     const at = this.nameEnd;
     if (at + 4 > packet.length || packet[at + 2] !== 0 || packet[at + 3] !== CLASS_IN) return false;
     this.queryType = ((packet[at] ?? 0) << 8) | (packet[at + 1] ?? 0);
-    this.hash = Math.imul(this.hash ^ this.queryType, FNV_PRIME) >>> 0;
+    this.hash = Math.imul(this.hash ^ this.queryType, FNV_PRIME);
     return true;
   }
 

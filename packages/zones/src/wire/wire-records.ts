@@ -14,22 +14,28 @@ const SECTIONS = ['answer', 'authority', 'additional'] as const;
 
 /** Every record after the questions, in order; undefined when the message is cut short, or holds more than it counts. */
 export function wireRecords(message: Uint8Array): WireRecord[] | undefined {
-  if (message.length < HEADER_BYTES) return undefined;
-  let at: number | undefined = HEADER_BYTES;
-  for (let left = uint16(message, 4); left > 0; left -= 1) {
-    const nameEnd: number | undefined = at === undefined ? undefined : skipWireName(message, at);
-    at = nameEnd === undefined ? undefined : nameEnd + 4;
-  }
+  let at = message.length < HEADER_BYTES ? undefined : skipQuestions(message);
+  if (at === undefined) return undefined;
   const records: WireRecord[] = [];
   for (const [index, section] of SECTIONS.entries()) {
     for (let left = uint16(message, 6 + index * 2); left > 0; left -= 1) {
-      const record = at === undefined ? undefined : recordAt(message, at, section);
+      const record = recordAt(message, at, section);
       if (record === undefined) return undefined;
       records.push(record);
       at = record.end;
     }
   }
   return at === message.length ? records : undefined;
+}
+
+function skipQuestions(message: Uint8Array): number | undefined {
+  let at = HEADER_BYTES;
+  for (let left = uint16(message, 4); left > 0; left -= 1) {
+    const nameEnd = skipWireName(message, at);
+    if (nameEnd === undefined) return undefined;
+    at = nameEnd + 4;
+  }
+  return at;
 }
 
 function recordAt(message: Uint8Array, start: number, section: WireRecord['section']): WireRecord | undefined {

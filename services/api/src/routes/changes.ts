@@ -24,7 +24,7 @@ const route = createRoute({
     'revision is in effect when each layer has sent a `watermark` that reaches it.',
   ].join(' '),
   request: {
-    query: z.object({
+    query: z.strictObject({
       after: position.optional().openapi({ param: { description: 'Instead of the header `Last-Event-ID`.' } }),
     }),
     headers: z.object({ 'last-event-id': position.optional() }),

@@ -2,6 +2,7 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import {
   listSchema,
   type Node,
+  type NodeAgentStatus,
   nodeRulesSchema,
   nodeSchema,
   RULES_BACKENDS,
@@ -10,15 +11,15 @@ import {
   SignalboxError,
 } from '@signalbox/contracts';
 import { type RenderOptions, renderRules, rulesNodeOf } from '@signalbox/rules';
-import { listObjects, objectAt, type StoredObject } from '@signalbox/store';
+import { ackOf, listObjects, objectAt, type Store, type StoredObject, stateRevision } from '@signalbox/store';
 import { answers, answersWithText } from '../answers.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { documentsOfCluster } from '../documents-of-cluster.ts';
 import { nodeExample, rulesExample } from '../examples.ts';
-import { answerList, toPlace } from '../list.ts';
+import { answerList, type ListQuery, toPlace } from '../list.ts';
 import { formatParameter, isJsonWanted } from '../negotiate.ts';
 import { clusterParameter, listQuery, nameParameter, revisionQuery } from '../parameters.ts';
-import { readState, requireSynced } from '../state.ts';
+import { readState, requireCluster, requireSynced, type State } from '../state.ts';
 
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const FAMILIES: Readonly<Record<RulesFamily, RenderOptions['families']>> = {
@@ -34,6 +35,24 @@ const listRoute = createRoute({
   summary: 'Nodes of all clusters, by cluster and name',
   request: { query: listQuery.extend({ cluster: clusterParameter.optional() }) },
   responses: answers(listSchema(nodeSchema), 'One page of nodes', { items: [nodeExample], revision: 42, next: null }),
+});
+
+const listOfClusterRoute = createRoute({
+  method: 'get',
+  path: '/v1/clusters/{cluster}/nodes',
+  tags: ['Nodes'],
+  summary: 'Nodes of one cluster by name, with how far their agents have come',
+  request: { params: z.object({ cluster: clusterParameter }), query: listQuery },
+  responses: answers(listSchema(nodeSchema), 'One page of nodes', { items: [nodeExample], revision: 42, next: null }),
+});
+
+const nodeRoute = createRoute({
+  method: 'get',
+  path: '/v1/clusters/{cluster}/nodes/{node}',
+  tags: ['Nodes'],
+  summary: 'One node, with how far its agent has come',
+  request: { params: z.object({ cluster: clusterParameter, node: nameParameter }), query: revisionQuery },
+  responses: answers(nodeSchema, 'The node', nodeExample),
 });
 
 const rulesRoute = createRoute({
@@ -70,16 +89,20 @@ export function addNodeRoutes(app: OpenAPIHono, api: ApiDependencies): void {
   const { store } = api;
   app.openapi(listRoute, (c) => {
     const query = c.req.valid('query');
-    const { cluster } = query;
-    return c.json(
-      answerList(store, query, [cluster], ({ revision }) => ({
-        rowsAfter: (place, limit) =>
-          listObjects(store, { kind: 'Node', cluster, after: toPlace(place), revision, limit }),
-        placeOf: ({ key }) => [key.cluster, '', key.name],
-        itemsOf: (node) => [describeNode(node)],
-      })),
-      200,
-    );
+    return c.json(listNodes(store, query, query.cluster), 200);
+  });
+
+  app.openapi(listOfClusterRoute, (c) => {
+    const { cluster } = c.req.valid('param');
+    const query = c.req.valid('query');
+    requireCluster(store, readState(store, query.revision), cluster);
+    return c.json(listNodes(store, query, cluster), 200);
+  });
+
+  app.openapi(nodeRoute, (c) => {
+    const { cluster, node } = c.req.valid('param');
+    const state = readState(store, c.req.valid('query').revision);
+    return c.json(describeNode(store, requireNode(store, state, { cluster, name: node })), 200);
   });
 
   app.openapi(rulesRoute, (c) => {
@@ -88,10 +111,7 @@ export function addNodeRoutes(app: OpenAPIHono, api: ApiDependencies): void {
     const family = query.family ?? (backend === 'nftables' ? 'both' : 'ipv4');
     const state = readState(store, revision);
     requireSynced(store, state, { cluster, layer: 'proxy' });
-    const node = objectAt(store, { kind: 'Node', cluster, namespace: '', name }, state.revision);
-    if (node === undefined) {
-      throw new SignalboxError('not_found', `there is no node ${name} in the cluster ${cluster}`);
-    }
+    const node = requireNode(store, state, { cluster, name });
     const plans = documentsOfCluster(store, { layer: 'proxy', cluster, revision: state.revision });
     const rules = renderRules(plans, {
       node: rulesNodeOf(node.object),
@@ -106,7 +126,22 @@ export function addNodeRoutes(app: OpenAPIHono, api: ApiDependencies): void {
   });
 }
 
-function describeNode({ key, revision, object }: StoredObject<'Node'>): Node {
+function listNodes(store: Store, query: ListQuery, cluster: string | undefined) {
+  return answerList(store, query, [cluster], ({ revision }) => ({
+    rowsAfter: (place, limit) => listObjects(store, { kind: 'Node', cluster, after: toPlace(place), revision, limit }),
+    placeOf: ({ key }) => [key.cluster, '', key.name],
+    itemsOf: (node) => [describeNode(store, node)],
+  }));
+}
+
+function requireNode(store: Store, state: State, { cluster, name }: { cluster: string; name: string }) {
+  const node = objectAt(store, { kind: 'Node', cluster, namespace: '', name }, state.revision);
+  if (node !== undefined) return node;
+  requireCluster(store, state, cluster);
+  throw new SignalboxError('not_found', `there is no node ${name} in the cluster ${cluster}`);
+}
+
+function describeNode(store: Store, { key, revision, object }: StoredObject<'Node'>): Node {
   return {
     cluster: key.cluster,
     name: key.name,
@@ -116,5 +151,16 @@ function describeNode({ key, revision, object }: StoredObject<'Node'>): Node {
     podCIDRs: object.spec.podCIDRs ?? [],
     isReady: object.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false,
     isSchedulable: object.spec.unschedulable !== true,
+    agent: agentStatus(store, key),
   };
+}
+
+/** A node agent's name as a consumer is that of its node. */
+function agentStatus(store: Store, { cluster, name }: { cluster: string; name: string }): NodeAgentStatus | null {
+  const ack = ackOf(store, { layer: 'proxy', cluster, consumer: name });
+  if (ack === undefined) return null;
+  const { backend, revision, appliedAtMs, error, skippedServices } = ack;
+  const appliedAt = appliedAtMs === null ? null : new Date(appliedAtMs).toISOString();
+  const lag = Math.max(0, (stateRevision(store).layers.proxy ?? 0) - revision);
+  return { backend, revision, appliedAt, lag, error, skippedServices };
 }

@@ -85,7 +85,11 @@ export class DnsConnection {
   constructor(peer: DnsPeer, { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal }) {
     const { address: host, port, localAddress } = peer;
     this.#peer = peer;
-    this.#socket = createConnection({ host, port, noDelay: true, ...(localAddress && { localAddress }), signal });
+    this.#socket = createConnection({ host, port, noDelay: true, ...(localAddress && { localAddress }) });
+    // Not the socket's own `signal` option, which would stay on the signal for as long as that lives.
+    const onAbort = () => this.close();
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#socket.once('close', () => signal.removeEventListener('abort', onAbort));
     this.#socket.setTimeout(timeoutMs, () => this.#socket.destroy(new Error('no answer')));
     // Told to whoever waits for an answer; before and after that it is nobody's business.
     this.#socket.on('error', () => {});
@@ -96,7 +100,7 @@ export class DnsConnection {
     return await this.#wrapped(async () => {
       const sent = prepare(this.#peer, make);
       await writeMessage(this.#socket, sent.message);
-      return await this.#next(sent);
+      return await this.#next(sent, { isRefusalSigned: true });
     });
   }
 
@@ -117,7 +121,7 @@ export class DnsConnection {
     const records: WireRecord[] = [];
     let bytes = 0;
     while (!isWholeZone(records)) {
-      const answer = await this.#next(sent);
+      const answer = await this.#next(sent, { isRefusalSigned: false });
       if (responseCode(answer) !== 0) return responseCode(answer);
       if (answer.answer.length === 0) throw new Error('an empty message in a transfer');
       records.push(...answer.answer);
@@ -128,13 +132,15 @@ export class DnsConnection {
     return records.slice(0, -1);
   }
 
-  async #next(sent: Sent): Promise<ReadMessage> {
+  /** Knot refuses what a key is not for with BADKEY and so without a signature; a refusal gives nothing away. */
+  async #next(sent: Sent, { isRefusalSigned }: { isRefusalSigned: boolean }): Promise<ReadMessage> {
     const { value: packet, done } = await this.#messages.next();
     if (done === true) throw new Error('the connection was closed');
     const answer = readMessage(packet);
     if (answer?.id !== sent.id || !isResponse(answer)) throw new Error('not an answer to what was asked');
     const problem = sent.verifier?.check(packet, nowSeconds());
-    if (problem !== undefined) throw new Error(`code ${responseCode(answer)}, ${problem}`);
+    const isRefusal = !isRefusalSigned && responseCode(answer) !== 0;
+    if (problem !== undefined && !isRefusal) throw new Error(`code ${responseCode(answer)}, ${problem}`);
     return answer;
   }
 

@@ -75,11 +75,11 @@ async function notifyLoop(options: NotifierOptions, { zone, peer, changed }: Not
   }
 }
 
-/** True when there is no more to do: acknowledged, or the zone cannot be had now and will be told of when it can. */
+/** False when it has to be tried again; so it is while the zone cannot be had, which nobody is told of. */
 async function notify(options: NotifierOptions, zone: string, peer: DnsPeer): Promise<boolean> {
   const { versions, metrics, logger, timings, signal } = options;
   const version = versions.version(zone);
-  if (version === undefined) return true;
+  if (version === undefined) return false;
   const who = { zone, serial: version.soa.serial, target: formatAddress(peer) };
   try {
     const answer = await askOverUdp(peer, (id) => encodeNotify(id, version.soa), {

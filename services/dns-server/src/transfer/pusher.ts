@@ -83,7 +83,7 @@ class Pusher {
   /** False when it has to be tried again. */
   async round(): Promise<boolean> {
     const { metrics, logger, target, signal } = this.#options;
-    if (this.#version() === undefined) return true;
+    if (this.#version() === undefined) return false;
     const session = new PushSession(target, this.#options);
     try {
       return await this.#bringUp(session);
@@ -114,6 +114,10 @@ class Pusher {
     this.#position = undefined;
     const version = this.#version();
     if (position === undefined || version === undefined) return await this.#reconcile(session);
+    if (position.serial === version.soa.serial) {
+      this.#position = position;
+      return true;
+    }
     // Another replica is ahead; we shall be there too, and then go on from it.
     if (isLaterSerial(position.serial, version.soa.serial)) return true;
     const delta = version.since(position.serial);
@@ -148,7 +152,7 @@ class Pusher {
     const from = await session.markerValue();
     const actual = await session.zoneRecords();
     const version = this.#version();
-    if (version === undefined) return true;
+    if (version === undefined) return false;
     const { serial } = version.soa;
     const reached = serialOfValue(from, logId);
     if (reached !== undefined && isLaterSerial(reached, serial)) return true;

@@ -67,21 +67,19 @@ export function startTransfers(
   };
 }
 
-/** Peers know us by the address that we listen on. */
+/** Peers know us by the address that we listen on; where there are several, the route decides. */
 function withLocalAddress<Target extends { readonly peer: DnsPeer }>(
   target: Target,
   listen: readonly ListenAddress[],
 ): Target {
-  const isUsable = ({ address }: ListenAddress) =>
-    isIPv6(address) === isIPv6(target.peer.address) &&
-    !['0.0.0.0', '::'].includes(address) &&
-    !isLoopbackOnly(address, target.peer.address);
-  const local = listen.find(isUsable);
-  return local === undefined ? target : { ...target, peer: { ...target.peer, localAddress: local.address } };
+  const [local, ...others] = listen.filter(({ address }) => canReach(address, target.peer.address));
+  const isSure = local !== undefined && others.length === 0;
+  return isSure ? { ...target, peer: { ...target.peer, localAddress: local.address } } : target;
 }
 
-/** From a loopback address nobody else can be reached. */
-function isLoopbackOnly(address: string, peer: string): boolean {
+/** Of one family, no wildcard, and loopback only to loopback. */
+function canReach(local: string, peer: string): boolean {
   const isLoopback = (text: string) => text.startsWith('127.') || text === '::1';
-  return isLoopback(address) && !isLoopback(peer);
+  const isSpecific = local !== '0.0.0.0' && local !== '::';
+  return isSpecific && isIPv6(local) === isIPv6(peer) && (!isLoopback(local) || isLoopback(peer));
 }

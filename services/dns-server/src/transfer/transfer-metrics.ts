@@ -3,6 +3,7 @@ import { Counter, Gauge, type Registry } from '@signalbox/kit';
 import type { ZoneVersions } from './zone-versions.ts';
 
 export interface TransferMetrics {
+  readonly historyBytes: Gauge;
   readonly transfers: Counter<'kind'>;
   readonly notifications: Counter<'result'>;
   readonly pushes: Counter<'result'>;
@@ -11,15 +12,15 @@ export interface TransferMetrics {
 
 export function createTransferMetrics(registry: Registry, versions: ZoneVersions): TransferMetrics {
   const registers = [registry];
-  new Gauge({
-    name: 'signalbox_dns_history_bytes',
-    help: 'Changes of zones kept for incremental transfers, estimated.',
-    registers,
-    collect() {
-      this.set(versions.historyBytes);
-    },
-  });
   return {
+    historyBytes: new Gauge({
+      name: 'signalbox_dns_history_bytes',
+      help: 'Changes of zones kept for incremental transfers, estimated.',
+      registers,
+      collect() {
+        this.set(versions.historyBytes);
+      },
+    }),
     transfers: new Counter({
       name: 'signalbox_dns_transfers_total',
       help: 'Zone transfers begun: whole, incremental, current (nothing to send over this protocol), refused.',

@@ -36,10 +36,17 @@ interface ZoneState {
   serial: number;
 }
 
+interface ZoneStep {
+  readonly name: string;
+  readonly serial: number;
+  readonly zoneCount: number;
+}
+
 /** The zones that are not what they were, other serials aside. */
 export type ZonesListener = (zoneNames: readonly string[]) => void;
 
-const DEFAULT_LIMITS: HistoryLimits = { maxSteps: 10_000, maxBytes: 16 * 1024 * 1024 };
+/** Serials of each zone, bytes of all zones together. */
+const DEFAULT_LIMITS: HistoryLimits = { maxSerials: 10_000, maxBytes: 64 * 1024 * 1024 };
 
 export class ZoneVersions {
   readonly #index: ZoneIndex;
@@ -77,7 +84,7 @@ export class ZoneVersions {
     for (const { name, state, serial } of zones) {
       const delta = deltas.get(name) ?? EMPTY_DELTA;
       if (state !== 'complete') this.#zones.delete(name);
-      else if (this.#advanceZone(name, serial, delta)) this.#unannounced.add(name);
+      else if (this.#advanceZone({ name, serial, zoneCount: zones.length }, delta)) this.#unannounced.add(name);
     }
     if (isExact) this.#announce();
   }
@@ -104,10 +111,12 @@ export class ZoneVersions {
     if (changed.length > 0) for (const listener of this.#listeners) listener(changed);
   }
 
-  #advanceZone(name: string, serial: number, delta: ZoneDelta): boolean {
+  #advanceZone({ name, serial, zoneCount }: ZoneStep, delta: ZoneDelta): boolean {
     const known = this.#zones.get(name);
     if (known === undefined) {
-      this.#zones.set(name, { history: new ZoneHistory(this.#limits), serial });
+      const { maxSerials, maxBytes } = this.#limits;
+      const history = new ZoneHistory({ maxSerials, maxBytes: Math.floor(maxBytes / zoneCount) });
+      this.#zones.set(name, { history, serial });
       return true;
     }
     known.serial = serial;

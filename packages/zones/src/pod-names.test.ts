@@ -1,0 +1,66 @@
+import type { DnsRecord } from '@signalbox/contracts';
+import { expect, test } from 'vitest';
+import type { PodMode } from './pod-names.ts';
+import { recordData } from './records.ts';
+import { ZoneIndex } from './zone-index.ts';
+
+const DOMAIN = 'cluster.local.';
+
+function anIndex(pods: PodMode): ZoneIndex {
+  const index = new ZoneIndex({ ttlSeconds: 30, pods });
+  const pointer = (name: string, target: string): DnsRecord => ({
+    name,
+    ttlSeconds: 30,
+    type: 'PTR',
+    target: `${target}.svc.${DOMAIN}`,
+  });
+  const records: DnsRecord[] = [
+    { name: `web.shop.svc.${DOMAIN}`, ttlSeconds: 30, type: 'A', address: '10.96.0.1' },
+    pointer('1.0.96.10.in-addr.arpa.', 'web.shop'),
+    pointer('4.3.2.10.in-addr.arpa.', '10-2-3-4.web.shop'),
+  ];
+  index.upsert({ cluster: 'a', namespace: 'shop', name: 'web', records });
+  index.setClusters([{ name: 'a', domain: 'cluster.local', isSynced: true }], 1);
+  index.setNamespace('a', 'empty', true);
+  return index;
+}
+
+function ask(index: ZoneIndex, name: string, type = 'A'): string {
+  const { code, answers } = index.answer({ name: `${name}.${DOMAIN}`, type });
+  return [code, ...answers.flat().map(recordData)].join(' ');
+}
+
+test.for<[name: string, type: string, disabled: string, insecure: string, verified: string]>([
+  ['svc', 'A', 'NOERROR', 'NOERROR', 'NOERROR'],
+  ['pod', 'A', 'NOERROR', 'NOERROR', 'NOERROR'],
+  ['shop.svc', 'A', 'NOERROR', 'NOERROR', 'NOERROR'],
+  ['empty.svc', 'A', 'NOERROR', 'NOERROR', 'NOERROR'],
+  ['absent.svc', 'A', 'NXDOMAIN', 'NXDOMAIN', 'NXDOMAIN'],
+  ['shop.pod', 'A', 'NXDOMAIN', 'NOERROR', 'NOERROR'],
+  ['absent.pod', 'A', 'NXDOMAIN', 'NXDOMAIN', 'NXDOMAIN'],
+  ['10-2-3-4.shop.pod', 'A', 'NXDOMAIN', 'NOERROR 10.2.3.4', 'NOERROR 10.2.3.4'],
+  ['10-2-3-4.shop.pod', 'AAAA', 'NXDOMAIN', 'NOERROR', 'NOERROR'],
+  ['10-2-3-4.empty.pod', 'A', 'NXDOMAIN', 'NOERROR 10.2.3.4', 'NXDOMAIN'],
+  ['10-96-0-1.shop.pod', 'A', 'NXDOMAIN', 'NOERROR 10.96.0.1', 'NXDOMAIN'],
+  ['10-2-3-4.absent.pod', 'A', 'NXDOMAIN', 'NXDOMAIN', 'NXDOMAIN'],
+  ['10-2-3-456.shop.pod', 'A', 'NXDOMAIN', 'NXDOMAIN', 'NXDOMAIN'],
+  ['fd00--5.shop.pod', 'AAAA', 'NXDOMAIN', 'NOERROR fd00::5', 'NXDOMAIN'],
+  ['web.shop.pod', 'A', 'NXDOMAIN', 'NXDOMAIN', 'NXDOMAIN'],
+  ['x.10-2-3-4.shop.pod', 'A', 'NXDOMAIN', 'NXDOMAIN', 'NXDOMAIN'],
+])('%s %s: disabled %s, insecure %s, verified %s', ([name, type, ...expected]) => {
+  const modes = ['disabled', 'insecure', 'verified'] as const;
+  expect(modes.map((mode) => ask(anIndex(mode), name, type))).toEqual(expected);
+});
+
+test('a namespace that comes and goes changes what its names were computed from', () => {
+  const index = anIndex('insecure');
+  const stampOf = () => index.versions.stamp(index.answerWithNames({ name: `new.pod.${DOMAIN}`, type: 'A' }).names);
+  const before = stampOf();
+  index.setNamespace('a', 'new', true);
+  expect(index.versions.isCurrent(before)).toBe(false);
+  expect(ask(index, 'new.pod')).toBe('NOERROR');
+  const between = stampOf();
+  index.setNamespace('a', 'new', false);
+  expect(index.versions.isCurrent(between)).toBe(false);
+  expect(index.namespaces()).toEqual([{ cluster: 'a', namespace: 'empty' }]);
+});

@@ -1,0 +1,46 @@
+/** Who may ask which zone. */
+import type { BlockList } from 'node:net';
+import { SignalboxError } from '@signalbox/contracts';
+import { addressRanges, isIn } from './address-ranges.ts';
+
+/** Decisions remembered: a look into the list costs more than an answer. */
+const MAX_REMEMBERED = 4096;
+
+/**
+ * From a list of `RANGE` (for every zone without an own list) and `ZONE=RANGE`. With an empty list everybody may ask
+ * everything; with lists for some zones only, everybody may ask the others. Throws `invalid` for what is neither.
+ */
+export class QueryAcl {
+  readonly #lists: ReadonlyMap<string, BlockList>;
+  readonly #remembered = new Map<string, boolean>();
+
+  constructor(entries: readonly string[]) {
+    const ranges = new Map<string, string[]>();
+    for (const entry of entries) {
+      const [zone, range] = entry.includes('=') ? splitEntry(entry) : ['', entry];
+      ranges.set(zone, [...(ranges.get(zone) ?? []), range]);
+    }
+    this.#lists = new Map([...ranges].map(([zone, own]) => [zone, addressRanges(own, 'questions from')]));
+  }
+
+  allows(zone: string, peer: string): boolean {
+    if (this.#lists.size === 0) return true;
+    const key = `${zone} ${peer}`;
+    const known = this.#remembered.get(key);
+    if (known !== undefined) return known;
+    const list = this.#lists.get(zone) ?? this.#lists.get('');
+    const isAllowed = list === undefined || isIn(list, peer);
+    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
+    this.#remembered.set(key, isAllowed);
+    return isAllowed;
+  }
+}
+
+function splitEntry(entry: string): [zone: string, range: string] {
+  const [zone = '', range = '', ...rest] = entry.split('=');
+  if (!/^[\w.-]+$/.test(zone) || rest.length > 0) {
+    throw new SignalboxError('invalid', `questions allowed by ${JSON.stringify(entry)}: not ZONE=RANGE`);
+  }
+  const name = zone.toLowerCase();
+  return [name.endsWith('.') ? name : `${name}.`, range];
+}

@@ -1,0 +1,86 @@
+/** Rules in the kernel, through the programs of each backend. */
+import type { RulesBackend } from '@signalbox/contracts';
+import type { Logger } from '@signalbox/kit';
+import {
+  NodeRules,
+  type RemovedEndpoint,
+  type RenderOptions,
+  type RulesScript,
+  type RulesStep,
+} from '@signalbox/rules';
+import type { Applied, Applier, ApplyRequest } from '../applier.ts';
+import { Conntrack } from './conntrack.ts';
+import { NftSession, SESSION_SCRIPT_MAX_LENGTH } from './nft-session.ts';
+import { removeOwnRules } from './remove-rules.ts';
+import { programRunner, type RunProgram } from './run-program.ts';
+
+export interface KernelApplierOptions {
+  readonly rules: RenderOptions;
+  readonly logger: Logger;
+  /** Runs every program: `ip netns exec NAME` programs the network namespace NAME instead of this process's own. */
+  readonly commandPrefix: readonly string[];
+}
+
+export class KernelApplier implements Applier {
+  readonly backend: RulesBackend;
+  readonly #rules: NodeRules;
+  readonly #run: RunProgram;
+  readonly #session: NftSession;
+  readonly #conntrack: Conntrack;
+  #isEmpty = true;
+  /** Their flows are deleted once the rules that no longer lead to them are in. */
+  #removedEndpoints: RemovedEndpoint[] = [];
+
+  constructor({ rules, logger, commandPrefix }: KernelApplierOptions) {
+    this.backend = rules.backend;
+    this.#rules = new NodeRules(rules);
+    this.#run = programRunner(commandPrefix);
+    this.#session = new NftSession(commandPrefix);
+    this.#conntrack = new Conntrack(this.#run, logger);
+  }
+
+  async apply(request: ApplyRequest): Promise<Applied> {
+    const scripts = this.#scriptsOf(request);
+    this.#removedEndpoints.push(...scripts.flatMap(({ removedEndpoints }) => removedEndpoints));
+    // A full script says all that the others would.
+    const toRun = request.isFull ? scripts.slice(-1) : scripts;
+    for (const { steps } of toRun) {
+      for (const step of steps) await this.#runStep(step, request.isFull);
+    }
+    const removed = this.#removedEndpoints.splice(0);
+    if (removed.length > 0) await this.#conntrack.deleteFlows(removed);
+    return { skippedServices: servicesOf(scripts.at(-1)) };
+  }
+
+  #scriptsOf({ changes, node, isFull }: ApplyRequest): RulesScript[] {
+    const ofNode = node === undefined ? [] : [this.#rules.setNode(node)];
+    // At the start there is nothing to change: no deltas are worked out that nobody needs.
+    if (this.#isEmpty) {
+      this.#isEmpty = false;
+      return [...ofNode, this.#rules.reset(changes.flatMap(({ plan }) => plan ?? []))];
+    }
+    // Without any change there is time for what the rules have put off.
+    const isQuiet = changes.length === 0 && node === undefined && !isFull;
+    const ofChanges = changes.length > 0 || isQuiet ? [this.#rules.update(changes)] : [];
+    return [...ofNode, ...ofChanges, ...(isFull ? [this.#rules.full()] : [])];
+  }
+
+  async cleanup(): Promise<void> {
+    await removeOwnRules(this.#run, this.backend);
+  }
+
+  async close(): Promise<void> {
+    this.#session.close();
+  }
+
+  /** Full loads go through a process of their own: what nft needs for them would stay with the session for ever. */
+  async #runStep({ program, args, input }: RulesStep, isFull: boolean): Promise<void> {
+    const fitsSession = program === 'nft' && !isFull && input.length <= SESSION_SCRIPT_MAX_LENGTH;
+    if (fitsSession) await this.#session.run(input);
+    else await this.#run({ program, args, input });
+  }
+}
+
+function servicesOf(script: RulesScript | undefined): string[] {
+  return [...new Set(script?.skipped.map(({ service }) => service))];
+}

@@ -1,0 +1,54 @@
+/** The OBJECTS stream → this node's Node object. */
+import { type NodeObject, nodeObjectSchema, type ObjectMessage, objectSubject } from '@signalbox/contracts';
+import type { LogBatch, LogMessage } from '@signalbox/event-log';
+import type { Logger } from '@signalbox/kit';
+import type { StreamReader } from './follow-stream.ts';
+
+interface NodeFeedOptions {
+  readonly cluster: string;
+  readonly node: string;
+  readonly logger: Logger;
+  /** Undefined: there is no such node (any more). */
+  readonly onNode: (node: NodeObject | undefined) => void;
+}
+
+export class NodeFeed implements StreamReader {
+  readonly stream = 'objects';
+  readonly filter: string;
+  readonly #options: NodeFeedOptions;
+  #sequence = 0;
+
+  constructor(options: NodeFeedOptions) {
+    this.#options = options;
+    const metadata = { name: options.node, labels: undefined, annotations: undefined };
+    this.filter = objectSubject(options.cluster, {
+      kind: 'Node',
+      metadata,
+      spec: {},
+      status: { conditions: undefined },
+    });
+  }
+
+  /** A node that is lost with old tombstones is noticed by the next change only; its rules stay until then. */
+  beginReplay(): void {
+    this.#sequence = 0;
+  }
+
+  apply({ messages }: LogBatch): void {
+    for (const message of messages) this.read(message);
+  }
+
+  /** Also for a message that was asked for, which then is not told twice. */
+  read({ data, subject, sequence }: LogMessage): void {
+    if (sequence <= this.#sequence) return;
+    this.#sequence = sequence;
+    if (data === null) {
+      this.#options.onNode(undefined);
+      return;
+    }
+    const node = nodeObjectSchema.safeParse((JSON.parse(data) as ObjectMessage).object);
+    if (node.success) this.#options.onNode(node.data);
+    else
+      this.#options.logger.warn({ err: node.error, subject }, 'the Node object cannot be read, keeping the last one');
+  }
+}

@@ -1,0 +1,1 @@
+export { openUserspaceBalancer, type UserspaceBalancer, type UserspaceOptions } from './userspace-balancer.ts';

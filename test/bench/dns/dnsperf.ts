@@ -1,0 +1,61 @@
+/** dnsperf, and what it prints. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+interface Queries {
+  readonly file: string;
+  readonly port: number;
+  /** On a core of its own. */
+  readonly isPinned: boolean;
+}
+
+export interface Latency {
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+export interface Rate {
+  readonly perSecond: number;
+  readonly answered: number;
+}
+
+export async function measureRate(queries: Queries, seconds: number): Promise<Rate> {
+  let perSecond = 0;
+  let answered = 0;
+  await dnsperf(queries, ['-l', `${seconds}`, '-q', queries.isPinned ? '100' : '200'], (line) => {
+    perSecond = Number(/Queries per second:\s+([\d.]+)/.exec(line)?.[1] ?? perSecond);
+    answered = Number(/Queries completed:\s+(\d+)/.exec(line)?.[1] ?? answered);
+  });
+  return { perSecond: Math.round(perSecond), answered };
+}
+
+/** From each query's line, so it holds dnsperf's own pauses as well. */
+export async function measureLatency(
+  queries: Queries,
+  { perSecond, seconds }: { perSecond: number; seconds: number },
+): Promise<Latency> {
+  const tookUs: number[] = [];
+  await dnsperf(queries, ['-l', `${seconds}`, '-Q', `${perSecond}`, '-v'], (line) => {
+    const took = /^> \S+ \S+ \S+ ([\d.]+)$/.exec(line)?.[1];
+    if (took !== undefined) tookUs.push(Math.round(Number(took) * 1e6));
+  });
+  tookUs.sort((left, right) => left - right);
+  const percentile = (share: number) => tookUs[Math.ceil(tookUs.length * share) - 1] ?? 0;
+  return { p50Us: percentile(0.5), p99Us: percentile(0.99) };
+}
+
+async function dnsperf(
+  { file, port, isPinned }: Queries,
+  options: string[],
+  onLine: (line: string) => void,
+): Promise<void> {
+  const args = ['-s', '127.0.0.1', '-p', `${port}`, '-d', file, '-c', isPinned ? '4' : '32', ...options];
+  const command = isPinned ? ['taskset', '-c', '1', 'dnsperf', ...args] : ['dnsperf', ...args];
+  const [program = '', ...rest] = command;
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const exited = once(child, 'exit');
+  for await (const line of createInterface({ input: child.stdout })) onLine(line);
+  const [code] = await exited;
+  if (code !== 0) throw new Error(`dnsperf ended with code ${code}`);
+}

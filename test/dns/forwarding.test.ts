@@ -1,0 +1,159 @@
+/** Names outside of the zones, from real servers behind ours: also when they are slow, down, or have more than fits. */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type DigAnswer, dig } from './dig.ts';
+import { type DnsLab, startDnsLab, waitFor, watermarkEntry } from './dns-harness.ts';
+import { freePort, type NameServer, startNameServer } from './name-server.ts';
+import { programTest } from './programs.ts';
+
+// BIND takes no more than 100 of one name and type.
+const MANY = Array.from({ length: 90 }, (_, at) => `many 60 IN A 10.9.0.${at}`).join('\n');
+const ZONE = `$ORIGIN corp.example.
+@ 60 IN SOA ns.corp.example. host.corp.example. 1 7200 1800 86400 7
+@ 60 IN NS ns
+ns 60 IN A 127.0.0.1
+web 60 IN A 10.9.1.1
+www 60 IN CNAME web
+brief 1 IN A 10.9.1.2
+${MANY}
+`;
+
+const cleanups: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+type LabOptions = NonNullable<Parameters<typeof startDnsLab>[0]>;
+
+async function aLab(forward: LabOptions['forward']): Promise<DnsLab> {
+  const lab = await startDnsLab({ ...(forward && { forward }) });
+  cleanups.push(() => lab[Symbol.asyncDispose]());
+  await lab.log.appendAll('derived', [watermarkEntry(1, { shop: { domain: 'cluster.local' } })]);
+  await waitFor(() => lab.server.readiness().isReady, 'the server to be ready');
+  return lab;
+}
+
+async function anUpstream(kind: 'knotd' | 'nsd' | 'named', port?: number): Promise<NameServer> {
+  const server = await startNameServer(kind, 'corp.example', ZONE, port);
+  cleanups.push(() => server.stop());
+  return server;
+}
+
+async function ask({ port }: DnsLab, name: string, options: string[] = []): Promise<DigAnswer> {
+  const [answer] = await dig(port, [{ name, type: 'A' }], options);
+  if (answer === undefined) throw new Error('no answer');
+  return answer;
+}
+
+async function metric({ registry }: DnsLab, line: string): Promise<number> {
+  const text = await registry.metrics();
+  return Number(
+    text
+      .split('\n')
+      .find((each) => each.startsWith(`${line} `))
+      ?.split(' ')
+      .at(-1) ?? 0,
+  );
+}
+
+for (const kind of ['knotd', 'nsd', 'named'] as const) {
+  programTest(kind, 'is asked for its domain, over TCP for what is long, and its answers are kept', async () => {
+    const upstream = await anUpstream(kind);
+    const lab = await aLab({ stubs: { 'corp.example': [`127.0.0.1:${upstream.port}`] }, mixesCase: true });
+    const web = await ask(lab, 'WEB.corp.example');
+    expect(web).toMatchObject({ status: 'NOERROR', flags: 'qr rd ra', answer: ['WEB.corp.example. 60 IN A 10.9.1.1'] });
+    expect((await ask(lab, 'www.corp.example')).answer).toEqual([
+      'web.corp.example. 60 IN A 10.9.1.1',
+      'www.corp.example. 60 IN CNAME web.corp.example.',
+    ]);
+    expect((await ask(lab, 'many.corp.example', ['+tcp'])).answer).toHaveLength(90);
+    expect(await ask(lab, 'many.corp.example', ['+ignore'])).toMatchObject({ flags: 'qr tc rd ra', answer: [] });
+    const absent = await ask(lab, 'nosuch.corp.example');
+    expect(absent).toMatchObject({ status: 'NXDOMAIN', answer: [] });
+    expect(absent.authority[0]).toMatch(/^corp\.example\. 7 IN SOA/);
+    await upstream.stop();
+    // Whatever was asked is in memory, negative answers too.
+    const again = await ask(lab, 'web.corp.example');
+    expect(again.answer[0]).toMatch(/^web\.corp\.example\. (60|5\d) IN A 10\.9\.1\.1$/);
+    expect((await ask(lab, 'nosuch.corp.example')).status).toBe('NXDOMAIN');
+    expect(await metric(lab, 'signalbox_dns_forwarded_total{outcome="hit"}')).toBeGreaterThanOrEqual(3);
+    // The domain is a stub's, others are nobody's.
+    expect((await ask(lab, 'example.com')).status).toBe('REFUSED');
+  });
+}
+
+describe('an upstream that is down', () => {
+  programTest('knotd', 'is gone around, told, and found again', async () => {
+    const upstream = await anUpstream('knotd');
+    const deadPort = await freePort();
+    const lab = await aLab({
+      upstreams: [`127.0.0.1:${deadPort}`, `127.0.0.1:${upstream.port}`],
+      timeoutMs: 500,
+      probeMs: 50,
+    });
+    const isDeadUp = () => metric(lab, `signalbox_dns_upstream_up{upstream="127.0.0.1 ${deadPort}"}`);
+    // Upstreams are chosen at random: other names until the dead one was chosen twice.
+    for (let at = 0; at < 200 && (await isDeadUp()) === 1; at += 1) {
+      expect((await ask(lab, `x${at}.corp.example`)).status).toBe('NXDOMAIN');
+    }
+    expect(await isDeadUp()).toBe(0);
+    expect((await ask(lab, 'web.corp.example')).answer).toHaveLength(1);
+    await anUpstream('knotd', deadPort);
+    await waitFor(async () => (await isDeadUp()) === 1, 'the upstream to be found again');
+  });
+
+  test('alone: SERVFAIL, in time', async () => {
+    const lab = await aLab({ upstreams: [`127.0.0.1:${await freePort()}`], timeoutMs: 200 });
+    expect((await ask(lab, 'web.corp.example')).status).toBe('SERVFAIL');
+  });
+
+  test('that never answers: SERVFAIL, and no more under way than allowed', async () => {
+    const silent = createSocket('udp4');
+    silent.bind(0, '127.0.0.1');
+    await once(silent, 'listening');
+    cleanups.push(async () => void silent.close());
+    const upstreams = [`127.0.0.1:${silent.address().port}`];
+    const lab = await aLab({ upstreams, timeoutMs: 300, maxInFlight: 2 });
+    const answers = await Promise.all(['a', 'b', 'c', 'd'].map((name) => ask(lab, `${name}.example`)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(4).fill('SERVFAIL'));
+    expect(await metric(lab, 'signalbox_dns_forwarded_total{outcome="failure"}')).toBe(2);
+    expect(await metric(lab, 'signalbox_dns_forwarded_total{outcome="overload"}')).toBe(2);
+  });
+});
+
+test('an answer with another id, name or spelling is not taken', async () => {
+  const liar = createSocket('udp4');
+  liar.on('message', (query, peer) => {
+    const changed = (at: number, bits: number) => Buffer.from(query).fill((query[at] ?? 0) ^ bits, at, at + 1);
+    for (const forged of [changed(0, 1), changed(13, 0x20), changed(13, 1), Buffer.from(query.subarray(0, 20))]) {
+      forged[2] = 0x81;
+      liar.send(forged, peer.port, peer.address);
+    }
+  });
+  liar.bind(0, '127.0.0.1');
+  await once(liar, 'listening');
+  cleanups.push(async () => void liar.close());
+  const lab = await aLab({ upstreams: [`127.0.0.1:${liar.address().port}`], timeoutMs: 200, mixesCase: true });
+  expect((await ask(lab, 'web.example')).status).toBe('SERVFAIL');
+});
+
+test('only those that may are served, and without recursion nobody', async () => {
+  const upstreams = [`127.0.0.1:${await freePort()}`];
+  const lab = await aLab({ upstreams, clients: ['10.0.0.0/8'] });
+  expect((await ask(lab, 'web.corp.example')).status).toBe('REFUSED');
+  const other = await aLab({ upstreams, timeoutMs: 200 });
+  expect((await ask(other, 'web.corp.example', ['+norecurse'])).status).toBe('REFUSED');
+});
+
+programTest('knotd', 'is asked again for what is popular before it expires, and for nothing else', async () => {
+  const upstream = await anUpstream('knotd');
+  const lab = await aLab({ upstreams: [`127.0.0.1:${upstream.port}`], maxTtlSeconds: 2 });
+  expect((await ask(lab, 'web.corp.example')).answer).toEqual(['web.corp.example. 2 IN A 10.9.1.1']);
+  const deadline = Date.now() + 10_000;
+  // Asked all the time: after the first nobody ever waits for the upstream, though the time passes several times.
+  const until = Date.now() + 5000;
+  while (Date.now() < Math.min(until, deadline)) expect((await ask(lab, 'web.corp.example')).answer).toHaveLength(1);
+  expect(await metric(lab, 'signalbox_dns_forwarded_total{outcome="miss"}')).toBeLessThanOrEqual(2);
+});
