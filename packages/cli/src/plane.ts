@@ -34,6 +34,7 @@ export interface PlaneOptions {
   readonly dnsListen?: ListenAddress;
   readonly dnsTtlSeconds: number;
   readonly clusterCIDRs: readonly string[];
+  readonly hasExternalDns?: boolean;
   readonly logger: Logger;
   readonly onStatus?: (status: SourceStatus) => void;
 }
@@ -108,6 +109,7 @@ async function openLog({ dataDir, natsServers }: PlaneOptions): Promise<EventLog
   return openSqliteEventLog({ path: join(dataDir, 'events.db') });
 }
 
-function apiOptions({ dataDir, apiListen, dnsTtlSeconds, clusterCIDRs }: PlaneOptions) {
-  return { storePath: join(dataDir, 'store.db'), listen: apiListen, ttlSeconds: dnsTtlSeconds, clusterCIDRs };
+function apiOptions({ dataDir, apiListen, dnsTtlSeconds, clusterCIDRs, hasExternalDns }: PlaneOptions) {
+  const options = { ttlSeconds: dnsTtlSeconds, clusterCIDRs, hasExternalDns: hasExternalDns === true };
+  return { storePath: join(dataDir, 'store.db'), listen: apiListen, ...options };
 }

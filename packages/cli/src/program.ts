@@ -1,6 +1,7 @@
 /** The command line: all commands, and what an error means to a caller. */
 import { errorText, isSignalboxError, SignalboxError } from '@signalbox/contracts';
 import { Command, CommanderError } from 'commander';
+import { addDnsCommand } from './commands/dns.ts';
 import { addGetCommand } from './commands/get.ts';
 import { addRenderCommand } from './commands/render.ts';
 import { addResolveCommand } from './commands/resolve.ts';
@@ -36,6 +37,7 @@ function createProgram(io: CliIo): Command {
   addRenderCommand(program, io);
   addGetCommand(program, io);
   addResolveCommand(program, io);
+  addDnsCommand(program, io);
   return program;
 }
 

@@ -4,9 +4,16 @@
  * Pure state, no I/O. What the index holds depends only on the last message of each subject, never on the order in which
  * subjects were seen or on repeats: that is what lets a worker replay a compacted log and end in the same state.
  */
+
 import {
   type ClusterObject,
+  type DnsZoneObject,
   type EndpointSliceObject,
+  INTENT_CLUSTER,
+  type IntentKind,
+  type IntentObject,
+  isIntentKind,
+  type LogObject,
   type NodeObject,
   type ObjectMessage,
   parseObjectSubject,
@@ -17,6 +24,7 @@ import {
   serviceKeyText,
   serviceNameOfSlice,
 } from '@signalbox/contracts';
+import { IntentIndex, intentKey, isFollowed } from './intent-index.ts';
 
 /** One object message; `value` is undefined for a tombstone. */
 export interface IndexInput {
@@ -39,7 +47,12 @@ export interface DirtySet {
   readonly nodes: ReadonlySet<string>;
   /** Clusters that appeared, went, or changed what they have synced. */
   readonly clusters: ReadonlySet<string>;
+  /** Intents that have documents of their own to derive, by key text. */
+  readonly intents: ReadonlyMap<string, ServiceKey>;
 }
+
+/** Annotations under these give Services public names, which zones decide on. */
+const PUBLIC_NAME_PREFIX = 'external-dns.alpha.kubernetes.io/';
 
 interface ServiceEntry {
   readonly key: ServiceKey;
@@ -64,6 +77,7 @@ export class ServiceIndex {
   readonly #clusters = new Map<string, ClusterEntry>();
   /** A slice's tombstone does not name its Service, and a slice may move to another: this remembers. */
   readonly #serviceOfSlice = new Map<string, ServiceKey>();
+  readonly #intents = new IntentIndex();
   #dirty = emptyDirtySet();
 
   apply(input: IndexInput): void {
@@ -84,7 +98,22 @@ export class ServiceIndex {
         break;
       case 'Namespace':
         break;
+      case 'DnsZone':
+      case 'DnsRecords':
+      case 'DnsAlias':
+        this.#applyIntent(key.kind, key.name, object, markOf(input));
+        break;
     }
+  }
+
+  /** Of a key that an intent has (`intentKey`). */
+  intent(key: ServiceKey): { readonly object: IntentObject; readonly zones: readonly DnsZoneObject[] } | undefined {
+    const object = key.cluster === INTENT_CLUSTER ? this.#intents.get(key)?.object : undefined;
+    return object && { object, zones: this.#intents.zones() };
+  }
+
+  intentKeys(): ServiceKey[] {
+    return this.#intents.keys();
   }
 
   /** What changed since the last call. */
@@ -134,11 +163,13 @@ export class ServiceIndex {
       service: entry.service,
       slices: [...entry.slices.values()].sort(byName),
       nodes: options.withNodes ? sortedNodes(cluster) : NO_NODES,
+      ...this.#intents.viewOf(key),
     };
   }
 
   /** The newest change that went into the view. */
   mark(key: ServiceKey, options: { withNodes: boolean }): ChangeMark {
+    if (key.cluster === INTENT_CLUSTER) return this.#intents.mark(key);
     const cluster = this.#clusters.get(key.cluster);
     const marks = [this.#entry(key)?.mark ?? NEVER, cluster?.mark ?? NEVER];
     if (options.withNodes) marks.push(cluster?.nodesMark ?? NEVER);
@@ -187,6 +218,24 @@ export class ServiceIndex {
     this.#change(after, mark, (entry) => entry.slices.set(subject, slice));
   }
 
+  /** A zone decides on all public names; an alias touches the Services that it follows, before and after. */
+  #applyIntent(kind: IntentKind, name: string, object: LogObject | undefined, mark: ChangeMark): void {
+    const key = intentKey(kind, name);
+    const before = this.#intents.get(key)?.object;
+    const after = object !== undefined && isIntentObject(object) ? object : undefined;
+    this.#intents.put(key, after, mark);
+    const changed = kind === 'DnsZone' ? [key, ...this.#intents.keys()] : [key];
+    for (const one of changed) this.#dirty.intents.set(serviceKeyText(one), one);
+    for (const cluster of this.#clusters.values()) {
+      for (const entry of cluster.services.values()) {
+        const isFollowing = kind === 'DnsZone' && this.#intents.hasAliasesOf(entry.key);
+        if (!isFollowing && !isNamedBy(entry, before) && !isNamedBy(entry, after)) continue;
+        entry.mark = mark;
+        this.#dirty.services.set(serviceKeyText(entry.key), entry.key);
+      }
+    }
+  }
+
   #change(key: ServiceKey, mark: ChangeMark, edit: (entry: ServiceEntry) => void): void {
     const cluster = this.#cluster(key.cluster);
     const text = `${key.namespace}/${key.name}`;
@@ -230,8 +279,25 @@ function markOf(input: IndexInput): ChangeMark {
   return { revision: input.sequence, changedAtMs: input.value?.changedAtMs ?? input.storedAtMs };
 }
 
-function emptyDirtySet(): { services: Map<string, ServiceKey>; nodes: Set<string>; clusters: Set<string> } {
-  return { services: new Map(), nodes: new Set(), clusters: new Set() };
+function emptyDirtySet() {
+  return {
+    services: new Map<string, ServiceKey>(),
+    nodes: new Set<string>(),
+    clusters: new Set<string>(),
+    intents: new Map<string, ServiceKey>(),
+  };
+}
+
+function isIntentObject(object: LogObject): object is IntentObject {
+  return isIntentKind(object.kind);
+}
+
+function isNamedBy({ key, service }: ServiceEntry, intent: IntentObject | undefined): boolean {
+  if (intent?.kind === 'DnsAlias') return isFollowed(key, intent);
+  if (intent?.kind !== 'DnsZone') return false;
+  // Whether one of the names lies in the zone is for the compiler to say; zones change seldom.
+  const annotations = Object.keys(service?.metadata.annotations ?? {});
+  return annotations.some((name) => name.startsWith(PUBLIC_NAME_PREFIX));
 }
 
 function hasSynced(cluster: ClusterObject, kinds: readonly SourceKind[]): boolean {

@@ -8,6 +8,7 @@ interface Options {
   readonly clusterCidr?: readonly string[];
   readonly historyRevisions?: number;
   readonly historyDays?: number;
+  readonly externalDns?: boolean;
 }
 
 const DAY_MS = 86_400_000;
@@ -31,6 +32,7 @@ await runProcess<Options>({
           text.split(','),
         ),
       )
+      .addOption(settingOption('--external-dns', 'serve the webhook provider API of ExternalDNS below /external-dns'))
       .addOption(
         settingOption('--history-revisions <count>', 'how many revisions of history to keep').argParser(
           wholeNumber({ min: 0, max: 1_000_000_000 }),
@@ -46,6 +48,7 @@ await runProcess<Options>({
       storePath: options.store,
       listen: parseListenAddress(options.listen),
       ttlSeconds: options.dnsTtl,
+      hasExternalDns: options.externalDns === true,
       historyRetention: retentionOf(options),
       ...(options.clusterCidr && { clusterCIDRs: options.clusterCidr }),
     }),

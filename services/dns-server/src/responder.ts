@@ -129,7 +129,7 @@ function answerInZones(index: ZoneIndex, { name, queryClass }: Request, type: st
   if (queryClass !== CLASS_IN) return withoutRecords('REFUSED');
   // Before the first cluster is known, this server cannot tell which zones are its own.
   if (!index.hasZones) return withoutRecords('SERVFAIL');
-  return index.answer({ name, type });
+  return index.answer({ name, type, pick: Math.random() });
 }
 
 function withoutRecords(code: AnswerCode): Answer {

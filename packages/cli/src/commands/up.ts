@@ -27,6 +27,7 @@ interface UpOptions {
   readonly dnsTtl: number;
   readonly clusterCidr: readonly string[];
   readonly nats?: string;
+  readonly externalDns?: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -47,6 +48,7 @@ export function addUpCommand(program: Command, io: CliIo): void {
         .default([], 'none')
         .argParser((text) => text.split(',')),
     )
+    .addOption(settingOption('--external-dns', 'serve the webhook provider API of ExternalDNS below /external-dns'))
     .addOption(settingOption('--nats <urls>', 'keep the event log on these JetStream servers instead'))
     .addOption(settingOption('--log-level <level>', 'how much to log').choices(LOG_LEVELS).default('warn'))
     .addHelpText('after', EXAMPLES)
@@ -72,6 +74,7 @@ async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise
     ...(options.dnsListen === 'off' ? {} : { dnsListen: parseListenAddress(options.dnsListen) }),
     dnsTtlSeconds: options.dnsTtl,
     clusterCIDRs: options.clusterCidr,
+    hasExternalDns: options.externalDns === true,
     logger,
     onStatus: (sourceStatus) => status.noteStatus(sourceStatus),
   });
