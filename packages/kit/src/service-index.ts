@@ -218,7 +218,6 @@ export class ServiceIndex {
     this.#change(after, mark, (entry) => entry.slices.set(subject, slice));
   }
 
-  /** A zone decides on all public names; an alias touches the Services that it follows, before and after. */
   #applyIntent(kind: IntentKind, name: string, object: LogObject | undefined, mark: ChangeMark): void {
     const key = intentKey(kind, name);
     const before = this.#intents.get(key)?.object;
@@ -226,14 +225,30 @@ export class ServiceIndex {
     this.#intents.put(key, after, mark);
     const changed = kind === 'DnsZone' ? [key, ...this.#intents.keys()] : [key];
     for (const one of changed) this.#dirty.intents.set(serviceKeyText(one), one);
-    for (const cluster of this.#clusters.values()) {
-      for (const entry of cluster.services.values()) {
-        const isFollowing = kind === 'DnsZone' && this.#intents.hasAliasesOf(entry.key);
-        if (!isFollowing && !isNamedBy(entry, before) && !isNamedBy(entry, after)) continue;
-        entry.mark = mark;
-        this.#dirty.services.set(serviceKeyText(entry.key), entry.key);
-      }
+    const touched = kind === 'DnsZone' ? this.#publicServices() : this.#followedBy([before, after]);
+    for (const entry of touched) {
+      entry.mark = mark;
+      this.#dirty.services.set(serviceKeyText(entry.key), entry.key);
     }
+  }
+
+  /** Every Service that may have a public name: which zone it would be in is for the compiler to say, and zones are few. */
+  #publicServices(): ServiceEntry[] {
+    const isPublic = ({ key, service }: ServiceEntry) =>
+      this.#intents.hasAliasesOf(key) ||
+      Object.keys(service?.metadata.annotations ?? {}).some((name) => name.startsWith(PUBLIC_NAME_PREFIX));
+    return [...this.#clusters.values()].flatMap(({ services }) => [...services.values()].filter(isPublic));
+  }
+
+  #followedBy(intents: readonly (IntentObject | undefined)[]): ServiceEntry[] {
+    const aliases = intents.flatMap((intent) => (intent?.kind === 'DnsAlias' ? [intent] : []));
+    return aliases.flatMap((alias) => {
+      const { namespace, name } = alias.spec.service;
+      const entries = [...this.#clusters.values()].flatMap(
+        ({ services }) => services.get(`${namespace}/${name}`) ?? [],
+      );
+      return entries.filter(({ key }) => isFollowed(key, alias));
+    });
   }
 
   #change(key: ServiceKey, mark: ChangeMark, edit: (entry: ServiceEntry) => void): void {
@@ -290,14 +305,6 @@ function emptyDirtySet() {
 
 function isIntentObject(object: LogObject): object is IntentObject {
   return isIntentKind(object.kind);
-}
-
-function isNamedBy({ key, service }: ServiceEntry, intent: IntentObject | undefined): boolean {
-  if (intent?.kind === 'DnsAlias') return isFollowed(key, intent);
-  if (intent?.kind !== 'DnsZone') return false;
-  // Whether one of the names lies in the zone is for the compiler to say; zones change seldom.
-  const annotations = Object.keys(service?.metadata.annotations ?? {});
-  return annotations.some((name) => name.startsWith(PUBLIC_NAME_PREFIX));
 }
 
 function hasSynced(cluster: ClusterObject, kinds: readonly SourceKind[]): boolean {
