@@ -53,9 +53,7 @@ async function zoneLines(zone = 'example.com'): Promise<string[]> {
   const { body, status } = await ask<ZoneDetail>(api, `/v1/zones/${zone}`);
   if (status !== 200) return [`status ${status}`];
   const own = body.records.filter(({ type, name }) => type !== 'SOA' && type !== 'NS' && !name.startsWith('ns.dns.'));
-  return own.map(({ name, ttlSeconds, type, choice: _, ...data }) =>
-    [name, ttlSeconds, type, ...Object.values(data)].join(' '),
-  );
+  return own.map(({ name, ttlSeconds, type, ...data }) => [name, ttlSeconds, type, ...Object.values(data)].join(' '));
 }
 
 describe('an intent', () => {

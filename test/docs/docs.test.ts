@@ -100,6 +100,8 @@ describe('help', () => {
     ['render', 'resolv-conf'],
     ['get'],
     ['resolve'],
+    ['dns'],
+    ['dns', 'set'],
   ])('of signalbox %j has examples', async (command) => {
     const { code, stdout } = await signalbox([...command, '--help']);
     expect(code).toBe(0);
@@ -114,6 +116,7 @@ describe('help', () => {
       ['get', 'services'],
       ['render', 'resolv-conf'],
       ['resolve'],
+      ['dns', 'set'],
     ]) {
       const { stdout } = await signalbox([...command, '--help']);
       expect(stdout.split('\n').filter((line) => line.length > 120)).toEqual([]);

@@ -8,14 +8,12 @@ import {
   type IntentObject,
   type ServiceKey,
 } from '@signalbox/contracts';
-import type { ChangeMark } from './service-index.ts';
+import { type ChangeMark, NEVER } from './change-mark.ts';
 
 interface IntentEntry {
   readonly object: IntentObject;
   readonly mark: ChangeMark;
 }
-
-const NEVER: ChangeMark = { revision: 0, changedAtMs: 0 };
 
 /** What an intent has in place of a Service's key; no Service has this cluster. */
 export function intentKey(kind: IntentKind, name: string): ServiceKey {

@@ -24,6 +24,7 @@ import {
   serviceKeyText,
   serviceNameOfSlice,
 } from '@signalbox/contracts';
+import { type ChangeMark, NEVER } from './change-mark.ts';
 import { IntentIndex, intentKey, isFollowed } from './intent-index.ts';
 
 /** One object message; `value` is undefined for a tombstone. */
@@ -32,12 +33,6 @@ export interface IndexInput {
   readonly sequence: number;
   readonly storedAtMs: number;
   readonly value: ObjectMessage | undefined;
-}
-
-/** When a view last changed: the revision, and the time of the change in the cluster (epoch milliseconds). */
-export interface ChangeMark {
-  readonly revision: number;
-  readonly changedAtMs: number;
 }
 
 export interface DirtySet {
@@ -70,7 +65,6 @@ interface ClusterEntry {
   readonly services: Map<string, ServiceEntry>;
 }
 
-const NEVER: ChangeMark = { revision: 0, changedAtMs: 0 };
 const NO_NODES: readonly NodeObject[] = [];
 
 export class ServiceIndex {

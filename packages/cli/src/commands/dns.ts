@@ -29,7 +29,7 @@ export function addDnsCommand(program: Command, io: CliIo): void {
   const dns = program
     .command('dns')
     .description('own zones, records, and public names for Services')
-    .addHelpText('after', EXAMPLES);
+    .addHelpText('afterAll', EXAMPLES);
   addZoneCommand(dns, io);
   addSetCommand(dns, io);
   addAliasCommand(dns, io);
