@@ -144,7 +144,7 @@ export class AnswerCache {
     const zone = name === undefined ? undefined : this.#index.zoneNameOf(name);
     if (name === undefined || zone === undefined || type === 'AXFR' || type === 'IXFR') return undefined;
     const { answer, names } = this.#index.answerWithNames({ name, type });
-    if (answer.code === 'SERVFAIL' || answer.code === 'REFUSED') return undefined;
+    if (answer.code === 'SERVFAIL' || answer.code === 'REFUSED' || answer.isChosen === true) return undefined;
     const { hasEdns, hash } = question;
     const questionEnd = question.nameEnd + 4;
     const options = {
