@@ -35,7 +35,6 @@ export function responseCode(message: Pick<ReadMessage, 'flags'>): number {
 }
 
 const MAX_NAME_BYTES = 255;
-const MX = 15;
 const { NS, CNAME, SOA, PTR, MX, SRV } = TYPE_NUMBERS;
 /** Octets before the names in a record's data, and how many names: the types whose names may be compressed. */
 const NAMES_IN_DATA = new Map([
@@ -43,7 +42,6 @@ const NAMES_IN_DATA = new Map([
   [CNAME, { before: 0, count: 1 }],
   [PTR, { before: 0, count: 1 }],
   [SOA, { before: 0, count: 2 }],
-  [MX, { before: 2, count: 1 }],
   [MX, { before: 2, count: 1 }],
   [SRV, { before: 6, count: 1 }],
 ]);
