@@ -112,7 +112,7 @@ test.for([
 test('a real server of weight 0, which only keeps its open connections, is no endpoint', () => {
   const options = optionsFor('IPv4');
   const listing = listingOf(renderRules(PLANS, options).text);
-  const draining = `${listing.ipvsadm}\n-a -t 10.96.0.1:80 -r 10.244.1.9:8080 -m -w 0`;
+  const draining = `${listing.ipvsadm}\n-a -t 10.96.0.10:80 -r 10.244.1.9:8080 -m -w 0`;
   const [expected] = expectedStates(PLANS, options);
   const read = { family: 'IPv4', podSources: podSourcesOf(options, 'IPv4') } as const;
   const actual = readIpvs({ ...listing, ipvsadm: draining }, read);
