@@ -39,7 +39,7 @@ function openFile(path: string): Database.Database {
     sqlite.pragma('journal_mode = WAL');
     sqlite.pragma('synchronous = NORMAL');
     // Checkpoints copy each changed page once: the rarer they are, the fewer pages are copied. 10,000 pages = 80 MB of WAL.
-    sqlite.pragma('wal_autocheckpoint = 10000');
+    sqlite.pragma('wal_autocheckpoint = 4000');
     sqlite.pragma('journal_size_limit = 134217728');
     // 16 MiB, and no mapping of the file: both count as memory of the process, and the system caches the file anyway.
     sqlite.pragma('cache_size = -16384');

@@ -25,7 +25,7 @@ export function openDatabase(path: string): SqliteDatabase {
     db.pragma('journal_mode = WAL');
     db.exec('BEGIN EXCLUSIVE; COMMIT');
     db.pragma('synchronous = NORMAL');
-    db.pragma('wal_autocheckpoint = 10000');
+    db.pragma('wal_autocheckpoint = 4000');
     db.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
     db.pragma('cache_size = -16384');
     prepareFormat(db, path);
