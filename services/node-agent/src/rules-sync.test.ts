@@ -5,6 +5,7 @@ import { RulesSync, type SyncOutcome } from './rules-sync.ts';
 
 /** An applier that does what the test says, when it says so: the port's second adapter. */
 class HeldApplier implements Applier {
+  readonly programmed = undefined;
   readonly backend = 'nftables';
   readonly requests: ApplyRequest[] = [];
   #settle: ((error?: Error) => void) | undefined;
