@@ -5,8 +5,8 @@ import {
   createDriftMetrics,
   DriftPublisher,
   type DriftWatcherOptions,
-  type OwnProcesses,
   kernelReader,
+  type OwnProcesses,
   openDriftWatcher,
   openKernelMonitor,
 } from './drift/index.ts';
