@@ -8,10 +8,11 @@ import {
   type RunningService,
   type ServiceContext,
 } from '@signalbox/kit';
-import { rulesNodeOf } from '@signalbox/rules';
+import { type RulesNode, rulesNodeOf } from '@signalbox/rules';
 import { Acknowledger } from './acknowledger.ts';
 import { OwnProcesses } from './drift/index.ts';
 import { followStream } from './follow-stream.ts';
+import { ALL_ADDRESSES, healthCheckAddresses } from './health/health-check-addresses.ts';
 import { HealthCheckPorts } from './health/health-check-ports.ts';
 import { ProxyHealth } from './health/proxy-health.ts';
 import { startProxyHealthServer } from './health/proxy-health-server.ts';
@@ -26,8 +27,8 @@ export interface NodeAgentOptions extends ApplierOptions {
   readonly cluster: string;
   /** `/healthz` and `/livez`; absent: not served. */
   readonly proxyHealthListen?: ListenAddress;
-  /** Where health check node ports listen. Default `::`, which is all addresses. */
-  readonly healthCheckAddress?: string;
+  /** Where health check node ports listen, instead of where node ports answer. */
+  readonly healthCheckAddress?: string | undefined;
   /** Change nothing on this node: compare the rules of this owner with the cluster, and report. */
   readonly observes?: DriftOwner;
   /** Between two comparisons of the kernel with what it should do. Default one minute; 0: none. */
@@ -101,6 +102,7 @@ class Agent {
   readonly #checks: HealthCheckPorts;
   readonly #acknowledger: Acknowledger;
   readonly #drift: NodeDrift | undefined;
+  #node: RulesNode | undefined;
   #mustTakeOver: boolean;
 
   constructor(context: ServiceContext, options: NodeAgentOptions, { applier, ownProcesses }: Programs) {
@@ -131,8 +133,8 @@ class Agent {
     const appliedAtMs = (): number | null => this.#sync.state.appliedAtMs;
     this.health = new ProxyHealth({ queuedSinceMs, appliedAtMs }, options.maxLagMs ?? MINUTE_MS);
     const isProxyHealthy = (): boolean => this.health.state.isHealthy;
-    const address = options.healthCheckAddress ?? '::';
-    this.#checks = new HealthCheckPorts({ node: options.node, address, isProxyHealthy, logger });
+    const addresses = (): readonly string[] => this.#healthCheckAddresses();
+    this.#checks = new HealthCheckPorts({ node: options.node, addresses, isProxyHealthy, logger });
     this.#acknowledger = new Acknowledger({
       log,
       logger,
@@ -156,7 +158,9 @@ class Agent {
       onNode: (object) => {
         this.health.setNode(object);
         // A node that is gone from the cluster keeps its rules until it is really gone.
-        if (object !== undefined) this.#sync.queueNode(rulesNodeOf(object));
+        if (object === undefined) return;
+        this.#node = rulesNodeOf(object);
+        this.#sync.queueNode(this.#node);
       },
     });
   }
@@ -214,6 +218,16 @@ class Agent {
       }
     }
     await this.#sync.run(signal);
+  }
+
+  /** Without `nodePortAddresses`, as in kube-proxy: the primary ones with nftables, else all. */
+  #healthCheckAddresses(): readonly string[] {
+    const { healthCheckAddress, backend, listenHosts = ['127.0.0.1'], nodePortAddresses } = this.#options;
+    if (healthCheckAddress !== undefined) return [healthCheckAddress];
+    if (backend === 'userspace') return listenHosts;
+    const allowed = nodePortAddresses ?? (backend === 'nftables' ? ['primary'] : undefined);
+    if (allowed === undefined) return [ALL_ADDRESSES];
+    return healthCheckAddresses({ allowed, nodeAddresses: this.#node?.addresses ?? [] });
   }
 
   get #isObserving(): boolean {
