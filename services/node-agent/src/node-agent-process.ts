@@ -3,16 +3,26 @@ import { hostname } from 'node:os';
 import {
   DRIFT_OWNERS,
   type DriftOwner,
+  errorText,
   NODE_AGENT_BACKENDS,
   type NodeAgentBackend,
   SignalboxError,
 } from '@signalbox/contracts';
-import { networkList, type ProcessDefinition, parseListenAddress, settingOption, wholeNumber } from '@signalbox/kit';
+import {
+  type Logger,
+  networkList,
+  type ProcessDefinition,
+  parseListenAddress,
+  settingOption,
+  wholeNumber,
+} from '@signalbox/kit';
 import { type DetectLocal, IPVS_SCHEDULERS, type IpvsScheduler } from '@signalbox/rules';
 import type { Command } from 'commander';
 import type { ApplierOptions } from './open-applier.ts';
 
 interface Options {
+  /** Of every process. */
+  readonly nats: string;
   readonly cluster?: string;
   readonly node: string;
   readonly backend: NodeAgentBackend;
@@ -53,6 +63,7 @@ export const nodeAgentProcess: ProcessDefinition<Options> = {
     await applier.cleanup();
     await applier.close();
     logger.info({ backend: options.backend }, 'rules removed');
+    await forgetStatus(options, logger);
     return true;
   },
   start: async (context, options) => {
@@ -77,6 +88,19 @@ export const nodeAgentProcess: ProcessDefinition<Options> = {
     });
   },
 };
+
+/** The rules are gone whether or not the control plane can be told. */
+async function forgetStatus({ nats, cluster, node }: Options, logger: Logger): Promise<void> {
+  if (cluster === undefined) return;
+  const { openJetStreamEventLog } = await import('@signalbox/event-log');
+  const { removeNodeStatus } = await import('./node-status.ts');
+  try {
+    const log = await openJetStreamEventLog({ servers: nats.split(','), name: 'node-agent' });
+    await removeNodeStatus(log, cluster, node).finally(() => log.close());
+  } catch (error) {
+    logger.warn({ reason: errorText(error) }, 'the control plane cannot be told that this node has no rules any more');
+  }
+}
 
 function addOptions(command: Command): Command {
   const text = (flags: string, description: string, value: string) => settingOption(flags, description).default(value);
@@ -118,7 +142,9 @@ function addOptions(command: Command): Command {
         .preset('kube-proxy'),
     )
     .addOption(settingOption('--take-over', "remove kube-proxy's rules once these are in"))
-    .addOption(settingOption('--cleanup', 'remove the rules of the backend, and exit'));
+    .addOption(
+      settingOption('--cleanup', 'remove the rules of the backend and what the API says of this agent, and exit'),
+    );
 }
 
 function applierOptions(options: Options): ApplierOptions {
@@ -134,6 +160,7 @@ function applierOptions(options: Options): ApplierOptions {
     masqueradeAll: masqueradeAll ?? false,
     ...(nodePortAddresses && { nodePortAddresses }),
     ...(userspaceListen && { listenHosts: userspaceListen }),
+    isObserving: options.observe !== undefined,
   };
 }
 
