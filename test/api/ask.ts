@@ -20,10 +20,15 @@ export interface Answer<Body> {
 export async function ask<Body = Record<string, unknown>>(
   { app }: Api,
   path: string,
-  headers: Record<string, string> = {},
+  request: Record<string, string> | RequestInit = {},
 ): Promise<Answer<Body>> {
-  const response = await app.request(path, { headers });
+  const response = await app.request(path, isInit(request) ? request : { headers: request });
   const text = await response.text();
   const isJson = response.headers.get('content-type')?.includes('json') === true;
   return { status: response.status, headers: response.headers, text, body: (isJson ? JSON.parse(text) : {}) as Body };
+}
+
+/** Most tests send headers only. */
+function isInit(request: Record<string, string> | RequestInit): request is RequestInit {
+  return 'method' in request || typeof request.headers === 'object';
 }

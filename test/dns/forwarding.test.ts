@@ -63,7 +63,9 @@ for (const kind of ['knotd', 'nsd', 'named'] as const) {
     const upstream = await anUpstream(kind);
     const lab = await aLab({ stubs: { 'corp.example': [`127.0.0.1:${upstream.port}`] }, mixesCase: true });
     const web = await ask(lab, 'WEB.corp.example');
-    expect(web).toMatchObject({ status: 'NOERROR', flags: 'qr rd ra', answer: ['WEB.corp.example. 60 IN A 10.9.1.1'] });
+    expect(web).toMatchObject({ status: 'NOERROR', flags: 'qr rd ra' });
+    // Whose spelling the owner has is the upstream's choice.
+    expect(web.answer.map((line) => line.toLowerCase())).toEqual(['web.corp.example. 60 in a 10.9.1.1']);
     expect((await ask(lab, 'www.corp.example')).answer).toEqual([
       'web.corp.example. 60 IN A 10.9.1.1',
       'www.corp.example. 60 IN CNAME web.corp.example.',

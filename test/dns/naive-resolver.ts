@@ -48,6 +48,10 @@ function data(record: DnsRecord): string {
     case 'CNAME':
     case 'NS':
       return record.target;
+    case 'MX':
+      return `${record.preference} ${record.exchange}`;
+    case 'CAA':
+      return `${record.flags} ${record.tag} ${JSON.stringify(record.value)}`;
     case 'TXT':
       return record.text.map((text) => JSON.stringify(text)).join(' ');
     case 'SOA': {

@@ -101,6 +101,8 @@ describe('help', () => {
     ['get'],
     ['node-agent'],
     ['resolve'],
+    ['dns'],
+    ['dns', 'set'],
   ])('of signalbox %j has examples', async (command) => {
     const { code, stdout } = await signalbox([...command, '--help']);
     expect(code).toBe(0);
@@ -116,6 +118,7 @@ describe('help', () => {
       ['node-agent'],
       ['render', 'resolv-conf'],
       ['resolve'],
+      ['dns', 'set'],
     ]) {
       const { stdout } = await signalbox([...command, '--help']);
       expect(stdout.split('\n').filter((line) => line.length > 120)).toEqual([]);

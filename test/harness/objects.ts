@@ -3,6 +3,9 @@ import {
   type ClusterObject,
   type EndpointSliceObject,
   endpointSliceObjectSchema,
+  type IntentKind,
+  type IntentObject,
+  intentObjectSchema,
   type LogObject,
   type NodeObject,
   nodeObjectSchema,
@@ -63,4 +66,9 @@ export function upsertOf(cluster: string, object: LogObject, changedAtMs = 1): A
 
 export function tombstoneOf(cluster: string, object: LogObject): AppendEntry {
   return { subject: objectSubject(cluster, object), data: null };
+}
+
+/** As the API writes it: of no cluster. */
+export function anIntent(kind: IntentKind, name: string, spec: object): IntentObject {
+  return intentObjectSchema.parse({ kind, metadata: { name }, spec });
 }

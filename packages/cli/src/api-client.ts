@@ -24,6 +24,14 @@ export class ApiClient {
     return await (await this.#fetch(path, parameters, accept)).text();
   }
 
+  async send<Answer>(method: 'PUT' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    const headers = { accept: 'application/json', 'content-type': 'application/json' };
+    const response = await this.#request(new URL(`${this.#baseUrl}${path}`), { method, headers, ...content });
+    if (!response.ok) throw await problemOf(response);
+    return (await response.json()) as Answer;
+  }
+
   /** All pages of a list, up to `limit` items; every page is of the same revision. */
   async list<Item>(path: string, parameters: QueryParameters, limit: number): Promise<List<Item>> {
     const items: Item[] = [];
@@ -42,14 +50,14 @@ export class ApiClient {
     for (const [name, value] of Object.entries(parameters)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
-    const response = await this.#request(url, accept);
+    const response = await this.#request(url, { headers: { accept } });
     if (!response.ok) throw await problemOf(response);
     return response;
   }
 
-  async #request(url: URL, accept: string): Promise<Response> {
+  async #request(url: URL, init: RequestInit): Promise<Response> {
     try {
-      return await fetch(url, { headers: { accept }, signal: AbortSignal.timeout(30_000) });
+      return await fetch(url, { ...init, signal: AbortSignal.timeout(30_000) });
     } catch (cause) {
       throw new SignalboxError(
         'unavailable',

@@ -41,6 +41,7 @@ export interface PlaneOptions {
   readonly clusterCIDRs: readonly string[];
   /** How far back `?revision=` reaches; what is absent is the store's default. */
   readonly historyRetention?: { readonly maxRevisions?: number; readonly maxAgeMs?: number };
+  readonly hasExternalDns?: boolean;
   readonly logger: Logger;
   readonly onStatus?: (status: SourceStatus) => void;
 }
@@ -116,7 +117,14 @@ async function openLog({ dataDir, natsServers }: PlaneOptions): Promise<EventLog
   return openSqliteEventLog({ path: join(dataDir, 'events.db') });
 }
 
-function apiOptions({ dataDir, apiListen, dnsTtlSeconds, clusterCIDRs, historyRetention }: PlaneOptions) {
-  const options = { listen: apiListen, ttlSeconds: dnsTtlSeconds, clusterCIDRs };
-  return { ...options, storePath: join(dataDir, 'store.db'), ...(historyRetention && { historyRetention }) };
+function apiOptions(options: PlaneOptions) {
+  const { dataDir, apiListen, dnsTtlSeconds, clusterCIDRs, historyRetention, hasExternalDns } = options;
+  return {
+    listen: apiListen,
+    ttlSeconds: dnsTtlSeconds,
+    clusterCIDRs,
+    hasExternalDns: hasExternalDns === true,
+    storePath: join(dataDir, 'store.db'),
+    ...(historyRetention && { historyRetention }),
+  };
 }

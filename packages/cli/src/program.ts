@@ -3,6 +3,7 @@ import { errorText, isSignalboxError, SignalboxError } from '@signalbox/contract
 import { defineProcess } from '@signalbox/kit';
 import { nodeAgentProcess } from '@signalbox/node-agent';
 import { Command, CommanderError } from 'commander';
+import { addDnsCommand } from './commands/dns.ts';
 import { addGetCommand } from './commands/get.ts';
 import { addRenderCommand } from './commands/render.ts';
 import { addResolveCommand } from './commands/resolve.ts';
@@ -38,6 +39,7 @@ function createProgram(io: CliIo): Command {
   addRenderCommand(program, io);
   addGetCommand(program, io);
   addResolveCommand(program, io);
+  addDnsCommand(program, io);
   defineProcess(program.command(nodeAgentProcess.name), nodeAgentProcess);
   return program;
 }

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { ackSchema } from './acks.ts';
 import { LAYERS, skippedSchema } from './derived.ts';
 import { ERROR_CODES, type ErrorCode } from './errors.ts';
+import { INTENT_KINDS } from './intents.ts';
 import { serviceObjectSchema } from './kubernetes.ts';
 import { clusterObjectSchema, SOURCE_KINDS } from './objects.ts';
 import { proxyPlanSchema } from './proxy-plan.ts';
@@ -16,7 +17,7 @@ import { sourceStateSchema, sourceStatusSchema } from './source-status.ts';
 const revision = z.int().min(0);
 const timestamp = z.iso.datetime();
 const layer = z.enum(LAYERS);
-const objectKind = z.enum([...SOURCE_KINDS, 'Cluster']);
+const objectKind = z.enum([...SOURCE_KINDS, 'Cluster', ...INTENT_KINDS]);
 
 export const RULES_BACKENDS = ['nftables', 'iptables', 'ipvs'] as const;
 export type RulesBackend = (typeof RULES_BACKENDS)[number];

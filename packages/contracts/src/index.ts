@@ -3,6 +3,7 @@ export * from './api.ts';
 export * from './derived.ts';
 export * from './drift.ts';
 export * from './errors.ts';
+export * from './intents.ts';
 export * from './kubernetes.ts';
 export * from './objects.ts';
 export * from './pod-view.ts';

@@ -1,5 +1,6 @@
-/** What the OBJECTS stream carries: trimmed Kubernetes objects, and what Signalbox itself knows of each cluster. */
+/** What the OBJECTS stream carries: trimmed Kubernetes objects, what Signalbox itself knows of each cluster, and intents. */
 import { z } from 'zod';
+import { dnsAliasObjectSchema, dnsRecordsObjectSchema, dnsZoneObjectSchema } from './intents.ts';
 import {
   endpointSliceObjectSchema,
   namespaceObjectSchema,
@@ -39,6 +40,9 @@ export const logObjectSchema = z.discriminatedUnion('kind', [
   nodeObjectSchema,
   namespaceObjectSchema,
   clusterObjectSchema,
+  dnsZoneObjectSchema,
+  dnsRecordsObjectSchema,
+  dnsAliasObjectSchema,
 ]);
 export type LogObject = z.infer<typeof logObjectSchema>;
 export type ObjectKind = LogObject['kind'];

@@ -1,10 +1,12 @@
-/** The DNS layer's document: every record that one Service gives rise to. */
+/** The DNS layer's document: every record that one Service or intent gives rise to. */
 import { z } from 'zod';
 
 const owner = {
   /** Absolute, lower case, with trailing dot: `web.shop.svc.cluster.local.` or a name under `in-addr.arpa.`. */
   name: z.string(),
   ttlSeconds: z.int().min(0),
+  /** Of several sets of records that share name and type, an answer holds one, chosen by weight. */
+  choice: z.object({ set: z.string(), weight: z.int().min(0) }).optional(),
 };
 
 export const dnsRecordSchema = z
@@ -23,6 +25,8 @@ export const dnsRecordSchema = z
     z.object({ ...owner, type: z.literal('CNAME'), target: z.string() }),
     z.object({ ...owner, type: z.literal('TXT'), text: z.array(z.string()) }),
     z.object({ ...owner, type: z.literal('NS'), target: z.string() }),
+    z.object({ ...owner, type: z.literal('MX'), preference: z.int(), exchange: z.string() }),
+    z.object({ ...owner, type: z.literal('CAA'), flags: z.int(), tag: z.string(), value: z.string() }),
     z.object({
       ...owner,
       type: z.literal('SOA'),
@@ -45,6 +49,8 @@ export const recordSetSchema = z
     namespace: z.string(),
     name: z.string(),
     records: z.array(dnsRecordSchema),
+    /** Of a `DnsZone`: the zone it makes, absolute. */
+    zone: z.object({ name: z.string(), ttlSeconds: z.int().min(0).optional() }).optional(),
   })
   .meta({ id: 'RecordSet' });
 export type RecordSet = z.infer<typeof recordSetSchema>;

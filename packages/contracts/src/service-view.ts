@@ -1,4 +1,5 @@
 /** The input of every compiler: one Service with all that belongs to it, at one revision. */
+import type { DnsIntents } from './intents.ts';
 import type { EndpointSliceObject, NodeObject, ServiceObject } from './kubernetes.ts';
 
 /**
@@ -11,6 +12,7 @@ export interface ServiceView {
   readonly slices: readonly EndpointSliceObject[];
   /** All nodes of the cluster; empty for a worker that does not read Nodes. */
   readonly nodes: readonly NodeObject[];
+  readonly dns?: DnsIntents;
 }
 
 export interface ClusterView {

@@ -12,7 +12,7 @@ import {
   serviceKeyText,
 } from '@signalbox/contracts';
 import type { AppendEntry } from '@signalbox/event-log';
-import type { ChangeMark } from './service-index.ts';
+import type { ChangeMark } from './change-mark.ts';
 
 export class LayerOutputs {
   readonly #layer: Layer;

@@ -1,8 +1,8 @@
-import type { LogObject } from '@signalbox/contracts';
+import type { IntentObject, LogObject } from '@signalbox/contracts';
 import { objectSubject } from '@signalbox/contracts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { aCluster, aNode, aService, aSlice } from '../../../test/harness/objects.ts';
+import { aCluster, aNode, anIntent, aService, aSlice } from '../../../test/harness/objects.ts';
 import { type IndexInput, ServiceIndex } from './service-index.ts';
 
 const WEB = { cluster: 'eu', namespace: 'shop', name: 'web' };
@@ -119,4 +119,59 @@ test('any order and any repetition of the last messages gives the same views', (
       expect(views(indexOf(...repeats, ...all))).toEqual(wanted);
     }),
   );
+});
+
+describe('intents', () => {
+  const zone = anIntent('DnsZone', 'example.com', {});
+  const alias = anIntent('DnsAlias', 'shop', { name: 'shop.example.com', service: { namespace: 'shop', name: 'web' } });
+  const records = anIntent('DnsRecords', 'www', { name: 'www.example.com', type: 'A', values: ['192.0.2.1'] });
+  const annotated = aService(
+    'db',
+    {},
+    { annotations: { 'external-dns.alpha.kubernetes.io/hostname': 'db.example.com' } },
+  );
+  const start = () => {
+    const index = indexOf(
+      input(aCluster('eu'), 1),
+      input(aService('web'), 2),
+      input(annotated, 3),
+      input(aService('x'), 4),
+    );
+    index.takeDirty();
+    return index;
+  };
+  const of = (object: IntentObject, sequence: number, isGone = false) => ({
+    ...input(object, sequence, isGone),
+    subject: objectSubject('', object),
+  });
+
+  test('an alias touches the Service it follows, a zone those with public names, records none', () => {
+    const index = start();
+    index.apply(of(records, 5));
+    expect([...index.takeDirty().services.keys()]).toEqual([]);
+    index.apply(of(alias, 6));
+    expect([...index.takeDirty().services.keys()]).toEqual(['eu/shop/web']);
+    expect(index.view(WEB, WITH_NODES)?.dns).toEqual({ zones: [], aliases: [alias] });
+    expect(index.mark(WEB, WITH_NODES).revision).toBe(6);
+    index.apply(of(zone, 7));
+    const dirty = index.takeDirty();
+    expect([...dirty.services.keys()].sort()).toEqual(['eu/shop/db', 'eu/shop/web']);
+    expect([...dirty.intents.keys()].sort()).toEqual(['/DnsAlias/shop', '/DnsRecords/www', '/DnsZone/example.com']);
+    expect(index.view({ ...WEB, name: 'x' }, WITH_NODES)?.dns).toEqual({ zones: [zone], aliases: [] });
+  });
+
+  test('an alias that moves touches both Services, and one that goes leaves nothing', () => {
+    const index = start();
+    index.apply(of(alias, 5));
+    index.takeDirty();
+    const moved = anIntent('DnsAlias', 'shop', {
+      name: 'a.example.com',
+      service: { cluster: 'eu', namespace: 'shop', name: 'x' },
+    });
+    index.apply(of(moved, 6));
+    expect([...index.takeDirty().services.keys()].sort()).toEqual(['eu/shop/web', 'eu/shop/x']);
+    index.apply(of(moved, 7, true));
+    expect(index.view({ ...WEB, name: 'x' }, WITH_NODES)).not.toHaveProperty('dns');
+    expect(index.intentKeys()).toEqual([]);
+  });
 });

@@ -4,9 +4,16 @@
  * Pure state, no I/O. What the index holds depends only on the last message of each subject, never on the order in which
  * subjects were seen or on repeats: that is what lets a worker replay a compacted log and end in the same state.
  */
+
 import {
   type ClusterObject,
+  type DnsZoneObject,
   type EndpointSliceObject,
+  INTENT_CLUSTER,
+  type IntentKind,
+  type IntentObject,
+  isIntentKind,
+  type LogObject,
   type NodeObject,
   type ObjectMessage,
   parseObjectSubject,
@@ -17,6 +24,8 @@ import {
   serviceKeyText,
   serviceNameOfSlice,
 } from '@signalbox/contracts';
+import { type ChangeMark, NEVER } from './change-mark.ts';
+import { IntentIndex, intentKey, isFollowed } from './intent-index.ts';
 
 /** One object message; `value` is undefined for a tombstone. */
 export interface IndexInput {
@@ -26,12 +35,6 @@ export interface IndexInput {
   readonly value: ObjectMessage | undefined;
 }
 
-/** When a view last changed: the revision, and the time of the change in the cluster (epoch milliseconds). */
-export interface ChangeMark {
-  readonly revision: number;
-  readonly changedAtMs: number;
-}
-
 export interface DirtySet {
   /** Services whose own object or slices changed, by key text. */
   readonly services: ReadonlyMap<string, ServiceKey>;
@@ -39,7 +42,12 @@ export interface DirtySet {
   readonly nodes: ReadonlySet<string>;
   /** Clusters that appeared, went, or changed what they have synced. */
   readonly clusters: ReadonlySet<string>;
+  /** Intents that have documents of their own to derive, by key text. */
+  readonly intents: ReadonlyMap<string, ServiceKey>;
 }
+
+/** Annotations under these give Services public names, which zones decide on. */
+const PUBLIC_NAME_PREFIX = 'external-dns.alpha.kubernetes.io/';
 
 interface ServiceEntry {
   readonly key: ServiceKey;
@@ -57,13 +65,13 @@ interface ClusterEntry {
   readonly services: Map<string, ServiceEntry>;
 }
 
-const NEVER: ChangeMark = { revision: 0, changedAtMs: 0 };
 const NO_NODES: readonly NodeObject[] = [];
 
 export class ServiceIndex {
   readonly #clusters = new Map<string, ClusterEntry>();
   /** A slice's tombstone does not name its Service, and a slice may move to another: this remembers. */
   readonly #serviceOfSlice = new Map<string, ServiceKey>();
+  readonly #intents = new IntentIndex();
   #dirty = emptyDirtySet();
 
   apply(input: IndexInput): void {
@@ -84,6 +92,11 @@ export class ServiceIndex {
         break;
       case 'Namespace':
         break;
+      case 'DnsZone':
+      case 'DnsRecords':
+      case 'DnsAlias':
+        this.#applyIntent(key.kind, key.name, object, markOf(input));
+        break;
     }
   }
 
@@ -91,7 +104,18 @@ export class ServiceIndex {
   clear(): void {
     this.#clusters.clear();
     this.#serviceOfSlice.clear();
+    this.#intents.clear();
     this.#dirty = emptyDirtySet();
+  }
+
+  /** Of a key that an intent has (`intentKey`). */
+  intent(key: ServiceKey): { readonly object: IntentObject; readonly zones: readonly DnsZoneObject[] } | undefined {
+    const object = key.cluster === INTENT_CLUSTER ? this.#intents.get(key)?.object : undefined;
+    return object && { object, zones: this.#intents.zones() };
+  }
+
+  intentKeys(): ServiceKey[] {
+    return this.#intents.keys();
   }
 
   /** What changed since the last call. */
@@ -141,11 +165,13 @@ export class ServiceIndex {
       service: entry.service,
       slices: [...entry.slices.values()].sort(byName),
       nodes: options.withNodes ? sortedNodes(cluster) : NO_NODES,
+      ...this.#intents.viewOf(key),
     };
   }
 
   /** The newest change that went into the view. */
   mark(key: ServiceKey, options: { withNodes: boolean }): ChangeMark {
+    if (key.cluster === INTENT_CLUSTER) return this.#intents.mark(key);
     const cluster = this.#clusters.get(key.cluster);
     const marks = [this.#entry(key)?.mark ?? NEVER, cluster?.mark ?? NEVER];
     if (options.withNodes) marks.push(cluster?.nodesMark ?? NEVER);
@@ -194,6 +220,39 @@ export class ServiceIndex {
     this.#change(after, mark, (entry) => entry.slices.set(subject, slice));
   }
 
+  #applyIntent(kind: IntentKind, name: string, object: LogObject | undefined, mark: ChangeMark): void {
+    const key = intentKey(kind, name);
+    const before = this.#intents.get(key)?.object;
+    const after = object !== undefined && isIntentObject(object) ? object : undefined;
+    this.#intents.put(key, after, mark);
+    const changed = kind === 'DnsZone' ? [key, ...this.#intents.keys()] : [key];
+    for (const one of changed) this.#dirty.intents.set(serviceKeyText(one), one);
+    const touched = kind === 'DnsZone' ? this.#publicServices() : this.#followedBy([before, after]);
+    for (const entry of touched) {
+      entry.mark = mark;
+      this.#dirty.services.set(serviceKeyText(entry.key), entry.key);
+    }
+  }
+
+  /** Every Service that may have a public name: which zone it would be in is for the compiler to say, and zones are few. */
+  #publicServices(): ServiceEntry[] {
+    const isPublic = ({ key, service }: ServiceEntry) =>
+      this.#intents.hasAliasesOf(key) ||
+      Object.keys(service?.metadata.annotations ?? {}).some((name) => name.startsWith(PUBLIC_NAME_PREFIX));
+    return [...this.#clusters.values()].flatMap(({ services }) => [...services.values()].filter(isPublic));
+  }
+
+  #followedBy(intents: readonly (IntentObject | undefined)[]): ServiceEntry[] {
+    const aliases = intents.flatMap((intent) => (intent?.kind === 'DnsAlias' ? [intent] : []));
+    return aliases.flatMap((alias) => {
+      const { namespace, name } = alias.spec.service;
+      const entries = [...this.#clusters.values()].flatMap(
+        ({ services }) => services.get(`${namespace}/${name}`) ?? [],
+      );
+      return entries.filter(({ key }) => isFollowed(key, alias));
+    });
+  }
+
   #change(key: ServiceKey, mark: ChangeMark, edit: (entry: ServiceEntry) => void): void {
     const cluster = this.#cluster(key.cluster);
     const text = `${key.namespace}/${key.name}`;
@@ -237,8 +296,17 @@ function markOf(input: IndexInput): ChangeMark {
   return { revision: input.sequence, changedAtMs: input.value?.changedAtMs ?? input.storedAtMs };
 }
 
-function emptyDirtySet(): { services: Map<string, ServiceKey>; nodes: Set<string>; clusters: Set<string> } {
-  return { services: new Map(), nodes: new Set(), clusters: new Set() };
+function emptyDirtySet() {
+  return {
+    services: new Map<string, ServiceKey>(),
+    nodes: new Set<string>(),
+    clusters: new Set<string>(),
+    intents: new Map<string, ServiceKey>(),
+  };
+}
+
+function isIntentObject(object: LogObject): object is IntentObject {
+  return isIntentKind(object.kind);
 }
 
 function hasSynced(cluster: ClusterObject, kinds: readonly SourceKind[]): boolean {

@@ -17,6 +17,8 @@ import type { DirtySet, ServiceIndex } from './service-index.ts';
 import { readsNodes, type WorkerDefinition } from './worker.ts';
 import type { WorkerMetrics } from './worker-metrics.ts';
 
+const NOTHING: Derivation<unknown> = { document: undefined, skipped: [] };
+
 export class WorkerLane {
   readonly worker: WorkerDefinition;
   readonly outputs: LayerOutputs;
@@ -42,6 +44,7 @@ export class WorkerLane {
   /** The services this worker has to derive again because of these changes. */
   affected(dirty: DirtySet): Map<string, ServiceKey> {
     const keys = new Map(dirty.services);
+    if (this.worker.deriveIntent !== undefined) for (const [text, key] of dirty.intents) keys.set(text, key);
     const addAll = (cluster: string, isWanted: (key: ServiceKey) => boolean): void => {
       for (const key of this.#index.servicesOf(cluster)) if (isWanted(key)) keys.set(serviceKeyText(key), key);
     };
@@ -58,6 +61,9 @@ export class WorkerLane {
     for (const cluster of this.#index.clusterNames()) {
       for (const key of this.#index.servicesOf(cluster)) keys.set(serviceKeyText(key), key);
     }
+    if (this.worker.deriveIntent !== undefined) {
+      for (const key of this.#index.intentKeys()) keys.set(serviceKeyText(key), key);
+    }
     for (const key of this.outputs.publishedKeys()) keys.set(serviceKeyText(key), key);
     return keys;
   }
@@ -67,13 +73,13 @@ export class WorkerLane {
     // A cluster that is known but not (or no longer) synced is unknown, not empty: what was published stays.
     if (this.#index.hasCluster(key.cluster) && !this.#index.isSynced(key.cluster, this.worker.reads)) return undefined;
     const options = { withNodes: this.#withNodes };
-    const view = this.#index.view(key, options);
+    const derive = this.#derivationOf(key);
     const mark = this.#index.mark(key, options);
-    if (view === undefined) return this.#planned(this.outputs.plan(key, undefined, mark));
+    if (derive === undefined) return this.#planned(this.outputs.plan(key, undefined, mark));
     this.#metrics.derived.inc({ worker: this.worker.name });
     let derivation: Derivation<unknown>;
     try {
-      derivation = this.worker.derive(view);
+      derivation = derive();
     } catch (err) {
       this.#metrics.failed.inc({ worker: this.worker.name });
       this.#logger.error(
@@ -86,6 +92,15 @@ export class WorkerLane {
     const entry = this.#planned(this.outputs.plan(key, derivation, mark));
     if (entry !== undefined) this.#observeDelay(mark.changedAtMs);
     return entry;
+  }
+
+  /** Undefined when there is no such Service or intent (any more). */
+  #derivationOf(key: ServiceKey): (() => Derivation<unknown>) | undefined {
+    const { worker } = this;
+    const intent = this.#index.intent(key);
+    if (intent !== undefined) return () => worker.deriveIntent?.(intent.object, intent.zones) ?? NOTHING;
+    const view = this.#index.view(key, { withNodes: this.#withNodes });
+    return view && (() => worker.derive(view));
   }
 
   /** The watermark message for this revision; undefined when the log holds it already. */

@@ -2,7 +2,16 @@
  * A worker is a name and a pure `derive`. Everything else (consuming, joining, coalescing, publishing, watermarks, replay,
  * orphans) is the runtime's, once, in worker-runtime.ts.
  */
-import type { Derivation, Layer, LayerDocuments, ServiceObject, ServiceView, SourceKind } from '@signalbox/contracts';
+import type {
+  Derivation,
+  DnsZoneObject,
+  IntentObject,
+  Layer,
+  LayerDocuments,
+  ServiceObject,
+  ServiceView,
+  SourceKind,
+} from '@signalbox/contracts';
 
 export interface WorkerDefinition<L extends Layer = Layer> {
   /** Also the log component and the metric label. */
@@ -18,6 +27,8 @@ export interface WorkerDefinition<L extends Layer = Layer> {
   readonly usesNodes?: (service: ServiceObject) => boolean;
   /** Pure: equal views give equal documents. What it cannot use of an object it names in `skipped`. */
   readonly derive: (view: ServiceView) => Derivation<LayerDocuments[L]>;
+  /** Pure as well; absent: intents have no documents in this layer. */
+  readonly deriveIntent?: (intent: IntentObject, zones: readonly DnsZoneObject[]) => Derivation<LayerDocuments[L]>;
 }
 
 export function defineWorker<L extends Layer>(definition: WorkerDefinition<L>): WorkerDefinition<L> {

@@ -1,5 +1,7 @@
 /** Question → answer, over whatever knows the zones and their names. Pure. RFC 1034 §4.3.2, RFC 2308, RFC 6604. */
 import type { DnsRecord, DnsRecordType } from '@signalbox/contracts';
+import { chosenSet } from './choose-set.ts';
+import { parentOf } from './names.ts';
 import type { RecordGroup } from './records.ts';
 
 export interface Question {
@@ -7,6 +9,8 @@ export interface Question {
   readonly name: string;
   /** Mnemonic, such as `AAAA`, `ANY`, or `TYPE65` (RFC 3597 §5). */
   readonly type: string;
+  /** In [0, 1): which of several weighted sets the answer holds. Default 0. */
+  readonly pick?: number;
 }
 
 export type AnswerCode = 'NOERROR' | 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED';
@@ -17,6 +21,10 @@ export interface Answer {
   readonly answers: readonly RecordGroup[];
   readonly authority: readonly RecordGroup[];
   readonly additional: readonly RecordGroup[];
+  /** The authority names the servers of a part of the zone that is not ours: the asker goes on there. */
+  readonly isReferral?: true;
+  /** Another `pick` may give another answer, so this one must not be kept for the next asker. */
+  readonly isChosen?: true;
 }
 
 export interface ServedZone {
@@ -27,6 +35,8 @@ export interface ServedZone {
    * - `unavailable`: nothing can be said.
    */
   readonly state: 'complete' | 'partial' | 'unavailable';
+  /** Made by an intent: it may have delegations and wildcards, and aliases are followed for every type. */
+  readonly isExtra?: true;
 }
 
 interface ZoneSource {
@@ -43,10 +53,12 @@ const MAX_ALIASES = 8;
 
 export function answerQuestion(source: ZoneSource, question: Question): Answer {
   const answers: RecordGroup[] = [];
+  let isChosen = false;
   for (let name = question.name; ; ) {
     const step = answerOrAlias(source, { ...question, name }, answers);
-    if ('code' in step) return step;
+    if ('code' in step) return isChosen ? { ...step, isChosen } : step;
     answers.push(step.group);
+    isChosen ||= step.isChosen === true;
     name = step.target;
   }
 }
@@ -54,6 +66,7 @@ export function answerQuestion(source: ZoneSource, question: Question): Answer {
 interface Alias {
   readonly group: RecordGroup;
   readonly target: string;
+  readonly isChosen?: true;
 }
 
 function answerOrAlias(source: ZoneSource, question: Question, answers: readonly RecordGroup[]): Answer | Alias {
@@ -62,11 +75,17 @@ function answerOrAlias(source: ZoneSource, question: Question, answers: readonly
   // An alias out of the served zones, or too many of them: the asker goes on from there.
   if (zone === undefined || answers.length === MAX_ALIASES) return { ...empty('NOERROR'), answers };
   if (zone.state === 'unavailable') return empty('SERVFAIL');
-  const groups = source.groups(question.name);
-  if (groups === undefined) return negative(source, zone, 'NXDOMAIN', answers);
-  const found = groupFor(source, groups, question);
-  if (found !== undefined) return withAdditional(source, [...answers, found]);
-  return aliasFor(groups, question.type) ?? negative(source, zone, 'NOERROR', answers);
+  const referral = zone.isExtra ? referralAt(source, zone, question.name, answers) : undefined;
+  if (referral !== undefined) return referral;
+  const groups = source.groups(question.name) ?? (zone.isExtra && wildcardGroups(source, question.name));
+  if (!groups) return negative(source, zone, 'NXDOMAIN', answers);
+  const found = groupFor(source, groups, question, zone);
+  if (found !== undefined) {
+    const chosen = chosenSet(found, question.pick);
+    const answer = withAdditional(source, [...answers, chosen]);
+    return chosen === found ? answer : { ...answer, isChosen: true };
+  }
+  return aliasFor(groups, question, zone) ?? negative(source, zone, 'NOERROR', answers);
 }
 
 function empty(code: AnswerCode): Answer {
@@ -80,10 +99,40 @@ function negative(source: ZoneSource, zone: ServedZone, code: AnswerCode, answer
   return { code, answers, authority: soa === undefined ? [] : [soa], additional: [] };
 }
 
-function groupFor(source: ZoneSource, groups: readonly RecordGroup[], question: Question): RecordGroup | undefined {
+/** Below a delegation nothing is ours, and at it only what a referral says (RFC 1034 §4.3.2 step 3b). */
+function referralAt(
+  source: ZoneSource,
+  zone: ServedZone,
+  name: string,
+  answers: readonly RecordGroup[],
+): Answer | undefined {
+  let cut: RecordGroup | undefined;
+  for (let at: string | undefined = name; at !== undefined && at !== zone.name; at = parentOf(at)) {
+    cut = groupOf(source.groups(at), 'NS') ?? cut;
+  }
+  if (cut === undefined) return undefined;
+  const additional = targetsOf(cut).flatMap((target) => addressGroups(source, target));
+  return { code: 'NOERROR', answers, authority: [cut], additional, isReferral: true };
+}
+
+/** RFC 4592: the wildcard of the closest name that exists stands for what does not. */
+function wildcardGroups(source: ZoneSource, name: string): readonly RecordGroup[] | undefined {
+  for (let at = parentOf(name); at !== undefined; at = parentOf(at)) {
+    if (source.groups(at) === undefined) continue;
+    return source.groups(`*.${at}`)?.map((group) => group.map((record) => ({ ...record, name })));
+  }
+  return undefined;
+}
+
+function groupFor(
+  source: ZoneSource,
+  groups: readonly RecordGroup[],
+  question: Question,
+  zone: ServedZone,
+): RecordGroup | undefined {
   // One group is enough for ANY (RFC 8482 §4.1), and no help to those who want to amplify traffic.
   if (question.type === 'ANY') return groups[0];
-  return groupOf(groups, question.type) ?? portAddresses(source, groups, question);
+  return groupOf(groups, question.type) ?? (zone.isExtra ? undefined : portAddresses(source, groups, question));
 }
 
 export function groupOf(groups: readonly RecordGroup[] | undefined, type: string): RecordGroup | undefined {
@@ -112,13 +161,15 @@ function distinctAddresses(records: readonly DnsRecord[]): DnsRecord[] {
 }
 
 /**
- * Aliases are followed for addresses only. To other types CoreDNS answers that there is no data, where RFC 1034 §3.6.2
+ * In zones of clusters, aliases are followed for addresses only. To other types CoreDNS answers that there is no data, where RFC 1034 §3.6.2
  * would give the alias; clients of a cluster's DNS are used to the former.
  */
-function aliasFor(groups: readonly RecordGroup[], type: string): Alias | undefined {
-  const group = isAddressType(type) ? groupOf(groups, 'CNAME') : undefined;
+function aliasFor(groups: readonly RecordGroup[], { type, pick }: Question, zone: ServedZone): Alias | undefined {
+  const all = zone.isExtra || isAddressType(type) ? groupOf(groups, 'CNAME') : undefined;
+  const group = all && chosenSet(all, pick);
   const [record] = group ?? [];
-  return group === undefined || record?.type !== 'CNAME' ? undefined : { group, target: record.target };
+  if (group === undefined || record?.type !== 'CNAME') return undefined;
+  return { group, target: record.target, ...(group === all ? {} : { isChosen: true }) };
 }
 
 function isAddressType(type: string): type is 'A' | 'AAAA' {

@@ -29,6 +29,8 @@ export interface ZoneSettings {
   readonly serverAddresses?: readonly string[];
   /** Which names of pods are answered. Default `insecure`, as kubeadm sets CoreDNS up. */
   readonly pods?: PodMode;
+  /** A zone made by an intent has nothing of the Kubernetes DNS specification. */
+  readonly isExtra?: boolean;
 }
 
 interface ZoneInput extends ZoneSettings {
@@ -65,7 +67,8 @@ export function serialOf(revision: number): number {
 }
 
 /** SOA, NS and the server's addresses as CoreDNS gives them, and in a forward zone the version of the specification. */
-export function apexRecords(zone: string, serial: number, { ttlSeconds, serverAddresses }: ZoneSettings): DnsRecord[] {
+export function apexRecords(zone: string, serial: number, settings: ZoneSettings): DnsRecord[] {
+  const { ttlSeconds, serverAddresses, isExtra } = settings;
   const server = `ns.dns.${zone}`;
   const addresses = (serverAddresses ?? DEFAULT_SERVER_ADDRESSES).flatMap((text) => parseAddress(text) ?? []);
   const isReverse = REVERSE_ZONES.some((name) => name === zone);
@@ -75,7 +78,7 @@ export function apexRecords(zone: string, serial: number, { ttlSeconds, serverAd
     ...addresses.map(({ family, text }): DnsRecord => {
       return { name: server, ttlSeconds, type: family === 'IPv4' ? 'A' : 'AAAA', address: text };
     }),
-    ...(isReverse ? [] : [versionRecord(zone)]),
+    ...(isReverse || isExtra === true ? [] : [versionRecord(zone)]),
   ];
 }
 

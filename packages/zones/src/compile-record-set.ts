@@ -10,13 +10,16 @@
  *                │ SRV of every endpoint port   │                        │                            │
  *   ExternalName │ CNAME                        │                        │                            │
  *
+ * Its public names, in zones made by intents, are added by compile-public-names.ts.
+ *
  * HOST is the endpoint's hostname, else its address with dashes. Weights share 100 evenly over addresses × ports.
  * Equal views give equal documents, whatever the order of slices. A Service without any record has no document.
  */
-import type { Derivation, RecordSet, ServiceView } from '@signalbox/contracts';
+import type { Derivation, RecordSet, ServiceView, Skipped } from '@signalbox/contracts';
 import { type Address, parseAddress, reverseName } from './addresses.ts';
 import { add, type Compilation } from './compilation.ts';
 import { collectEndpoints, type Endpoint } from './endpoints.ts';
+import { compilePublicNames, serviceTtlSeconds } from './intents/compile-public-names.ts';
 import { isHostLabel, isName, parseHostName } from './names.ts';
 import { mergeRecords } from './records.ts';
 
@@ -28,9 +31,12 @@ export function compileRecordSet(view: ServiceView, options: { ttlSeconds: numbe
     const reason = `${JSON.stringify(`${name}.${namespace}.svc.${view.cluster.domain}`)} is not a domain name`;
     return { document: undefined, skipped: [{ path: 'metadata.name', reason }] };
   }
-  const compilation = { view, ttlSeconds: options.ttlSeconds, serviceName, records: [], skipped: [] };
+  const skipped: Skipped[] = [];
+  const ownTtl = serviceTtlSeconds(view.service, skipped);
+  const compilation = { view, ...options, serviceTtlSeconds: ownTtl, serviceName, records: [], skipped };
   if (view.service.spec.type === 'ExternalName') compileExternalName(compilation);
   else compileAddresses(compilation);
+  compilePublicNames(compilation);
   return derivationOf(compilation);
 }
 

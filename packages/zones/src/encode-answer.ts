@@ -23,7 +23,9 @@ export function encodeAnswer(
   const isWhole = writeAll(writer, 'answer', answer.answers) && writeAll(writer, 'authority', answer.authority);
   if (isWhole) answer.additional.every((group) => writer.writeGroup('additional', group));
   else writer.markTruncated();
-  const isAuthoritative = answer.code === 'NOERROR' || answer.code === 'NXDOMAIN';
+  // AA is of the first owner name: a referral alone is another server's to answer (RFC 1035 §4.1.1).
+  const isOurs = answer.isReferral !== true || answer.answers.length > 0;
+  const isAuthoritative = isOurs && (answer.code === 'NOERROR' || answer.code === 'NXDOMAIN');
   return writer.finish({ ...header, isAuthoritative, code: RESPONSE_CODES[answer.code] });
 }
 

@@ -18,9 +18,11 @@ export const TYPE_NUMBERS: Readonly<Record<DnsRecordType, number>> = {
   CNAME: 5,
   SOA: 6,
   PTR: 12,
+  MX: 15,
   TXT: 16,
   AAAA: 28,
   SRV: 33,
+  CAA: 257,
 };
 
 export interface ResponseHeader {
@@ -160,6 +162,16 @@ export class MessageWriter {
       case 'CNAME':
       case 'NS':
         this.#name(record.target, true);
+        break;
+      case 'MX':
+        this.#uint16(record.preference);
+        this.#name(record.exchange, true);
+        break;
+      case 'CAA':
+        // RFC 8659 §4.1: the value is the rest of the data, without a length of its own.
+        this.#byte(record.flags);
+        this.#characterString(new TextEncoder().encode(record.tag));
+        for (const byte of new TextEncoder().encode(record.value)) this.#byte(byte);
         break;
       case 'TXT':
         for (const piece of record.text.flatMap(characterStrings)) this.#characterString(piece);

@@ -92,5 +92,7 @@ function haveEqualData(left: readonly DnsRecord[], right: readonly DnsRecord[]):
 }
 
 function isEqual(left: DnsRecord, right: DnsRecord | undefined): boolean {
-  return left.type === right?.type && left.ttlSeconds === right.ttlSeconds && recordData(left) === recordData(right);
+  if (left.type !== right?.type || left.ttlSeconds !== right.ttlSeconds) return false;
+  if (left.choice?.set !== right.choice?.set || left.choice?.weight !== right.choice?.weight) return false;
+  return recordData(left) === recordData(right);
 }

@@ -7,7 +7,7 @@ import { absolute, isName, nameSortKey } from './names.ts';
 export type RecordGroup = readonly DnsRecord[];
 
 /** In this order within a name; the SOA has to come first in a zone file (RFC 1035 §5.2). */
-const TYPE_ORDER: readonly DnsRecordType[] = ['SOA', 'NS', 'CNAME', 'A', 'AAAA', 'SRV', 'PTR', 'TXT'];
+const TYPE_ORDER: readonly DnsRecordType[] = ['SOA', 'NS', 'CNAME', 'A', 'AAAA', 'MX', 'SRV', 'PTR', 'TXT', 'CAA'];
 
 /** Above this a TTL counts as zero (RFC 2181 §8). */
 const MAX_TTL_SECONDS = 2 ** 31 - 1;
@@ -21,15 +21,12 @@ export function canonicalRecord(record: DnsRecord): DnsRecord | undefined {
   if (!isName(name) || !isIn(record.ttlSeconds, MAX_TTL_SECONDS)) return undefined;
   switch (record.type) {
     case 'A':
-    case 'AAAA': {
-      const address = parseAddress(record.address);
-      const family = record.type === 'A' ? 'IPv4' : 'IPv6';
-      return address?.family === family ? changed(record, { name, address: address.text }) : undefined;
-    }
+    case 'AAAA':
+      return canonicalAddress(record, name);
     case 'SRV': {
       const target = absolute(record.target);
-      const isRight = isIn(record.priority, 0xffff) && isIn(record.weight, 0xffff) && isIn(record.port, 0xffff);
-      return isName(target) && isRight ? changed(record, { name, target }) : undefined;
+      const areRight = [record.priority, record.weight, record.port].every((value) => isIn(value, 0xffff));
+      return (isName(target) || target === '.') && areRight ? changed(record, { name, target }) : undefined;
     }
     case 'PTR':
     case 'CNAME':
@@ -37,12 +34,34 @@ export function canonicalRecord(record: DnsRecord): DnsRecord | undefined {
       const target = absolute(record.target);
       return isName(target) ? changed(record, { name, target }) : undefined;
     }
+    case 'MX':
+      return canonicalMx(record, name);
+    case 'CAA': {
+      // Property tags are 1 to 15 letters and digits (RFC 8659 §4.1).
+      const isRight = isIn(record.flags, 0xff) && /^[a-z0-9]{1,15}$/.test(record.tag);
+      return isRight ? changed(record, { name }) : undefined;
+    }
     case 'TXT':
       return record.text.length > 0 ? changed(record, { name }) : undefined;
     case 'SOA':
       // A zone has one SOA, which this package makes itself.
       return undefined;
   }
+}
+
+type OfType<Type extends DnsRecordType> = Extract<DnsRecord, { type: Type }>;
+
+function canonicalAddress(record: OfType<'A' | 'AAAA'>, name: string): DnsRecord | undefined {
+  const address = parseAddress(record.address);
+  const family = record.type === 'A' ? 'IPv4' : 'IPv6';
+  return address?.family === family ? changed(record, { name, address: address.text }) : undefined;
+}
+
+/** The exchange `.` says that the name takes no mail (RFC 7505). */
+function canonicalMx(record: OfType<'MX'>, name: string): DnsRecord | undefined {
+  const exchange = absolute(record.exchange);
+  const isRight = (isName(exchange) || exchange === '.') && isIn(record.preference, 0xffff);
+  return isRight ? changed(record, { name, exchange }) : undefined;
 }
 
 /** The record itself when it is canonical already, as nearly all are: there may be very many. */
@@ -70,9 +89,21 @@ export function recordsByName(records: Iterable<DnsRecord>): Map<string, DnsReco
 /** Records of one name as groups, in the order of types. */
 export function groupsOfName(records: readonly DnsRecord[]): RecordGroup[] {
   if (records.length < 2) return records.length === 0 ? [] : [records];
-  return [...keyed(records, (record) => record.type)]
+  return [...keyed(withoutImpossibleAliases(records), (record) => record.type)]
     .sort(([left], [right]) => TYPE_ORDER.indexOf(left) - TYPE_ORDER.indexOf(right))
     .map(([, own]) => groupOf(own));
+}
+
+/**
+ * A name with an alias has nothing else, and one alias (RFC 1034 §3.6.2, RFC 2181 §10.1). Where objects disagree, other
+ * records win over an alias, and the first alias over others: servers refuse a zone with both.
+ */
+function withoutImpossibleAliases(records: readonly DnsRecord[]): readonly DnsRecord[] {
+  const aliases = records.filter(({ type }) => type === 'CNAME');
+  if (aliases.length === 0) return records;
+  if (aliases.length < records.length) return records.filter(({ type }) => type !== 'CNAME');
+  const isChosen = aliases.every(({ choice }) => choice !== undefined);
+  return isChosen ? aliases : [...aliases].sort((a, b) => (recordData(a) < recordData(b) ? -1 : 1)).slice(0, 1);
 }
 
 function keyed<Key>(records: Iterable<DnsRecord>, keyOf: (record: DnsRecord) => Key): Map<Key, DnsRecord[]> {
@@ -88,10 +119,18 @@ function keyed<Key>(records: Iterable<DnsRecord>, keyOf: (record: DnsRecord) => 
 
 function groupOf(records: readonly DnsRecord[]): RecordGroup {
   const ttlSeconds = records.reduce((lowest, record) => Math.min(lowest, record.ttlSeconds), MAX_TTL_SECONDS);
-  const byData = new Map(records.map((record) => [recordData(record), record]));
+  const byData = new Map(records.map((record) => [`${recordData(record)}\n${record.choice?.set ?? ''}`, record]));
   return [...byData]
     .sort(([left], [right]) => (left < right ? -1 : 1))
     .map(([, record]) => (record.ttlSeconds === ttlSeconds ? record : { ...record, ttlSeconds }));
+}
+
+/** Without choices, which neither a zone file nor a transfer can tell of: all sets together, but those of weight 0. */
+export function withoutChoices(group: RecordGroup): RecordGroup {
+  if (group.every(({ choice }) => choice === undefined)) return group;
+  const byData = new Map<string, DnsRecord>();
+  for (const { choice, ...record } of group) if (choice?.weight !== 0) byData.set(recordData(record), record);
+  return [...byData.values()].slice(0, group[0]?.type === 'CNAME' ? 1 : undefined);
 }
 
 /** The record's data as a zone file writes it. Equal data of one owner and type is the same record. */
@@ -106,6 +145,10 @@ export function recordData(record: DnsRecord): string {
     case 'CNAME':
     case 'NS':
       return record.target;
+    case 'MX':
+      return `${record.preference} ${record.exchange}`;
+    case 'CAA':
+      return `${record.flags} ${record.tag} ${quoted(new TextEncoder().encode(record.value))}`;
     case 'TXT':
       return record.text.flatMap(characterStrings).map(quoted).join(' ');
     case 'SOA': {

@@ -5,14 +5,25 @@
  * Record sets may arrive before their cluster is known to be synced; `setClusters` says which clusters are, and only
  * their records are served. Several clusters share the reverse zones. Two that claim one domain cannot both be right:
  * the first by name has it, the other's records are left out and `rejectedClusters` tells of it.
+ *
+ * Record sets of intents make extra zones, and records in them; so may those of Services (their public names). A zone at or
+ * below a cluster's domain is left out, and `rejectedZones` tells of it. A record outside its own cluster's domain is
+ * served only if the zone with the longest matching name is an extra one: no intent changes what a cluster says of itself.
  */
-import type { DnsRecord, RecordSet, ServiceKey } from '@signalbox/contracts';
+import { type DnsRecord, INTENT_CLUSTER, type RecordSet, type ServiceKey } from '@signalbox/contracts';
 import { type Answer, answerQuestion, groupOf, type Question, type ServedZone } from './answer-question.ts';
-import { apexRecords, REVERSE_ZONES, serialOf, type ZoneSettings } from './assemble-zones.ts';
+import { apexRecords, REVERSE_ZONES, serialOf, type Zone, type ZoneSettings } from './assemble-zones.ts';
 import { NameTree } from './name-tree.ts';
 import { isBelowOrEqual, parentOf, parseHostName } from './names.ts';
 import { podNameGroups } from './pod-names.ts';
-import { canonicalRecord, type RecordGroup, recordData, recordsByName } from './records.ts';
+import {
+  canonicalRecord,
+  mergeRecords,
+  type RecordGroup,
+  recordData,
+  recordsByName,
+  withoutChoices,
+} from './records.ts';
 import { NameVersions } from './wire/name-versions.ts';
 
 export interface IndexedCluster {
@@ -34,6 +45,9 @@ interface NameChangeInZone {
   readonly before: readonly RecordGroup[];
 }
 
+/** What the records of intents have for a domain of their own. */
+const NO_ZONE = '';
+
 interface ClusterEntry {
   readonly recordSets: Map<string, RecordSet>;
   /** Zone of the cluster's domain while its records are in the tree. */
@@ -54,6 +68,10 @@ export class ZoneIndex {
   #serial = serialOf(0);
   #rejected: readonly string[] = [];
   #epoch = 0;
+  readonly #extraZones = new Map<string, { readonly ttlSeconds?: number | undefined }>();
+  #rejectedZones: readonly string[] = [];
+  /** Records outside their own cluster's zones, by owner: they have to be looked at again when zones come or go. */
+  readonly #publicRecords = new Map<string, readonly DnsRecord[]>();
 
   constructor(settings: ZoneSettings) {
     this.#settings = settings;
@@ -66,6 +84,8 @@ export class ZoneIndex {
     const known = entry.recordSets.get(id);
     const next = { ...recordSet, records };
     entry.recordSets.set(id, next);
+    if (known?.zone !== undefined) this.#extraZones.delete(known.zone.name);
+    if (next.zone !== undefined) this.#extraZones.set(next.zone.name, next.zone);
     this.#replace(entry.zone, known, next);
   }
 
@@ -75,6 +95,7 @@ export class ZoneIndex {
     const known = entry?.recordSets.get(id);
     if (entry === undefined || known === undefined) return;
     entry.recordSets.delete(id);
+    if (known.zone !== undefined) this.#extraZones.delete(known.zone.name);
     this.#replace(entry.zone, known, undefined);
   }
 
@@ -86,12 +107,19 @@ export class ZoneIndex {
     for (const name of new Set([...this.#clusters.keys(), ...synced.keys()])) this.#activate(name, synced.get(name));
     this.#serial = serialOf(revision);
     this.#owners = new Map([...owners].map(([zone, { name }]) => [zone, name]));
-    this.#setZones(zonesOf(owners));
+    const zones = zonesOf(owners, [...this.#extraZones.keys()]);
+    this.#rejectedZones = [...this.#extraZones.keys()].filter((name) => zones.get(name)?.isExtra !== true);
+    this.#setZones(zones);
   }
 
   /** Names of clusters whose domain is no domain name, or belongs to another cluster. */
   get rejectedClusters(): readonly string[] {
     return this.#rejected;
+  }
+
+  /** Zones of intents that lie in a cluster's. */
+  get rejectedZones(): readonly string[] {
+    return this.#rejectedZones;
   }
 
   /** False until a cluster is known: until then nobody can tell which names are ours. */
@@ -101,7 +129,8 @@ export class ZoneIndex {
 
   /** Clusters that have record sets here, served or not. */
   clusterNames(): string[] {
-    return [...this.#clusters].filter(([, entry]) => entry.recordSets.size > 0).map(([name]) => name);
+    const holding = [...this.#clusters].filter(([, entry]) => entry.recordSets.size > 0);
+    return holding.map(([name]) => name).filter((name) => name !== INTENT_CLUSTER);
   }
 
   /** Every Service that has a record set here, served or not. */
@@ -179,12 +208,18 @@ export class ZoneIndex {
     const apex = this.#tree.groups(zoneName) ?? [];
     const isInZone = (name: string) => isBelowOrEqual(name, zoneName) && this.#zoneOf(name)?.name === zoneName;
     const names = [...this.#tree.names()].filter((name) => name !== zoneName && isInZone(name));
-    return [...apex, ...names.flatMap((name) => this.#tree.groups(name) ?? [])];
+    return [...apex, ...names.flatMap((name) => this.#tree.groups(name) ?? [])].map(withoutChoices);
+  }
+
+  /** The whole zone in canonical order; undefined unless it is complete. */
+  zone(zoneName: string): Zone | undefined {
+    const groups = this.zoneGroups(zoneName);
+    return groups && { name: zoneName, serial: this.#serial, records: mergeRecords(groups.flat()) };
   }
 
   /** What a name has; empty when there is no such name, or nothing there. */
   groupsAt(name: string): readonly RecordGroup[] {
-    return this.#tree.groups(name) ?? [];
+    return (this.#tree.groups(name) ?? []).map(withoutChoices);
   }
 
   /**
@@ -192,7 +227,11 @@ export class ZoneIndex {
    * from the first call on, so whoever begins to call must go on.
    */
   takeChanges(): NameChangeInZone[] {
-    return [...this.#tree.takeChanges()].map(([name, before]) => ({ name, before, zone: this.#zoneOf(name)?.name }));
+    return [...this.#tree.takeChanges()].map(([name, before]) => ({
+      name,
+      before: before.map(withoutChoices),
+      zone: this.#zoneOf(name)?.name,
+    }));
   }
 
   /** `names` gets what the answer depends on. */
@@ -211,7 +250,8 @@ export class ZoneIndex {
   }
 
   #cluster(name: string): ClusterEntry {
-    const entry = this.#clusters.get(name) ?? { recordSets: new Map<string, RecordSet>(), zone: undefined };
+    const zone = name === INTENT_CLUSTER ? NO_ZONE : undefined;
+    const entry = this.#clusters.get(name) ?? { recordSets: new Map<string, RecordSet>(), zone };
     this.#clusters.set(name, entry);
     return entry;
   }
@@ -219,7 +259,7 @@ export class ZoneIndex {
   /** Takes all of a cluster's records out of the tree, or puts them in, when its zone changed. */
   #activate(name: string, zone: string | undefined): void {
     const entry = this.#cluster(name);
-    if (entry.zone === zone) return;
+    if (entry.zone === zone || name === INTENT_CLUSTER) return;
     for (const recordSet of entry.recordSets.values()) this.#replace(entry.zone, recordSet, undefined);
     entry.zone = zone;
     for (const recordSet of entry.recordSets.values()) this.#replace(zone, undefined, recordSet);
@@ -229,31 +269,57 @@ export class ZoneIndex {
   #replace(zone: string | undefined, before: RecordSet | undefined, after: RecordSet | undefined): void {
     const owner = after ?? before;
     if (zone === undefined || owner === undefined) return;
-    const records = recordsByName(after?.records ?? []);
     const ownerText = `${owner.cluster}/${owner.namespace}/${owner.name}`;
-    for (const name of recordsByName(before?.records ?? []).keys()) {
-      if (!records.has(name)) this.#tree.put(ownerText, name, []);
-    }
-    for (const [name, own] of records) this.#tree.put(ownerText, name, own);
-    this.#count(zone, before?.records ?? [], -1);
-    this.#count(zone, after?.records ?? [], 1);
+    const isOwn = ({ name }: DnsRecord) => isReverse(name) || (zone !== NO_ZONE && isBelowOrEqual(name, zone));
+    const own = (after?.records ?? []).filter(isOwn);
+    const outside = (after?.records ?? []).filter((record) => !isOwn(record));
+    const outsideBefore = this.#publicRecords.get(ownerText) ?? [];
+    if (outside.length > 0) this.#publicRecords.set(ownerText, outside);
+    else this.#publicRecords.delete(ownerText);
+    const shownBefore = [...(before?.records ?? []).filter(isOwn), ...this.#shown(outsideBefore)];
+    this.#put(ownerText, shownBefore, [...own, ...this.#shown(outside)], zone);
+  }
+
+  /** Of records outside their own cluster's zones, those in a zone that an intent made. */
+  #shown(records: readonly DnsRecord[]): DnsRecord[] {
+    return records.filter(({ name }) => this.#zoneOf(name)?.isExtra === true);
+  }
+
+  #put(owner: string, before: readonly DnsRecord[], after: readonly DnsRecord[], zone: string): void {
+    const records = recordsByName(after);
+    for (const name of recordsByName(before).keys()) if (!records.has(name)) this.#tree.put(owner, name, []);
+    for (const [name, own] of records) this.#tree.put(owner, name, own);
+    this.#count(zone, before, -1);
+    this.#count(zone, after, 1);
   }
 
   #count(zone: string, records: readonly DnsRecord[], step: 1 | -1): void {
     for (const { name } of records) {
-      const counted = REVERSE_ZONES.find((reverse) => isBelowOrEqual(name, reverse)) ?? zone;
-      this.#recordCounts.set(counted, (this.#recordCounts.get(counted) ?? 0) + step);
+      const isOwn = zone !== NO_ZONE && isBelowOrEqual(name, zone);
+      const counted =
+        REVERSE_ZONES.find((reverse) => isBelowOrEqual(name, reverse)) ?? (isOwn ? zone : this.#zoneOf(name)?.name);
+      if (counted !== undefined) this.#recordCounts.set(counted, (this.#recordCounts.get(counted) ?? 0) + step);
     }
   }
 
   #setZones(zones: Map<string, ServedZone>): void {
-    const isEqual =
-      zones.size === this.#zones.size &&
-      [...zones].every(([name, { state }]) => this.#zones.get(name)?.state === state);
-    if (!isEqual) this.#epoch += 1;
+    const isSame = haveSame(zones, this.#zones, ({ isExtra = false }) => isExtra);
+    if (!isSame || !haveSame(zones, this.#zones, ({ state }) => state)) this.#epoch += 1;
     for (const name of this.#zones.keys()) if (!zones.has(name)) this.#putApex(name, []);
+    const shown = isSame
+      ? []
+      : [...this.#publicRecords].map(([owner, records]) => [owner, this.#shown(records)] as const);
+    for (const [owner, records] of shown) this.#put(owner, records, [], NO_ZONE);
     this.#zones = zones;
-    for (const name of zones.keys()) this.#putApex(name, apexRecords(name, this.#serial, this.#settings));
+    for (const [owner] of shown) this.#put(owner, [], this.#shown(this.#publicRecords.get(owner) ?? []), NO_ZONE);
+    for (const zone of zones.values())
+      this.#putApex(zone.name, apexRecords(zone.name, this.#serial, this.#settingsOf(zone)));
+  }
+
+  #settingsOf({ name, isExtra }: ServedZone): ZoneSettings {
+    if (isExtra !== true) return this.#settings;
+    const ttlSeconds = this.#extraZones.get(name)?.ttlSeconds ?? this.#settings.ttlSeconds;
+    return { ...this.#settings, ttlSeconds, isExtra };
   }
 
   #putApex(zone: string, records: readonly DnsRecord[]): void {
@@ -272,6 +338,23 @@ export class ZoneIndex {
   }
 }
 
+/** The same zones, and of each the same property. */
+function haveSame(
+  left: ReadonlyMap<string, ServedZone>,
+  right: ReadonlyMap<string, ServedZone>,
+  property: (zone: ServedZone) => unknown,
+): boolean {
+  if (left.size !== right.size) return false;
+  return [...left].every(([name, zone]) => {
+    const other = right.get(name);
+    return other !== undefined && property(zone) === property(other);
+  });
+}
+
+function isReverse(name: string): boolean {
+  return REVERSE_ZONES.some((zone) => isBelowOrEqual(name, zone));
+}
+
 /** Zone → the cluster that has it. */
 function claimDomains(clusters: readonly IndexedCluster[]): {
   owners: Map<string, IndexedCluster>;
@@ -287,15 +370,20 @@ function claimDomains(clusters: readonly IndexedCluster[]): {
   return { owners, rejected };
 }
 
-/** While one cluster is missing, an address unknown to the others may be its: the reverse zones are then partial. */
-function zonesOf(owners: ReadonlyMap<string, IndexedCluster>): Map<string, ServedZone> {
+/**
+ * While one cluster is missing, an address unknown to the others may be its, and so may a public name: the reverse zones
+ * and those of intents are then partial.
+ */
+function zonesOf(owners: ReadonlyMap<string, IndexedCluster>, extraZones: readonly string[]): Map<string, ServedZone> {
   const forward = [...owners].map(([name, { isSynced }]): ServedZone => {
     return { name, state: isSynced ? 'complete' : 'unavailable' };
   });
   const isComplete = forward.every((zone) => zone.state === 'complete');
   const reverse = forward.length === 0 ? [] : REVERSE_ZONES;
   const state = isComplete ? 'complete' : 'partial';
+  const isFree = (name: string) => !isReverse(name) && !forward.some((zone) => isBelowOrEqual(name, zone.name));
+  const extra = extraZones.filter(isFree).map((name): ServedZone => ({ name, state, isExtra: true }));
   return new Map(
-    [...forward, ...reverse.map((name): ServedZone => ({ name, state }))].map((zone) => [zone.name, zone]),
+    [...forward, ...reverse.map((name): ServedZone => ({ name, state })), ...extra].map((zone) => [zone.name, zone]),
   );
 }

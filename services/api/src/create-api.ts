@@ -12,7 +12,9 @@ import { addChangeRoute } from './routes/changes.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
 import { addDocsRoutes } from './routes/docs.ts';
 import { addDriftRoutes } from './routes/drift.ts';
+import { addExternalDnsRoutes } from './routes/external-dns.ts';
 import { addHealthRoutes } from './routes/health.ts';
+import { addIntentRoutes } from './routes/intents.ts';
 import { addNodeRoutes } from './routes/nodes.ts';
 import { addPodViewRoutes } from './routes/pod-view.ts';
 import { addRegistrationRoutes } from './routes/registrations.ts';
@@ -100,6 +102,8 @@ function addRoutes(app: OpenAPIHono, api: ApiDependencies, changes: ChangeStream
   addDriftRoutes(app, api);
   addZoneRoutes(app, api);
   addPodViewRoutes(app, api);
+  addIntentRoutes(app, api);
+  if (api.hasExternalDns === true) addExternalDnsRoutes(app, api);
   addRegistrationRoutes(app, api);
   addRevisionRoutes(app, api);
   addChangeRoute(app, changes);
@@ -110,7 +114,10 @@ function addRoutes(app: OpenAPIHono, api: ApiDependencies, changes: ChangeStream
 
 function notFound(c: Context): Response {
   if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
-    const problem = problemOf('invalid', `${c.req.method} is not allowed here; this API is read with GET`);
+    const problem = problemOf(
+      'invalid',
+      `${c.req.method} is not allowed here; only intents are written, with PUT and DELETE`,
+    );
     return problemResponse({ ...problem, status: 405 }, { allow: 'GET, HEAD' });
   }
   return problemResponse(problemOf('not_found', `there is nothing at ${c.req.path}; /docs lists what there is`));

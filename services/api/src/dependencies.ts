@@ -1,11 +1,16 @@
 /** What the routes work with. */
+import type { EventLog } from '@signalbox/event-log';
 import type { Logger, Registry } from '@signalbox/kit';
 import type { Projector, Store } from '@signalbox/store';
 
 export interface ApiDependencies {
   readonly store: Store;
   /** Fills the store; its feed is what `/v1/changes` tells. */
-  readonly projector: Pick<Projector, 'feed' | 'isCaughtUp'>;
+  readonly projector: Pick<Projector, 'feed' | 'isCaughtUp' | 'processAll'>;
+  /** Where intents are written; absent: they can only be read. */
+  readonly log?: Pick<EventLog, 'append' | 'appendAll' | 'last'>;
+  /** Serve the webhook provider API of ExternalDNS below `/external-dns`. */
+  readonly hasExternalDns?: boolean;
   /** Given out at `/metrics`. */
   readonly registry: Registry;
   readonly logger: Logger;

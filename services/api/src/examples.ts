@@ -1,6 +1,7 @@
 /** Examples of the OpenAPI document: one small service of one cluster, seen from every route. */
 import type {
   Cluster,
+  Intent,
   Node,
   NodeDrift,
   NodeDriftSummary,
@@ -221,6 +222,16 @@ export const podResolutionExample: PodResolution = {
       records: [{ record: addressRecord, origins: [{ ...service, revision: 42 }] }],
     },
   ],
+};
+
+export const intentExample: Intent = {
+  revision: 42,
+  changedAt: at,
+  intent: {
+    kind: 'DnsRecords',
+    metadata: { name: 'www' },
+    spec: { name: 'www.example.com', type: 'A', values: ['203.0.113.7'], ttlSeconds: 60 },
+  },
 };
 
 export const revisionExample: Revision = {

@@ -15,6 +15,7 @@ interface Options extends HistorySettings {
   readonly store: string;
   readonly dnsTtl: number;
   readonly clusterCidr?: readonly string[];
+  readonly externalDns?: boolean;
 }
 
 await runProcess<Options>({
@@ -34,7 +35,8 @@ await runProcess<Options>({
       )
       .addOption(
         settingOption('--cluster-cidr <cidrs>', 'pod networks, separated by commas, for rules').argParser(networkList),
-      );
+      )
+      .addOption(settingOption('--external-dns', 'serve the webhook provider API of ExternalDNS below /external-dns'));
   },
   start: (context, options) =>
     startApi(context, {
@@ -42,6 +44,7 @@ await runProcess<Options>({
       listen: parseListenAddress(options.listen),
       ttlSeconds: options.dnsTtl,
       historyRetention: historyRetentionOf(options),
+      hasExternalDns: options.externalDns === true,
       ...(options.clusterCidr && { clusterCIDRs: options.clusterCidr }),
     }),
 });

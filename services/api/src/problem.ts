@@ -21,8 +21,20 @@ export function problemOf(code: ErrorCode, detail: string, errors?: readonly Par
   return { ...problem, detail, code, ...(errors === undefined ? {} : { errors: [...errors] }) };
 }
 
+/** A problem document that is thrown: it says more than a code and a sentence. */
+export class RequestProblem extends Error {
+  override readonly name = 'RequestProblem';
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail);
+    this.problem = problem;
+  }
+}
+
 /** What was thrown, as far as the caller may know: an unforeseen error's text stays in the log. */
 export function problemOfError(error: unknown): Problem {
+  if (error instanceof RequestProblem) return error.problem;
   if (isSignalboxError(error)) return problemOf(error.code, error.message);
   if (error instanceof HTTPException && error.status < 500) return problemOf('invalid', error.message);
   return problemOf('internal', 'an unexpected error; the log of the API tells more');

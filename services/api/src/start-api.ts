@@ -28,6 +28,8 @@ export interface ApiOptions {
   readonly ttlSeconds?: number;
   /** Where pods live, for rules, unless a request says. */
   readonly clusterCIDRs?: readonly string[];
+  /** Serve the webhook provider API of ExternalDNS below `/external-dns`. */
+  readonly hasExternalDns?: boolean;
 }
 
 export interface RunningApi extends RunningService {
@@ -52,7 +54,7 @@ export async function startApi(context: ServiceContext, options: ApiOptions): Pr
 
 async function startParts(
   { log, logger, registry }: ServiceContext,
-  { storePath, listen, historyRetention, ttlSeconds, clusterCIDRs }: ApiOptions,
+  { storePath, listen, historyRetention, ttlSeconds, clusterCIDRs, hasExternalDns }: ApiOptions,
   { closers, stop }: { closers: (() => void | Promise<void>)[]; stop: () => Promise<void> },
 ): Promise<RunningApi> {
   const store = await openStore({ path: storePath });
@@ -62,6 +64,8 @@ async function startParts(
   const api = createApi({
     store,
     projector,
+    log,
+    hasExternalDns: hasExternalDns === true,
     registry,
     logger,
     isLoopback: isLoopback(listen.address),

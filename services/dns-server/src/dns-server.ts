@@ -132,6 +132,7 @@ function readinessOf(index: ZoneIndex, feed: ZoneFeed): Readiness {
   const unavailable = index.zones().filter((zone) => zone.state === 'unavailable');
   const reasons = [
     ...unavailable.map((zone) => `${zone.name} is not synced`),
+    ...index.rejectedZones.map((name) => `${name} is not served: it lies in the domain of a cluster`),
     ...index.rejectedClusters.map((name) => `cluster ${name} is not served: its domain is invalid or taken`),
   ];
   return { isReady: true, reason: reasons.join('; ') };

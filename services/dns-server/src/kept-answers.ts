@@ -20,6 +20,6 @@ export class KeptAnswers {
 
   copy(answer: KeptAnswer, packet: Uint8Array): Uint8Array {
     // Not one buffer for all: the socket may keep it until the network takes it.
-    return this.#cache.copy(answer, packet, this.#question, Buffer.allocUnsafe);
+    return this.#cache.copy(answer, packet, this.#question, (bytes) => Buffer.allocUnsafe(bytes));
   }
 }

@@ -26,16 +26,17 @@ interface MetricSources {
 export function createDnsMetrics(registry: Registry, sources: MetricSources): DnsMetrics {
   const registers = [registry];
   const answers = new AnswerCounts();
-  new Counter({
+  const requests = new Counter({
     name: 'signalbox_dns_requests_total',
     help: 'Questions answered.',
     labelNames: ['rcode', 'proto'],
-    registers,
+    registers: [],
     collect() {
       this.reset();
       for (const { count, ...labels } of answers.entries()) this.inc(labels, count);
     },
   });
+  registry.registerMetric(requests);
   if (sources.forwarder !== undefined) createForwardMetrics(registry, sources.forwarder);
   return {
     answers,
@@ -78,31 +79,33 @@ export function createDnsMetrics(registry: Registry, sources: MetricSources): Dn
 }
 
 function createForwardMetrics(registry: Registry, forwarder: Forwarder): void {
-  new Counter({
+  const forwarded = new Counter({
     name: 'signalbox_dns_forwarded_total',
     help: 'Questions about other names, by where the answer came from.',
     labelNames: ['outcome'],
-    registers: [registry],
+    registers: [],
     collect() {
       this.reset();
       for (const [outcome, count] of forwarder.outcomes) this.inc({ outcome }, count);
     },
   });
-  new Gauge({
+  const cached = new Gauge({
     name: 'signalbox_dns_forward_cached',
     help: 'Responses of upstreams in memory.',
-    registers: [registry],
+    registers: [],
     collect() {
       this.set(forwarder.cached);
     },
   });
-  new Gauge({
+  const up = new Gauge({
     name: 'signalbox_dns_upstream_up',
     help: '1 while an upstream answers.',
     labelNames: ['upstream'],
-    registers: [registry],
+    registers: [],
     collect() {
       for (const { upstream, isUp } of forwarder.upstreams()) this.set({ upstream }, isUp ? 1 : 0);
     },
   });
+  for (const metric of [cached, up]) registry.registerMetric(metric);
+  registry.registerMetric(forwarded);
 }

@@ -191,7 +191,7 @@ function answerInZones({ index, acl }: Responder, peer: string, { name, queryCla
   if (!index.hasZones) return withoutRecords('SERVFAIL');
   const zone = index.zoneNameOf(name);
   if (zone !== undefined && !acl.allows(zone, peer)) return withoutRecords('REFUSED');
-  return index.answer({ name, type });
+  return index.answer({ name, type, pick: Math.random() });
 }
 
 function withoutRecords(code: AnswerCode): Answer {

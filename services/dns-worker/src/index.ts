@@ -1,6 +1,6 @@
-/** The DNS worker: the records of every Service. */
+/** The DNS worker: the records of every Service and every intent. */
 import { defineWorker, type WorkerDefinition } from '@signalbox/kit';
-import { compileRecordSet } from '@signalbox/zones';
+import { compileIntent, compileRecordSet } from '@signalbox/zones';
 
 /** As kubeadm sets CoreDNS up. */
 export const DEFAULT_DNS_TTL_SECONDS = 30;
@@ -11,5 +11,6 @@ export function dnsWorker(options: { ttlSeconds: number }): WorkerDefinition<'dn
     layer: 'dns',
     reads: ['Service', 'EndpointSlice'],
     derive: (view) => compileRecordSet(view, options),
+    deriveIntent: (intent, zones) => compileIntent(intent, { zones, ...options }),
   });
 }

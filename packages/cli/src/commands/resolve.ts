@@ -4,6 +4,7 @@ import { addSourceOptions, type SourceFlags } from '@signalbox/api-watcher';
 import {
   type Cluster,
   type DnsRecord,
+  INTENT_CLUSTER,
   type PodResolution,
   type RecordOrigin,
   type Resolution,
@@ -131,6 +132,7 @@ function originText(origin: RecordOrigin): string {
   if (origin === null) return 'from the zone itself';
   const { cluster, namespace, name, revision } = origin;
   const since = revision === null ? '' : `, revision ${revision}`;
+  if (cluster === INTENT_CLUSTER) return `from ${namespace} ${name}${since}`;
   return `from ${namespace}/${name} in ${cluster}${since}`;
 }
 

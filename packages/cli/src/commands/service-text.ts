@@ -1,4 +1,5 @@
-import type { DnsRecord, ServiceDetail } from '@signalbox/contracts';
+import type { ServiceDetail } from '@signalbox/contracts';
+import { recordData } from '@signalbox/zones';
 import { formatTable } from '../table.ts';
 
 /** One service for a terminal: summary, endpoints, records, registrations, and what had to be left out. */
@@ -55,24 +56,6 @@ function records({ records: derived }: ServiceDetail, width: number | undefined)
     rows,
     width,
   );
-}
-
-function recordData(record: DnsRecord): string {
-  switch (record.type) {
-    case 'A':
-    case 'AAAA':
-      return record.address;
-    case 'SRV':
-      return `${record.priority} ${record.weight} ${record.port} ${record.target}`;
-    case 'TXT':
-      return record.text.join(' ');
-    case 'SOA':
-      return `${record.mname} ${record.rname} ${record.serial}`;
-    case 'CNAME':
-    case 'PTR':
-    case 'NS':
-      return record.target;
-  }
 }
 
 function registrations({ registrations: derived }: ServiceDetail, width: number | undefined): string {

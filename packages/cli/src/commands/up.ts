@@ -40,6 +40,7 @@ interface UpOptions extends HistorySettings, TransferFlags, AnswerFlags {
   readonly dnsTtl: number;
   readonly clusterCidr: readonly string[];
   readonly nats?: string;
+  readonly externalDns?: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -61,6 +62,7 @@ export function addUpCommand(program: Command, io: CliIo): void {
         .default([], 'none')
         .argParser(networkList),
     )
+    .addOption(settingOption('--external-dns', 'serve the webhook provider API of ExternalDNS below /external-dns'))
     .addOption(settingOption('--nats <urls>', 'keep the event log on these JetStream servers instead'))
     .addOption(settingOption('--log-level <level>', 'how much to log').choices(LOG_LEVELS).default('warn'))
     .addHelpText('after', EXAMPLES)
@@ -109,6 +111,7 @@ function planeOptionsOf(options: UpOptions) {
     ...(options.dnsListen === 'off' ? {} : { dnsListen: parseListenAddress(options.dnsListen) }),
     dnsTtlSeconds: options.dnsTtl,
     clusterCIDRs: options.clusterCidr,
+    hasExternalDns: options.externalDns === true,
     historyRetention: historyRetentionOf(options),
   };
 }

@@ -32,6 +32,8 @@ interface Scope {
   readonly family: Family;
   readonly podSources: readonly Source[];
   readonly hairpins: ReadonlySet<string>;
+  /** Shares of each list of endpoints: all sources and addresses of a service use the same few lists. */
+  readonly shares: Map<readonly PlanEndpoint[], ReadonlyMap<string, RouteEndpoint>>;
 }
 
 /** What the rules tell pods by, CIDRs or an interface: for reading the kernel back. */
@@ -57,6 +59,7 @@ function expectedState(plans: readonly ProxyPlan[], family: Family, options: Ren
     family,
     podSources: podSourcesOf(options, family),
     hairpins: new Set(services.flatMap((rules) => hairpinAddresses(rules, options))),
+    shares: new Map(),
   };
   const frontends = new Map<string, Frontend>();
   for (const rules of services) {
@@ -168,7 +171,12 @@ function isMasqueraded({ policy }: TrafficRules, { kind, source }: Traffic, scop
   return source === FROM_NODE && (options.backend !== 'ipvs' || kind === 'load-balancer');
 }
 
-function sharesOf(endpoints: readonly PlanEndpoint[], { hairpins }: Scope): Map<string, RouteEndpoint> {
+function sharesOf(
+  endpoints: readonly PlanEndpoint[],
+  { hairpins, shares: known }: Scope,
+): ReadonlyMap<string, RouteEndpoint> {
+  const alike = known.get(endpoints);
+  if (alike !== undefined) return alike;
   const weights = boundedWeights(endpoints);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const shares = new Map<string, RouteEndpoint>();
@@ -176,6 +184,7 @@ function sharesOf(endpoints: readonly PlanEndpoint[], { hairpins }: Scope): Map<
     const share = (weights[index] ?? 0) / total;
     if (share > 0) shares.set(socketText(address, port), { share, isHairpinMasqueraded: hairpins.has(address) });
   }
+  known.set(endpoints, shares);
   return shares;
 }
 

@@ -1,6 +1,6 @@
 /** One line of `iptables-save`, or of what is given to `iptables-restore`, by meaning. */
 import { ANY_NODE_ADDRESS } from './kernel-state.ts';
-import type { Action, Condition, Rule } from './rule-graph.ts';
+import { type Action, type Condition, type Rule, targetOf } from './rule-graph.ts';
 
 export interface IptablesRule extends Rule {
   readonly chain: string;
@@ -148,6 +148,6 @@ function actionOf(target: string, how: 'jump' | 'goto', optionText: (name: strin
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(optionText('--to-destination')) ?? [];
   const address = bracketed ?? plain;
   if (address === undefined) return { do: 'unknown' };
-  const targets = [{ address, port: Number(port) }];
+  const targets = [targetOf(address, Number(port))];
   return { do: 'choose-target', targetsFor: () => targets };
 }

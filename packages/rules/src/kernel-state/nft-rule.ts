@@ -11,15 +11,17 @@ import {
   withPrefix,
 } from './nft-objects.ts';
 import { nftRuleText } from './nft-rule-text.ts';
-import type { Action, Condition, Packet, Rule, Target } from './rule-graph.ts';
+import { type Action, type Condition, type Packet, type Rule, type Target, targetOf } from './rule-graph.ts';
 
 /** Every ruleset that is read has one chain of this name, which marks packets for masquerading and does nothing else. */
 const MARK_CHAIN = 'mark-for-masquerade';
 
 export interface NftRuleContext {
   readonly table: NftTable;
-  /** An element of a map of endpoints, by the map's name and the key. */
-  readonly targetAt: (map: string, key: string) => Target | undefined;
+  /** Elements of a map of endpoints by their number, for a key without it. */
+  readonly targetsAt: (map: string, key: string) => ReadonlyMap<number, Target> | undefined;
+  /** Told of each element that a packet can come to. */
+  readonly onUse: (target: Target) => void;
 }
 
 export function parseNftRule(expr: readonly Json[], context: NftRuleContext): Rule {
@@ -125,11 +127,11 @@ function chosenChains(content: Json): Action {
   return { do: 'choose-chain', chains: Array.from({ length: count }, (_, number) => byNumber.get(String(number))) };
 }
 
-function dnatOf(content: Json, { targetAt }: NftRuleContext): Action {
+function dnatOf(content: Json, { targetsAt, onUse }: NftRuleContext): Action {
   const address = fieldOf(content, 'addr');
   const map = fieldOf(address, 'map');
   if (map === undefined) {
-    const target = { address: textOf(address), port: Number(textOf(fieldOf(content, 'port'))) };
+    const target = targetOf(textOf(address), Number(textOf(fieldOf(content, 'port'))));
     return { do: 'choose-target', targetsFor: () => [target] };
   }
   const key = fieldOf(map, 'key');
@@ -148,21 +150,26 @@ function dnatOf(content: Json, { targetAt }: NftRuleContext): Action {
       // A rule reads the port of one protocol, and is passed over by packets of the others.
       if (packet.protocol !== protocol) return [];
       const prefix = isByAddress ? `${packet.address} ${packet.port}` : `${packet.port}`;
-      return Array.from({ length: count }, (_, number) => targetAt(name, `${prefix} ${offset + number}`));
+      const byNumber = targetsAt(name, prefix);
+      return Array.from({ length: count }, (_, number) => {
+        const target = byNumber?.get(offset + number);
+        if (target !== undefined) onUse(target);
+        return target;
+      });
     },
   };
 }
 
 function anonymousTargets(entries: readonly Json[], count: number): Action {
-  const byNumber = new Map(entries.map((entry) => [textOf(listOf(entry)[0]), targetOf(listOf(entry)[1])]));
+  const byNumber = new Map(entries.map((entry) => [textOf(listOf(entry)[0]), elementTarget(listOf(entry)[1])]));
   const targets = Array.from({ length: count }, (_, number) => byNumber.get(String(number)));
   return { do: 'choose-target', targetsFor: () => targets };
 }
 
 /** `address . port`. */
-export function targetOf(value: Json | undefined): Target | undefined {
+export function elementTarget(value: Json | undefined): Target | undefined {
   const [address, port] = keyTexts(value ?? null);
-  return address === undefined || port === undefined ? undefined : { address, port: Number(port) };
+  return address === undefined || port === undefined ? undefined : targetOf(address, Number(port));
 }
 
 function rememberOf(content: Json, table: NftTable): Action {

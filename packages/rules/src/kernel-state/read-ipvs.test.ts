@@ -51,7 +51,7 @@ test('what is rendered is what is read back', () => {
             clusterIPs: [`10.96.0.${index + 1}`, `fd00:96::${index + 1}`],
             externalIPs: [`203.0.113.${index + 1}`, `2001:db8:1::${index + 1}`],
             loadBalancerVIPs: [`198.51.100.${index + 1}`, `2001:db8:2::${index + 1}`],
-            loadBalancerSourceRanges: [...(RANGES[one.hasRanges as keyof typeof RANGES] ?? [])],
+            loadBalancerSourceRanges: [...RANGES[one.hasRanges]],
             externalTrafficPolicy: one.external,
             internalTrafficPolicy: one.internal,
             ...(one.affinity === undefined ? {} : { sessionAffinitySeconds: one.affinity }),

@@ -7,14 +7,12 @@ import {
   type KernelOwner,
   type KernelState,
   type Route,
-  type RouteEndpoint,
   type Source,
   type StrayPart,
-  socketText,
   sourcesOf,
 } from './kernel-state.ts';
 import { entryOf, fieldOf, type NftElement, type NftTable, parseNftTable, textOf, withPrefix } from './nft-objects.ts';
-import { addressesOf, parseNftRule, targetOf } from './nft-rule.ts';
+import { addressesOf, elementTarget, parseNftRule } from './nft-rule.ts';
 import { NODE_SETS } from './nft-text-structure.ts';
 import { type Action, type Rule, type RuleGraph, type Target, traceRoute } from './rule-graph.ts';
 
@@ -61,8 +59,9 @@ class NftablesReader {
   readonly #owner: KernelOwner;
   readonly #options: ReadOptions;
   readonly #graph: RuleGraph;
-  readonly #targets = new Map<string, Target | undefined>();
-  readonly #usedTargets = new Set<string>();
+  /** Map and key without the number → number → endpoint. */
+  readonly #targets = new Map<string, Map<number, Target>>();
+  readonly #usedTargets = new Set<Target>();
   readonly #usedChains = new Set<string>();
   readonly #hairpins: ReadonlySet<string>;
 
@@ -71,10 +70,14 @@ class NftablesReader {
     this.#owner = owner;
     this.#options = options;
     for (const map of ENDPOINT_MAPS) {
-      for (const { key, value } of this.#elements(map)) this.#targets.set(`${map} ${key.join(' ')}`, targetOf(value));
+      for (const element of this.#elements(map)) this.#addTarget(map, element);
     }
     this.#hairpins = new Set(this.#elements('hairpin').map(({ key }) => key[0] ?? ''));
-    this.#graph = { chains: this.#parseChains(), knownSources: new Set(options.podSources) };
+    this.#graph = {
+      chains: this.#parseChains(),
+      knownSources: new Set(options.podSources),
+      isHairpin: (address) => this.#hairpins.has(address),
+    };
   }
 
   read(): KernelState {
@@ -90,13 +93,20 @@ class NftablesReader {
     };
   }
 
+  #addTarget(map: string, { key, value }: NftElement): void {
+    const place = `${map} ${key.slice(0, -1).join(' ')}`;
+    const byNumber = this.#targets.get(place) ?? new Map<number, Target>();
+    this.#targets.set(place, byNumber);
+    const target = elementTarget(value);
+    if (target !== undefined) byNumber.set(Number(key.at(-1)), target);
+  }
+
   #parseChains(): Map<string, Rule[]> {
-    const targetAt = (map: string, key: string): Target | undefined => {
-      const place = `${map} ${key}`;
-      if (this.#targets.has(place)) this.#usedTargets.add(place);
-      return this.#targets.get(place);
+    const context = {
+      table: this.#table,
+      targetsAt: (map: string, key: string) => this.#targets.get(`${map} ${key}`),
+      onUse: (target: Target) => void this.#usedTargets.add(target),
     };
-    const context = { table: this.#table, targetAt };
     return new Map(
       [...this.#table.chains].map(([name, { rules }]) => [name, rules.map(({ expr }) => parseNftRule(expr, context))]),
     );
@@ -135,18 +145,9 @@ class NftablesReader {
     this.#use(chain);
     for (const source of sourcesOf(this.#options.podSources)) {
       const route = traceRoute(this.#graph, chain, { ...place, source });
-      if (route.endpoints.size > 0) routes.set(source, this.#owner === 'signalbox' ? this.#withHairpins(route) : route);
+      if (route.endpoints.size > 0) routes.set(source, route);
     }
     return routes;
-  }
-
-  /** Signalbox keeps hairpin endpoints in a set, by address. */
-  #withHairpins(route: Route): Route {
-    const endpoints = new Map<string, RouteEndpoint>();
-    for (const [target, endpoint] of route.endpoints) {
-      endpoints.set(target, { ...endpoint, isHairpinMasqueraded: this.#hairpins.has(addressOf(target)) });
-    }
-    return { ...route, endpoints };
   }
 
   #use(chain: string): void {
@@ -220,14 +221,17 @@ class NftablesReader {
   /** Elements that no rule leads to. They do nothing now, and something wrong when their numbers come into use. */
   #strayElements(frontends: ReadonlyMap<string, Frontend>): StrayPart[] {
     if (this.#owner !== 'signalbox') return [];
-    const unused = [...this.#targets].filter(([place]) => !this.#usedTargets.has(place));
-    const strays = unused.map(([place, target]): StrayPart => {
+    const strays: StrayPart[] = [];
+    for (const [place, byNumber] of this.#targets) {
       const [map = '', ...key] = place.split(' ');
-      const text = `${key.join(' . ')} : ${target === undefined ? '?' : socketText(target.address, target.port)}`;
-      const protocol = map.slice(map.lastIndexOf('-') + 1);
-      const [address = '', port = ''] = key.length === 2 ? [ANY_NODE_ADDRESS, ...key] : key;
-      return { where: 'nat', at: `map ${map}`, text, frontend: frontendKey(protocol, address, Number(port)) };
-    });
+      const [address = '', port = ''] = key.length === 1 ? [ANY_NODE_ADDRESS, ...key] : key;
+      const frontend = frontendKey(map.slice(map.lastIndexOf('-') + 1), address, Number(port));
+      for (const [number, target] of byNumber) {
+        if (this.#usedTargets.has(target)) continue;
+        const text = `${[...key, number].join(' . ')} : ${target.text}`;
+        strays.push({ where: 'nat', at: `map ${map}`, text, frontend });
+      }
+    }
     for (const { key } of this.#elements('allowed-sources')) {
       const { protocol, address, port } = placeOf(key.slice(0, 3));
       const frontend = frontendKey(protocol, address, port);
@@ -264,8 +268,4 @@ function isNotUnderstood(conditions: Rule['conditions']): boolean {
 /** Chains of services end in `goto` and `dnat`: verdicts of their own in them are somebody else's. */
 function isForeign(actions: Rule['actions']): boolean {
   return actions.some((action) => action.do === 'unknown' || action.do === 'end' || action.do === 'return');
-}
-
-function addressOf(target: string): string {
-  return target.startsWith('[') ? target.slice(1, target.indexOf(']')) : target.slice(0, target.lastIndexOf(':'));
 }

@@ -22,7 +22,12 @@ export type Condition =
 
 export interface Target {
   readonly address: string;
-  readonly port: number;
+  /** `address:port`. */
+  readonly text: string;
+}
+
+export function targetOf(address: string, port: number): Target {
+  return { address, text: socketText(address, port) };
 }
 
 export type Action =
@@ -45,6 +50,8 @@ export interface RuleGraph {
   readonly chains: ReadonlyMap<string, readonly Rule[]>;
   /** Where packets are sent from; of a rule about other sources it is not known whom it is for. */
   readonly knownSources: ReadonlySet<Source>;
+  /** Where endpoints that may reach themselves are kept in a set. */
+  readonly isHairpin?: (address: string) => boolean;
 }
 
 /** Jumps nest no deeper in any ruleset; a loop ends here. */
@@ -242,7 +249,7 @@ class Trace {
   }
 
   #reach(target: Target, { share, isMarked, seconds }: Flow): void {
-    const text = socketText(target.address, target.port);
+    const { text } = target;
     if (this.#knownSeconds !== undefined) {
       this.#known.set(text, this.#knownSeconds);
       return;
@@ -251,7 +258,7 @@ class Trace {
     reached.share += share;
     if (isMarked) reached.isMarked = true;
     else reached.isUnmarked = true;
-    reached.isHairpin ||= this.#hairpins.has(target.address);
+    reached.isHairpin ||= this.#hairpins.has(target.address) || this.#graph.isHairpin?.(target.address) === true;
     this.#reached.set(text, reached);
     if (seconds !== undefined) this.#remembered.set(text, seconds);
   }

@@ -37,9 +37,9 @@ export interface PushPlan {
   readonly skipped: readonly string[];
 }
 
-const { A, AAAA, CNAME, SRV, PTR, TXT } = TYPE_NUMBERS;
+const { A, AAAA, CNAME, MX, SRV, PTR, TXT, CAA } = TYPE_NUMBERS;
 /** What a marked name is owned for; other types at it are left alone. */
-const OWNED_TYPES = [A, AAAA, CNAME, SRV, PTR, TXT];
+const OWNED_TYPES = [A, AAAA, CNAME, MX, SRV, PTR, TXT, CAA];
 /** RRSIG, NSEC and NSEC3, which a signing server makes itself, do not make a name somebody's. */
 const SIGNING_TYPES = [46, 47, 50];
 /** Far below what a message holds, so that a split change and its prerequisites always fit. */

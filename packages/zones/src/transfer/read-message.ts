@@ -35,8 +35,7 @@ export function responseCode(message: Pick<ReadMessage, 'flags'>): number {
 }
 
 const MAX_NAME_BYTES = 255;
-const MX = 15;
-const { NS, CNAME, SOA, PTR, SRV } = TYPE_NUMBERS;
+const { NS, CNAME, SOA, PTR, MX, SRV } = TYPE_NUMBERS;
 /** Octets before the names in a record's data, and how many names: the types whose names may be compressed. */
 const NAMES_IN_DATA = new Map([
   [NS, { before: 0, count: 1 }],

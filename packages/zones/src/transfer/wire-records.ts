@@ -35,6 +35,12 @@ function writeData(writer: WireWriter, record: DnsRecord): WireWriter {
     case 'CNAME':
     case 'NS':
       return writer.name(record.target);
+    case 'MX':
+      return writer.uint(record.preference, 2).name(record.exchange);
+    case 'CAA': {
+      const tag = new TextEncoder().encode(record.tag);
+      return writer.uint(record.flags, 1).uint(tag.length, 1).bytes(tag).bytes(new TextEncoder().encode(record.value));
+    }
     case 'TXT':
       for (const piece of record.text.flatMap(characterStrings)) writer.uint(piece.length, 1).bytes(piece);
       return writer;

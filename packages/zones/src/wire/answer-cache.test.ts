@@ -146,8 +146,8 @@ describe('copies', () => {
     const first = kept(cache, asked);
     index.setClusters([{ name: 'shop', domain: 'cluster.local', isSynced: true }], 0x01020304);
     const second = kept(cache, asked);
-    expect([...(first ?? []).slice(-20, -16)]).toEqual([0, 0, 0, 1]);
-    expect([...(second ?? []).slice(-20, -16)]).toEqual([1, 2, 3, 4]);
+    expect(Array.from(first?.slice(-20, -16) ?? [])).toEqual([0, 0, 0, 1]);
+    expect(Array.from(second?.slice(-20, -16) ?? [])).toEqual([1, 2, 3, 4]);
   });
 
   test('for an asker that takes less than the answer are left to the long way', () => {

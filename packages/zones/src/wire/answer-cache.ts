@@ -65,8 +65,8 @@ export class AnswerCache {
   readonly #index: ZoneIndex;
   readonly #maxUdpBytes: number;
   readonly #maxBytes: number;
-  #young: Generation = new Array(BUCKETS);
-  #old: Generation = new Array(BUCKETS);
+  #young: Generation = emptyGeneration();
+  #old: Generation = emptyGeneration();
   #youngBytes = 0;
   #block = new Uint8Array(BLOCK_BYTES);
   #blockUsed = 0;
@@ -144,7 +144,7 @@ export class AnswerCache {
     const zone = name === undefined ? undefined : this.#index.zoneNameOf(name);
     if (name === undefined || zone === undefined || type === 'AXFR' || type === 'IXFR') return undefined;
     const { answer, names } = this.#index.answerWithNames({ name, type });
-    if (answer.code === 'SERVFAIL' || answer.code === 'REFUSED') return undefined;
+    if (answer.code === 'SERVFAIL' || answer.code === 'REFUSED' || answer.isChosen === true) return undefined;
     const { hasEdns, hash } = question;
     const questionEnd = question.nameEnd + 4;
     const options = {
@@ -174,7 +174,7 @@ export class AnswerCache {
     this.#youngBytes += entry.message.length + ENTRY_BYTES;
     if (this.#youngBytes > this.#maxBytes) {
       this.#old = this.#young;
-      this.#young = new Array(BUCKETS);
+      this.#young = emptyGeneration();
       this.#youngBytes = entry.message.length + ENTRY_BYTES;
     }
     const bucket = entry.hash & (BUCKETS - 1);
@@ -194,6 +194,10 @@ export class AnswerCache {
     stored.set(message);
     return stored;
   }
+}
+
+function emptyGeneration(): Generation {
+  return Array.from({ length: BUCKETS });
 }
 
 function without(first: KeptAnswer | undefined, { hash, hasEdns }: KeptAnswer): KeptAnswer | undefined {

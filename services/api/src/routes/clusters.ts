@@ -2,6 +2,7 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import {
   type Cluster,
   clusterSchema,
+  INTENT_CLUSTER,
   LAYERS,
   listSchema,
   type ObjectKind,
@@ -90,7 +91,7 @@ function describeClusters(store: Store, state: State | undefined): Cluster[] {
   const known = new Map(objects.map(({ object }) => [object.metadata.name, object]));
   const statuses = sourceStatuses(store);
   const counts = countObjects(store, revision);
-  const mentioned = [...statuses, ...counts].map(({ cluster }) => cluster);
+  const mentioned = [...statuses, ...counts].map(({ cluster }) => cluster).filter((name) => name !== INTENT_CLUSTER);
   const names = new Set([...known.keys(), ...mentioned, ...(state?.clusters ?? [])]);
   return [...names].sort().map((name) => {
     const missing = state?.missingLayers(name) ?? LAYERS;

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { listSchema, SignalboxError, zoneDetailSchema, zoneSummarySchema } from '@signalbox/contracts';
+import { INTENT_CLUSTER, listSchema, SignalboxError, zoneDetailSchema, zoneSummarySchema } from '@signalbox/contracts';
 import { assembleZones, type Zone, zoneFileText } from '@signalbox/zones';
 import { answers, answersWithText } from '../answers.ts';
 import type { ApiDependencies } from '../dependencies.ts';
@@ -9,13 +9,13 @@ import { answerList } from '../list.ts';
 import { formatParameter, isTextWanted } from '../negotiate.ts';
 import { clusterParameter, listQuery, nameParameter, revisionQuery } from '../parameters.ts';
 import { readState, requireSynced, type State } from '../state.ts';
-import { DEFAULT_TTL_SECONDS } from '../zone-index.ts';
+import { DEFAULT_TTL_SECONDS, zonesAt } from '../zone-index.ts';
 
 const listRoute = createRoute({
   method: 'get',
   path: '/v1/zones',
   tags: ['Zones'],
-  summary: 'DNS zones of all clusters that are synced',
+  summary: 'DNS zones of all clusters that are synced, and (without a cluster) those made by intents',
   request: { query: listQuery.extend({ cluster: clusterParameter.optional() }) },
   responses: answers(listSchema(zoneSummarySchema), 'One page of zones', {
     items: [zoneSummaryExample],
@@ -48,6 +48,24 @@ const oneRoute = createRoute({
   }),
 });
 
+const extraRoute = createRoute({
+  method: 'get',
+  path: '/v1/zones/{zone}',
+  tags: ['Zones'],
+  summary: 'A zone made by an intent, with all its records, or as a zone file',
+  request: {
+    params: z.object({ zone: nameParameter.openapi({ example: 'example.com.' }) }),
+    query: revisionQuery.extend({ format: formatParameter }),
+  },
+  responses: answersWithText({
+    schema: zoneDetailSchema,
+    description: 'JSON; a zone file (RFC 1035) when text is asked for',
+    example: { ...zoneDetailExample, cluster: '', name: 'example.com.', records: [] },
+    textType: 'text/dns',
+    textExample: zoneTextExample,
+  }),
+});
+
 export function addZoneRoutes(app: OpenAPIHono, api: ApiDependencies): void {
   const { store } = api;
   app.openapi(listRoute, (c) => {
@@ -56,8 +74,9 @@ export function addZoneRoutes(app: OpenAPIHono, api: ApiDependencies): void {
     return c.json(
       answerList(store, query, [cluster], (state) => ({
         rowsAfter: (place, limit) =>
-          state.clusters
-            .filter((name) => (cluster === undefined || name === cluster) && name > (place?.[0] ?? ''))
+          [INTENT_CLUSTER, ...state.clusters]
+            .filter((name) => cluster === undefined || name === cluster)
+            .filter((name) => place === undefined || name > (place[0] ?? ''))
             .slice(0, limit),
         placeOf: (name) => [name],
         itemsOf: (name) =>
@@ -72,12 +91,26 @@ export function addZoneRoutes(app: OpenAPIHono, api: ApiDependencies): void {
     );
   });
 
+  app.openapi(extraRoute, (c) => {
+    const { revision, format } = c.req.valid('query');
+    const name = absoluteName(c.req.valid('param').zone);
+    const state = readState(store, revision);
+    const zone = extraZones(api, state).find((candidate) => candidate.name === name);
+    if (zone === undefined) throw new SignalboxError('not_found', `no intent makes a zone ${name}`);
+    c.header('x-signalbox-revision', String(state.revision));
+    if (isTextWanted(c.req.header('accept'), format)) {
+      return c.body(zoneFileText(zone), 200, { 'content-type': 'text/dns; charset=utf-8' });
+    }
+    const { serial, records } = zone;
+    return c.json({ cluster: INTENT_CLUSTER, name, serial, revision: state.revision, records }, 200);
+  });
+
   app.openapi(oneRoute, (c) => {
     const { cluster, zone: asked } = c.req.valid('param');
     const { revision, format } = c.req.valid('query');
     const state = readState(store, revision);
     requireSynced(store, state, { cluster, layer: 'dns' });
-    const name = `${asked.toLowerCase().replace(/\.$/, '')}.`;
+    const name = absoluteName(asked);
     const zones = zonesOf(api, state, cluster);
     const zone = zones.find((candidate) => candidate.name === name);
     if (zone === undefined) {
@@ -92,8 +125,19 @@ export function addZoneRoutes(app: OpenAPIHono, api: ApiDependencies): void {
   });
 }
 
+function absoluteName(text: string): string {
+  return `${text.toLowerCase().replace(/\.$/, '')}.`;
+}
+
+function extraZones(api: ApiDependencies, state: State): Zone[] {
+  const { index } = zonesAt(api, state);
+  return index.zones().flatMap(({ name, isExtra }) => (isExtra === true ? (index.zone(name) ?? []) : []));
+}
+
 /** None for a cluster that the DNS layer does not derive. */
-function zonesOf({ store, ttlSeconds }: ApiDependencies, state: State, cluster: string): Zone[] {
+function zonesOf(api: ApiDependencies, state: State, cluster: string): Zone[] {
+  if (cluster === INTENT_CLUSTER) return extraZones(api, state);
+  const { store, ttlSeconds } = api;
   const domain = state.domain(cluster);
   if (domain === undefined) return [];
   const { revision } = state;

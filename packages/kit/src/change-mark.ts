@@ -1,0 +1,7 @@
+/** When something last changed: the revision, and the time of the change in the cluster (epoch milliseconds). */
+export interface ChangeMark {
+  readonly revision: number;
+  readonly changedAtMs: number;
+}
+
+export const NEVER: ChangeMark = { revision: 0, changedAtMs: 0 };

@@ -1,0 +1,173 @@
+/** Intents as the API keeps them: checked, appended to the event log, and read back from the store. */
+import {
+  INTENT_CLUSTER,
+  INTENT_KINDS,
+  type Intent,
+  type IntentKind,
+  type IntentObject,
+  isSignalboxError,
+  type ObjectMessage,
+  objectSubject,
+  SignalboxError,
+} from '@signalbox/contracts';
+import type { LogMessage } from '@signalbox/event-log';
+import { listObjects, objectAt, type Place, type Store, type StoredObject, stateRevision } from '@signalbox/store';
+import { checkIntent, intentsInZone } from '@signalbox/zones';
+import type { ApiDependencies } from './dependencies.ts';
+import { problemOf, RequestProblem } from './problem.ts';
+
+/** What the caller believes of the intent (RFC 9110 §13.1): its revision, that there is none, or nothing. */
+export type Precondition = number | 'absent' | undefined;
+
+const CHUNK = 1_000;
+const MAX_CLUSTERS = 10_000;
+
+/** Newest revision in the store; whether layers have derived it does not matter to intents. */
+export function intentRevision({ store, projector }: ApiDependencies): number {
+  if (!projector.isCaughtUp())
+    throw new SignalboxError('unavailable', 'the event log has not been read to its end yet');
+  return stateRevision(store).head;
+}
+
+export function readIntent(api: ApiDependencies, kind: IntentKind, name: string): Intent {
+  const stored = objectAt(api.store, { kind, cluster: INTENT_CLUSTER, namespace: '', name }, intentRevision(api));
+  if (stored === undefined) throw new SignalboxError('not_found', `there is no ${kind} called ${name}`);
+  return intentOf(stored);
+}
+
+export function allIntents(api: ApiDependencies): IntentObject[] {
+  const revision = intentRevision(api);
+  return INTENT_KINDS.flatMap((kind) => [...intentsOfKind(api.store, kind, revision)]);
+}
+
+function* intentsOfKind(store: Store, kind: IntentKind, revision: number): Generator<IntentObject> {
+  for (let after: Place | undefined; ; ) {
+    const rows = listObjects(store, { kind, cluster: INTENT_CLUSTER, after, revision, limit: CHUNK });
+    for (const row of rows) yield row.object;
+    if (rows.length < CHUNK) return;
+    after = rows.at(-1)?.key;
+  }
+}
+
+export function intentOf({ revision, changedAtMs, object }: StoredObject<IntentKind>): Intent {
+  return { revision, changedAt: new Date(changedAtMs).toISOString(), intent: object };
+}
+
+/**
+ * Stores the intent unless the log holds its equal. When this returns, the store shows it, so that a reader of this API
+ * who asks next finds it. Throws a problem that names what is wrong and where.
+ */
+export async function putIntent(
+  api: ApiDependencies,
+  object: IntentObject,
+  precondition: Precondition,
+): Promise<{ intent: Intent; isCreated: boolean }> {
+  requireRight(api, [object], allIntents(api));
+  const subject = objectSubject(INTENT_CLUSTER, object);
+  const last = await logOf(api).last('objects', subject);
+  requirePrecondition(last, precondition);
+  const before = messageOf(last);
+  if (last !== undefined && before !== undefined && JSON.stringify(before.object) === JSON.stringify(object)) {
+    const changedAt = new Date(before.changedAtMs).toISOString();
+    return { intent: { revision: last.sequence, changedAt, intent: object }, isCreated: false };
+  }
+  const message = newMessage(object);
+  const revision = await append(api, { subject, data: JSON.stringify(message) }, last);
+  const changedAt = new Date(message.changedAtMs).toISOString();
+  return { intent: { revision, changedAt, intent: object }, isCreated: before === undefined };
+}
+
+/** Returns the revision in which the intent is gone. Throws `not_found` when there is none. */
+export async function deleteIntent(
+  api: ApiDependencies,
+  { kind, name }: { kind: IntentKind; name: string },
+  precondition: Precondition,
+): Promise<number> {
+  const { intent } = readIntent(api, kind, name);
+  const inZone = intent.kind === 'DnsZone' ? intentsInZone(intent, allIntents(api)) : [];
+  if (inZone.length > 0) {
+    const names = inZone.slice(0, 5).map((other) => `${other.kind} ${other.metadata.name}`);
+    const all = `${names.join(', ')}${inZone.length > 5 ? ` and ${inZone.length - 5} more` : ''}`;
+    throw new SignalboxError('conflict', `the zone ${name} still holds ${all}; delete these first`);
+  }
+  const subject = objectSubject(INTENT_CLUSTER, intent);
+  const last = await logOf(api).last('objects', subject);
+  requirePrecondition(last, precondition);
+  return await append(api, { subject, data: null }, last);
+}
+
+/** Stores and deletes many, for ExternalDNS; all of it is checked before anything is stored. */
+export async function changeIntents(
+  api: ApiDependencies,
+  { put, remove }: { put: readonly IntentObject[]; remove: readonly IntentObject[] },
+): Promise<void> {
+  const log = logOf(api);
+  const goingOrReplaced = new Set([...put, ...remove].map((object) => objectSubject(INTENT_CLUSTER, object)));
+  const others = allIntents(api).filter((object) => !goingOrReplaced.has(objectSubject(INTENT_CLUSTER, object)));
+  requireRight(api, put, [...others, ...put]);
+  const kept = new Set(put.map((object) => objectSubject(INTENT_CLUSTER, object)));
+  const tombstones = remove.map((object) => objectSubject(INTENT_CLUSTER, object)).filter((one) => !kept.has(one));
+  await log.appendAll('objects', [
+    ...tombstones.map((subject) => ({ subject, data: null })),
+    ...put.map((object) => ({
+      subject: objectSubject(INTENT_CLUSTER, object),
+      data: JSON.stringify(newMessage(object)),
+    })),
+  ]);
+  await api.projector.processAll();
+}
+
+export function knownClusters(api: ApiDependencies): { name: string; domain: string }[] {
+  const revision = intentRevision(api);
+  const rows = listObjects(api.store, { kind: 'Cluster', revision, limit: MAX_CLUSTERS });
+  return rows.map(({ object }) => ({ name: object.metadata.name, domain: object.domain }));
+}
+
+function requireRight(api: ApiDependencies, objects: readonly IntentObject[], intents: readonly IntentObject[]): void {
+  const clusters = knownClusters(api);
+  const problems = objects.flatMap((object) => checkIntent(object, { intents, clusters }));
+  if (problems.length === 0) return;
+  const errors = problems.map(({ path, reason }) => ({ parameter: path, message: reason }));
+  const detail = errors.map(({ parameter, message }) => `${parameter}: ${message}`).join('; ');
+  const code = problems.every(({ isConflict }) => isConflict) ? 'conflict' : 'invalid';
+  throw new RequestProblem(problemOf(code, detail, errors));
+}
+
+function requirePrecondition(last: LogMessage | undefined, precondition: Precondition): void {
+  if (precondition === undefined) return;
+  const current = last === undefined || last.data === null ? 'absent' : last.sequence;
+  if (current === precondition) return;
+  const state = current === 'absent' ? 'does not exist' : `is at revision ${current}`;
+  throw new RequestProblem({ ...problemOf('conflict', `the intent ${state}; read it again`), status: 412 });
+}
+
+/** Only onto what was read, so that of two writers at once one is told. */
+async function append(
+  api: ApiDependencies,
+  entry: { subject: string; data: string | null },
+  last: LogMessage | undefined,
+): Promise<number> {
+  try {
+    const revision = await logOf(api).append('objects', entry, { expectedSequence: last?.sequence ?? 0 });
+    await api.projector.processAll();
+    return revision;
+  } catch (error) {
+    if (!isSignalboxError(error, 'conflict')) throw error;
+    throw new SignalboxError('conflict', 'somebody else changed this intent at the same moment; read it again', {
+      cause: error,
+    });
+  }
+}
+
+function logOf({ log }: ApiDependencies) {
+  if (log === undefined) throw new SignalboxError('unavailable', 'this API cannot write: it has no event log');
+  return log;
+}
+
+function messageOf(last: LogMessage | undefined): ObjectMessage | undefined {
+  return last === undefined || last.data === null ? undefined : (JSON.parse(last.data) as ObjectMessage);
+}
+
+function newMessage(object: IntentObject): ObjectMessage {
+  return { cluster: INTENT_CLUSTER, resourceVersion: '', changedAtMs: Date.now(), object };
+}
