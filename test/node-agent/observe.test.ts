@@ -152,8 +152,11 @@ for (const backend of ['nftables', 'iptables'] as const) {
       }
     });
 
-    test('taking over is not observing', async () => {
-      const agent = startAgent(log, lab, { backend, observes: 'kube-proxy', takesOver: true });
+    test.for([
+      { name: 'taking over', options: { takesOver: true } },
+      { name: 'never looking', options: { driftIntervalMs: 0 } },
+    ])('$name is not observing', async ({ options }) => {
+      const agent = startAgent(log, lab, { backend, observes: 'kube-proxy', ...options });
       await expect(agent).rejects.toMatchObject({ code: 'invalid' });
     });
   });

@@ -59,6 +59,9 @@ export async function startNodeAgent(context: ServiceContext, options: NodeAgent
   if (observes !== undefined && takesOver === true) {
     throw new SignalboxError('invalid', 'who observes a node takes nothing over');
   }
+  if (observes !== undefined && options.driftIntervalMs === 0) {
+    throw new SignalboxError('invalid', 'who observes a node looks at it now and then: the drift interval is 0');
+  }
   const ownProcesses = new OwnProcesses();
   const isObserving = observes !== undefined;
   const applier = openApplier(context.logger, { ...options, isObserving }, (pid) => ownProcesses.note(pid));
@@ -101,7 +104,8 @@ class Agent {
   readonly #firstPlans = deferred();
   readonly #checks: HealthCheckPorts;
   readonly #acknowledger: Acknowledger;
-  readonly #drift: NodeDrift | undefined;
+  readonly #ownProcesses: OwnProcesses;
+  #drift: NodeDrift | undefined;
   #node: RulesNode | undefined;
   #mustTakeOver: boolean;
 
@@ -110,6 +114,7 @@ class Agent {
     this.#context = context;
     this.#options = options;
     this.#applier = applier;
+    this.#ownProcesses = ownProcesses;
     this.#mustTakeOver = options.takesOver ?? false;
     const queuedSinceMs = (): number | undefined => this.#sync.queuedSinceMs;
     // What is only compared has not reached the node.
@@ -129,7 +134,6 @@ class Agent {
         if (outcome.error === '') this.#afterApplied();
       },
     });
-    this.#drift = this.#openDrift(ownProcesses);
     const appliedAtMs = (): number | null => this.#sync.state.appliedAtMs;
     this.health = new ProxyHealth({ queuedSinceMs, appliedAtMs }, options.maxLagMs ?? MINUTE_MS);
     const isProxyHealthy = (): boolean => this.health.state.isHealthy;
@@ -168,6 +172,7 @@ class Agent {
   start(server: HealthServer | undefined): NodeAgent {
     const { failure, fail } = failureSignal();
     const stopping = new AbortController();
+    this.#drift = this.#openDrift();
     const work = this.#run(stopping.signal).catch(fail);
     const agent = {
       name: 'node-agent',
@@ -235,7 +240,7 @@ class Agent {
   }
 
   /** Undefined where there is no kernel to look at, or nobody wants to. */
-  #openDrift(ownProcesses: OwnProcesses): NodeDrift | undefined {
+  #openDrift(): NodeDrift | undefined {
     const { cluster, observes, driftIntervalMs = MINUTE_MS, commandPrefix = [] } = this.#options;
     const { backend } = this.#applier;
     if (backend === 'userspace' || driftIntervalMs === 0) return undefined;
@@ -249,7 +254,7 @@ class Agent {
       },
       ...(!this.#isObserving && { repair: () => this.#sync.repair() }),
       intervalMs: driftIntervalMs,
-      ownProcesses,
+      ownProcesses: this.#ownProcesses,
       commandPrefix,
     });
   }

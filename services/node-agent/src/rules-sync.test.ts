@@ -117,3 +117,25 @@ test('a change waits from when it came until it is applied', async () => {
   await applier.finish();
   expect(sync.queuedSinceMs).toBeUndefined();
 });
+
+test('a repair programs everything, and is done when that is in', async () => {
+  await queue(1, 'web');
+  await applier.finish();
+  const repaired = sync.repair();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(applier.seen.at(-1)).toEqual([true, []]);
+  await applier.finish();
+  await repaired;
+});
+
+test('a repair that fails says why, and one after the end does not wait for ever', async () => {
+  await queue(1, 'web');
+  await applier.finish();
+  const failing = expect(sync.repair()).rejects.toThrow('nft: no');
+  await new Promise((resolve) => setImmediate(resolve));
+  await applier.finish(new Error('nft: no'));
+  await failing;
+  stopping.abort();
+  await running;
+  await expect(sync.repair()).rejects.toMatchObject({ code: 'unavailable' });
+});
