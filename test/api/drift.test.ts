@@ -9,7 +9,7 @@ import { type EventLog, openSqliteEventLog } from '@signalbox/event-log';
 import { createRegistry } from '@signalbox/kit';
 import { expect, test } from 'vitest';
 import { ask, openApi } from './ask.ts';
-import { openWorld, putDerivedService, quietLogger, report as reportSource } from './world.ts';
+import { aNode, openWorld, put, putDerivedService, quietLogger, remove, report as reportSource } from './world.ts';
 
 function aReport(parts: Partial<DriftReport> = {}): DriftReport {
   return {
@@ -38,7 +38,9 @@ function aReport(parts: Partial<DriftReport> = {}): DriftReport {
   };
 }
 
+/** Also makes the node, without which nobody would ask for its report. */
 async function tell(log: EventLog, report: DriftReport): Promise<void> {
+  await put(log, report.cluster, aNode(report.node));
   const subject = driftSubject(report.cluster, report.node);
   await log.append('status', { subject, data: JSON.stringify(report) });
 }
@@ -53,6 +55,19 @@ test('the last report of a node is answered, with its time as text', async () =>
   const { checkedAtMs: _checkedAtMs, ...expected } = aReport();
   expect(status).toBe(200);
   expect(body).toEqual({ ...expected, checkedAt: '2026-03-01T08:00:00.000Z' });
+});
+
+test('the report of a node that its cluster no longer has is not told', async () => {
+  await using world = await openWorld();
+  using api = openApi(world);
+  await putDerivedService(world.log, { cluster: 'c1', namespace: 'shop', name: 'web' });
+  await tell(world.log, aReport());
+  await tell(world.log, aReport({ node: 'node-b' }));
+  await remove(world.log, 'c1', aNode('node-a'));
+  await world.projector.processAll();
+  expect((await ask(api, '/v1/clusters/c1/nodes/node-a/drift')).status).toBe(404);
+  const { body } = await ask<List<NodeDriftSummary>>(api, '/v1/drift');
+  expect(body.items.map(({ node }) => node)).toEqual(['node-b']);
 });
 
 test('a node that has reported nothing is not found', async () => {
@@ -120,8 +135,8 @@ test('a report that cannot be read is left out and counted', async () => {
 test('the command line shows which nodes are off, and one node in detail', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'signalbox-drift-'));
   const log = openSqliteEventLog({ path: ':memory:' });
-  await putDerivedService(log, { cluster: 'c1', namespace: 'shop', name: 'web' });
   await tell(log, aReport({ totals: { added: 0, missing: 140, changed: 0 } }));
+  await putDerivedService(log, { cluster: 'c1', namespace: 'shop', name: 'web' });
   const listen = { address: '127.0.0.1', port: 0 };
   const context = { log, logger: quietLogger, registry: createRegistry() };
   const api = await startApi(context, { storePath: join(folder, 'store.db'), listen });

@@ -15,8 +15,11 @@ export const [FIRST_POD, SECOND_POD] = ['10.244.1.11', '10.244.1.12'] as const;
 
 const logger = createLogger({ component: 'test', level: 'silent' });
 
-export async function startPlane(log: EventLog): Promise<RunningWorkers> {
-  return await startWorkers({ log, logger, registry: createRegistry() }, [proxyWorker]);
+export async function startPlane(
+  log: EventLog,
+  others: Parameters<typeof startWorkers>[1] = [],
+): Promise<RunningWorkers> {
+  return await startWorkers({ log, logger, registry: createRegistry() }, [proxyWorker, ...others]);
 }
 
 /** Returns the revision of the last one. */

@@ -100,6 +100,23 @@ describeWithPrograms('health of a node agent', ['ip', 'nft', 'iptables-restore',
     await folder.remove();
   });
 
+  test('health check node ports are answered where node ports are, and nowhere else', async () => {
+    await agent.stop();
+    const nodePortAddresses = ['127.0.0.1/32'];
+    agent = await startAgent(log, lab, { nodePortAddresses, healthCheckAddress: undefined });
+    const port = await freePort();
+    const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: port };
+    await acked(log, await putWorld(log));
+    await acked(log, await put(log, theService(spec)));
+    const answers = (host: string): Promise<boolean> =>
+      fetch(`http://${host}:${port}/`).then(
+        () => true,
+        () => false,
+      );
+    await waitFor('the health check node port', () => answers('127.0.0.1'));
+    expect([await answers('127.0.0.2'), await answers('[::1]')]).toEqual([false, false]);
+  });
+
   test('health check node ports say how many endpoints the node has', async () => {
     const port = await freePort();
     const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: port };

@@ -5,7 +5,7 @@ import { waitFor } from '../harness/event-log-tail.ts';
 import { natsServerMissing, startNatsServer } from '../harness/nats-server.ts';
 import { CLI, signalbox, startProcess } from '../harness/signalbox.ts';
 import { closeSockets, freePort, tcpClient, tcpEndpoint } from '../harness/socket-endpoints.ts';
-import { acked, CLUSTER, NODE, put, putWorld, startPlane, theService, theSlice } from './agent-world.ts';
+import { acked, CLUSTER, lastAck, NODE, put, putWorld, startPlane, theService, theSlice } from './agent-world.ts';
 
 describe.skipIf(natsServerMissing() !== undefined)('signalbox node-agent', () => {
   test('balances in userspace, says so in its health and its acknowledgement, and ends when asked to', async () => {
@@ -36,6 +36,8 @@ describe.skipIf(natsServerMissing() !== undefined)('signalbox node-agent', () =>
       // Open connections would be waited for.
       closeSockets();
       expect((await agent.stop()).code).toBe(0);
+      expect((await signalbox(['node-agent', '--cleanup', ...who])).code).toBe(0);
+      expect(await lastAck(log)).toBeUndefined();
     } finally {
       await agent.stop();
       closeSockets();
@@ -48,8 +50,13 @@ describe.skipIf(natsServerMissing() !== undefined)('signalbox node-agent', () =>
   test.for([
     { args: ['--backend', 'nonsense'], complaint: /Allowed choices/ },
     { args: ['--full-resync', '0'], complaint: /whole number/ },
+    { args: ['--service-cidr', '10.96.0.0'], complaint: /not a network/ },
+    { args: ['--detect-local-mode', 'Guess'], complaint: /Allowed choices/ },
+    { args: ['--observe', 'nobody'], complaint: /Allowed choices/ },
+    { args: ['--cleanup', '--detect-local-mode', 'BridgeInterface'], complaint: /not the name of an interface/ },
+    { args: ['--cleanup', '--node-port-addresses', 'first'], complaint: /not a node port address/ },
   ])('refuses $args', async ({ args, complaint }) => {
-    const { code, stderr } = await signalbox(['node-agent', ...args]);
-    expect([code, stderr]).toEqual([2, expect.stringMatching(complaint)]);
+    const { code, stdout, stderr } = await signalbox(['node-agent', ...args]);
+    expect([code, stdout + stderr]).toEqual([2, expect.stringMatching(complaint)]);
   });
 });

@@ -1,3 +1,2 @@
-export * from './drift/index.ts';
 export { type NodeAgent, type NodeAgentOptions, startNodeAgent } from './node-agent.ts';
 export { nodeAgentProcess } from './node-agent-process.ts';

@@ -1,6 +1,6 @@
 /** The node agent: follows plans and its node, programs them, says how far it has come. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Ack, NodeAgentBackend } from '@signalbox/contracts';
+import { type Ack, type DriftOwner, type NodeAgentBackend, SignalboxError } from '@signalbox/contracts';
 import {
   failureSignal,
   type ListenAddress,
@@ -8,13 +8,16 @@ import {
   type RunningService,
   type ServiceContext,
 } from '@signalbox/kit';
-import { rulesNodeOf } from '@signalbox/rules';
+import { type RulesNode, rulesNodeOf } from '@signalbox/rules';
 import { Acknowledger } from './acknowledger.ts';
+import { OwnProcesses } from './drift/index.ts';
 import { followStream } from './follow-stream.ts';
+import { ALL_ADDRESSES, healthCheckAddresses } from './health/health-check-addresses.ts';
 import { HealthCheckPorts } from './health/health-check-ports.ts';
 import { ProxyHealth } from './health/proxy-health.ts';
 import { startProxyHealthServer } from './health/proxy-health-server.ts';
 import { createAgentMetrics } from './metrics.ts';
+import { type NodeDrift, openNodeDrift } from './node-drift.ts';
 import { NodeFeed } from './node-feed.ts';
 import { type ApplierOptions, openApplier, takeOver } from './open-applier.ts';
 import { PlanFeed } from './plan-feed.ts';
@@ -24,8 +27,12 @@ export interface NodeAgentOptions extends ApplierOptions {
   readonly cluster: string;
   /** `/healthz` and `/livez`; absent: not served. */
   readonly proxyHealthListen?: ListenAddress;
-  /** Where health check node ports listen. Default `::`, which is all addresses. */
-  readonly healthCheckAddress?: string;
+  /** Where health check node ports listen, instead of where node ports answer. */
+  readonly healthCheckAddress?: string | undefined;
+  /** Change nothing on this node: compare the rules of this owner with the cluster, and report. */
+  readonly observes?: DriftOwner;
+  /** Between two comparisons of the kernel with what it should do. Default one minute; 0: none. */
+  readonly driftIntervalMs?: number;
   /** Remove kube-proxy's rules once our own are in. */
   readonly takesOver?: boolean;
   /** Default one hour. */
@@ -43,20 +50,36 @@ export interface NodeAgent extends RunningService {
   readonly state: AppliedState;
 }
 
+const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
 /** Starts to follow at once. Throws `invalid` for options that cannot work, `unavailable` for an address that is taken. */
 export async function startNodeAgent(context: ServiceContext, options: NodeAgentOptions): Promise<NodeAgent> {
-  const { proxyHealthListen } = options;
-  const applier = openApplier(context.logger, options);
-  const agent = new Agent(context, options, applier);
+  const { proxyHealthListen, observes, takesOver } = options;
+  if (observes !== undefined && takesOver === true) {
+    throw new SignalboxError('invalid', 'who observes a node takes nothing over');
+  }
+  if (observes !== undefined && options.driftIntervalMs === 0) {
+    throw new SignalboxError('invalid', 'who observes a node looks at it now and then: the drift interval is 0');
+  }
+  const ownProcesses = new OwnProcesses();
+  const isObserving = observes !== undefined;
+  const applier = openApplier(context.logger, { ...options, isObserving }, (pid) => ownProcesses.note(pid));
+  const agent = new Agent(context, options, { applier, ownProcesses });
   try {
-    const server = proxyHealthListen && (await startProxyHealthServer(proxyHealthListen, agent.health));
-    return agent.start(server);
+    // Who only observes leaves the ports to whoever programs the node.
+    const listen = observes === undefined ? proxyHealthListen : undefined;
+    return agent.start(listen && (await startProxyHealthServer(listen, agent.health)));
   } catch (error) {
     await applier.close();
     throw error;
   }
+}
+
+interface Programs {
+  readonly applier: ReturnType<typeof openApplier>;
+  /** What it programs with. */
+  readonly ownProcesses: OwnProcesses;
 }
 
 type HealthServer = Awaited<ReturnType<typeof startProxyHealthServer>>;
@@ -81,31 +104,41 @@ class Agent {
   readonly #firstPlans = deferred();
   readonly #checks: HealthCheckPorts;
   readonly #acknowledger: Acknowledger;
+  readonly #ownProcesses: OwnProcesses;
+  #drift: NodeDrift | undefined;
+  #node: RulesNode | undefined;
   #mustTakeOver: boolean;
 
-  constructor(context: ServiceContext, options: NodeAgentOptions, applier: ReturnType<typeof openApplier>) {
+  constructor(context: ServiceContext, options: NodeAgentOptions, { applier, ownProcesses }: Programs) {
     const { logger, log, registry } = context;
     this.#context = context;
     this.#options = options;
     this.#applier = applier;
+    this.#ownProcesses = ownProcesses;
     this.#mustTakeOver = options.takesOver ?? false;
     const queuedSinceMs = (): number | undefined => this.#sync.queuedSinceMs;
-    const metrics = createAgentMetrics(registry, { state: () => this.#sync.state, queuedSinceMs });
+    // What is only compared has not reached the node.
+    const state = (): AppliedState => ({ ...this.#sync.state, ...(this.#isObserving && { revision: 0 }) });
+    const metrics = createAgentMetrics(registry, { state, queuedSinceMs });
     this.#sync = new RulesSync({
       applier,
       logger,
       fullResyncMs: options.fullResyncMs ?? HOUR_MS,
       onOutcome: (outcome) => {
+        if (this.#isObserving) {
+          if (outcome.kind !== 'none') this.#drift?.noteExpectation();
+          return;
+        }
         metrics.record(outcome);
         this.#acknowledger.note();
         if (outcome.error === '') this.#afterApplied();
       },
     });
     const appliedAtMs = (): number | null => this.#sync.state.appliedAtMs;
-    this.health = new ProxyHealth({ queuedSinceMs, appliedAtMs }, options.maxLagMs ?? 60_000);
+    this.health = new ProxyHealth({ queuedSinceMs, appliedAtMs }, options.maxLagMs ?? MINUTE_MS);
     const isProxyHealthy = (): boolean => this.health.state.isHealthy;
-    const address = options.healthCheckAddress ?? '::';
-    this.#checks = new HealthCheckPorts({ node: options.node, address, isProxyHealthy, logger });
+    const addresses = (): readonly string[] => this.#healthCheckAddresses();
+    this.#checks = new HealthCheckPorts({ node: options.node, addresses, isProxyHealthy, logger });
     this.#acknowledger = new Acknowledger({
       log,
       logger,
@@ -129,7 +162,9 @@ class Agent {
       onNode: (object) => {
         this.health.setNode(object);
         // A node that is gone from the cluster keeps its rules until it is really gone.
-        if (object !== undefined) this.#sync.queueNode(rulesNodeOf(object));
+        if (object === undefined) return;
+        this.#node = rulesNodeOf(object);
+        this.#sync.queueNode(this.#node);
       },
     });
   }
@@ -137,6 +172,7 @@ class Agent {
   start(server: HealthServer | undefined): NodeAgent {
     const { failure, fail } = failureSignal();
     const stopping = new AbortController();
+    this.#drift = this.#openDrift();
     const work = this.#run(stopping.signal).catch(fail);
     const agent = {
       name: 'node-agent',
@@ -147,7 +183,7 @@ class Agent {
       stop: async () => {
         stopping.abort();
         await work;
-        await Promise.all([server?.close(), this.#checks.close(), this.#applier.close()]);
+        await Promise.all([server?.close(), this.#checks.close(), this.#drift?.close(), this.#applier.close()]);
       },
     };
     return Object.defineProperty(agent, 'state', { get: () => this.#sync.state }) as NodeAgent;
@@ -157,7 +193,7 @@ class Agent {
     await Promise.all([
       followStream(this.#context, this.#nodes, signal),
       followStream(this.#context, this.#plans, signal),
-      this.#acknowledger.run(signal),
+      ...(this.#isObserving ? [] : [this.#acknowledger.run(signal)]),
       this.#program(signal),
     ]);
   }
@@ -187,6 +223,40 @@ class Agent {
       }
     }
     await this.#sync.run(signal);
+  }
+
+  /** Without `nodePortAddresses`, as in kube-proxy: the primary ones with nftables, else all. */
+  #healthCheckAddresses(): readonly string[] {
+    const { healthCheckAddress, backend, listenHosts = ['127.0.0.1'], nodePortAddresses } = this.#options;
+    if (healthCheckAddress !== undefined) return [healthCheckAddress];
+    if (backend === 'userspace') return listenHosts;
+    const allowed = nodePortAddresses ?? (backend === 'nftables' ? ['primary'] : undefined);
+    if (allowed === undefined) return [ALL_ADDRESSES];
+    return healthCheckAddresses({ allowed, nodeAddresses: this.#node?.addresses ?? [] });
+  }
+
+  get #isObserving(): boolean {
+    return this.#options.observes !== undefined;
+  }
+
+  /** Undefined where there is no kernel to look at, or nobody wants to. */
+  #openDrift(): NodeDrift | undefined {
+    const { cluster, observes, driftIntervalMs = MINUTE_MS, commandPrefix = [] } = this.#options;
+    const { backend } = this.#applier;
+    if (backend === 'userspace' || driftIntervalMs === 0) return undefined;
+    return openNodeDrift(this.#context, {
+      cluster,
+      backend,
+      owner: observes ?? 'signalbox',
+      expected: () => {
+        const rules = this.#applier.programmed;
+        return rules && { ...rules, revision: this.#sync.state.revision };
+      },
+      ...(!this.#isObserving && { repair: () => this.#sync.repair() }),
+      intervalMs: driftIntervalMs,
+      ownProcesses: this.#ownProcesses,
+      commandPrefix,
+    });
   }
 
   #afterApplied(): void {

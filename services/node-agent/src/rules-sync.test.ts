@@ -5,6 +5,7 @@ import { RulesSync, type SyncOutcome } from './rules-sync.ts';
 
 /** An applier that does what the test says, when it says so: the port's second adapter. */
 class HeldApplier implements Applier {
+  readonly programmed = undefined;
   readonly backend = 'nftables';
   readonly requests: ApplyRequest[] = [];
   #settle: ((error?: Error) => void) | undefined;
@@ -115,4 +116,26 @@ test('a change waits from when it came until it is applied', async () => {
   expect(sync.queuedSinceMs).toBeLessThanOrEqual(Date.now());
   await applier.finish();
   expect(sync.queuedSinceMs).toBeUndefined();
+});
+
+test('a repair programs everything, and is done when that is in', async () => {
+  await queue(1, 'web');
+  await applier.finish();
+  const repaired = sync.repair();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(applier.seen.at(-1)).toEqual([true, []]);
+  await applier.finish();
+  await repaired;
+});
+
+test('a repair that fails says why, and one after the end does not wait for ever', async () => {
+  await queue(1, 'web');
+  await applier.finish();
+  const failing = expect(sync.repair()).rejects.toThrow('nft: no');
+  await new Promise((resolve) => setImmediate(resolve));
+  await applier.finish(new Error('nft: no'));
+  await failing;
+  stopping.abort();
+  await running;
+  await expect(sync.repair()).rejects.toMatchObject({ code: 'unavailable' });
 });

@@ -9,7 +9,7 @@
  * Nothing is held back on purpose: a removal is applied as soon as the transaction before it is done.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorText, serviceKeyText } from '@signalbox/contracts';
+import { errorText, SignalboxError, serviceKeyText } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
 import type { RulesNode } from '@signalbox/rules';
 import type { Applier } from './applier.ts';
@@ -19,6 +19,7 @@ const MIN_RETRY_MS = 200;
 const MAX_RETRY_MS = 30_000;
 /** After so long without a change the applier gets its chance to do what it has put off. */
 const QUIET_MS = 10_000;
+const STOPPING = 'the agent is stopping';
 
 export interface AppliedState {
   /** Watermark reached; 0: nothing yet. */
@@ -54,9 +55,12 @@ export class RulesSync {
   #queuedSinceMs: number | undefined;
   #applyingSinceMs: number | undefined;
   #mustApplyAll = true;
+  /** Told the error of the next transaction that programs everything; empty when it succeeded. */
+  #repairs: ((error: string) => void)[] = [];
   /** The last change after which the applier was not told of a quiet moment. */
   #unsettledSinceMs: number | undefined;
   #isQuiet = false;
+  #hasEnded = false;
   #state: AppliedState = { revision: 0, appliedAtMs: null, error: '', skippedServices: [] };
   #wake = (): void => {};
 
@@ -95,6 +99,16 @@ export class RulesSync {
     this.#wake();
   }
 
+  /** `requestFull`; resolves once that is done. Throws `unavailable` when it failed, or the end came before. */
+  repair(): Promise<void> {
+    const repaired = new Promise<void>((resolve, reject) => {
+      this.#repairs.push((error) => (error === '' ? resolve() : reject(new SignalboxError('unavailable', error))));
+    });
+    this.requestFull();
+    if (this.#hasEnded) this.#tellRepairs(STOPPING);
+    return repaired;
+  }
+
   /** Until stopped. What is under way then is finished. */
   async run(signal: AbortSignal): Promise<void> {
     const timers = [
@@ -115,6 +129,8 @@ export class RulesSync {
       retryInMs = isDone ? MIN_RETRY_MS : Math.min(retryInMs * 2, MAX_RETRY_MS);
     }
     for (const timer of timers) clearInterval(timer);
+    this.#hasEnded = true;
+    this.#tellRepairs(STOPPING);
   }
 
   #noteQuiet(): void {
@@ -142,9 +158,15 @@ export class RulesSync {
     }
     this.#applyingSinceMs = undefined;
     const { error } = this.#state;
+    if (kind === 'full') this.#tellRepairs(error);
     const seconds = (performance.now() - startedMs) / 1000;
     this.#options.onOutcome({ kind, seconds, changes: request.changes, error });
     return error === '';
+  }
+
+  /** A repair asked for while a full transaction is under way is told of that one: it programs all as well. */
+  #tellRepairs(error: string): void {
+    for (const tell of this.#repairs.splice(0)) tell(error);
   }
 
   #takePending() {

@@ -6,6 +6,7 @@ import { openUserspaceBalancer, type UserspaceBalancer, type UserspaceOptions } 
 
 export class UserspaceApplier implements Applier {
   readonly backend = 'userspace';
+  readonly programmed = undefined;
   readonly #balancer: UserspaceBalancer;
   #node: RulesNode;
 

@@ -1,12 +1,19 @@
-/** What each node's last check of its kernel found. Of now, at any revision. */
+/** What each node's last check of its kernel found. Of now, at any revision; of nodes that their cluster still has. */
 import type { DriftReport } from '@signalbox/contracts';
 import { sql } from 'kysely';
+import { STILL_VALID } from '../schema.ts';
 import type { Store } from '../store.ts';
 
-/** Undefined when the node has reported nothing. */
+const HAS_NODE = sql<boolean>`exists (
+  select 1 from object_versions as nodes
+  where nodes.kind = 'Node' and nodes.cluster = node_drift.cluster and nodes.namespace = '' and nodes.name = node_drift.node
+    and nodes.to_revision = ${sql.lit(STILL_VALID)}
+)`;
+
+/** Undefined when the node has reported nothing, or is gone. */
 export function driftReport(store: Store, cluster: string, node: string): DriftReport | undefined {
   const query = store.builder.selectFrom('node_drift').select('data');
-  const row = store.first(query.where('cluster', '=', cluster).where('node', '=', node));
+  const row = store.first(query.where('cluster', '=', cluster).where('node', '=', node).where(HAS_NODE));
   return row === undefined ? undefined : (JSON.parse(row.data) as DriftReport);
 }
 
@@ -23,6 +30,7 @@ export function listDriftReports(store: Store, { cluster, after, limit }: DriftL
     store.builder
       .selectFrom('node_drift')
       .select('data')
+      .where(HAS_NODE)
       .$if(cluster !== undefined, (query) => query.where('cluster', '=', cluster ?? ''))
       .$if(after !== undefined, (query) =>
         query.where(sql<boolean>`(cluster, node) > (${after?.cluster}, ${after?.node})`),

@@ -112,7 +112,11 @@ class Watcher implements DriftWatcher {
   async #check(trigger: Trigger): Promise<DriftReport | undefined> {
     const { expected, onReport, logger } = this.#options;
     const before = expected();
-    if (before === undefined) return undefined;
+    if (before === undefined) {
+      // What somebody has changed is looked at when the agent is done.
+      if (trigger === 'change') this.noteChange();
+      return undefined;
+    }
     if (trigger === 'timer') this.#isRepairFutile = false;
     let report: DriftReport | undefined;
     try {

@@ -1,5 +1,5 @@
-export { createDriftMetrics, type DriftMetrics } from './drift-metrics.ts';
-export { DriftPublisher, type DriftPublisherOptions } from './drift-publisher.ts';
-export { type DriftWatcher, type DriftWatcherOptions, type Expectation, openDriftWatcher } from './drift-watcher.ts';
-export { type KernelMonitor, type KernelMonitorOptions, OwnProcesses, openKernelMonitor } from './kernel-monitor.ts';
-export { type KernelReader, kernelReader, type RunProgram } from './read-kernel.ts';
+export { createDriftMetrics } from './drift-metrics.ts';
+export { DriftPublisher } from './drift-publisher.ts';
+export { type DriftWatcherOptions, openDriftWatcher } from './drift-watcher.ts';
+export { OwnProcesses, openKernelMonitor } from './kernel-monitor.ts';
+export { kernelReader } from './read-kernel.ts';

@@ -10,8 +10,8 @@ import { type HttpServer, listenHttp } from './http-server.ts';
 
 interface HealthCheckPortsOptions {
   readonly node: string;
-  /** An address to listen on; `::` is both families. */
-  readonly address: string;
+  /** Addresses to listen on; `::` is both families. Asked for at each change. */
+  readonly addresses: () => readonly string[];
   readonly isProxyHealthy: () => boolean;
   readonly logger: Logger;
 }
@@ -22,13 +22,20 @@ interface Check {
   readonly localEndpoints: number;
 }
 
+interface Listener {
+  readonly service: string;
+  readonly address: string;
+  readonly port: number;
+}
+
 export class HealthCheckPorts {
   readonly #options: HealthCheckPortsOptions;
   /** As of the plans that have come. */
   readonly #wanted = new Map<string, Check>();
   /** As of the rules that are in. */
   #answered = new Map<string, Check>();
-  readonly #servers = new Map<string, { readonly port: number; readonly server: HttpServer }>();
+  /** By what is listened on, and for whom. */
+  readonly #servers = new Map<string, HttpServer>();
   #work: Promise<void> = Promise.resolve();
 
   constructor(options: HealthCheckPortsOptions) {
@@ -58,23 +65,25 @@ export class HealthCheckPorts {
   }
 
   async #openAndClose(): Promise<void> {
-    for (const [service, { port, server }] of this.#servers) {
-      if (this.#answered.get(service)?.port === port) continue;
-      this.#servers.delete(service);
+    const wanted = new Map<string, Listener>();
+    for (const [service, { port }] of this.#answered) {
+      for (const address of this.#options.addresses())
+        wanted.set(JSON.stringify([service, address, port]), { service, address, port });
+    }
+    for (const [key, server] of this.#servers) {
+      if (wanted.has(key)) continue;
+      this.#servers.delete(key);
       await server.close();
     }
-    for (const [service, { port }] of this.#answered) {
-      if (!this.#servers.has(service)) await this.#open(service, port);
-    }
+    for (const [key, listener] of wanted) if (!this.#servers.has(key)) await this.#open(key, listener);
   }
 
-  async #open(service: string, port: number): Promise<void> {
+  async #open(key: string, { service, address, port }: Listener): Promise<void> {
     try {
-      const server = await listenHttp(this.#createServer(service), { address: this.#options.address, port });
-      this.#servers.set(service, { port, server });
+      this.#servers.set(key, await listenHttp(this.#createServer(service), { address, port }));
     } catch (error) {
       this.#options.logger.warn(
-        { service, port, reason: errorText(error) },
+        { service, address, port, reason: errorText(error) },
         'a health check node port cannot be listened on',
       );
     }

@@ -8,17 +8,19 @@ import {
   type RulesScript,
   type RulesStep,
 } from '@signalbox/rules';
-import type { Applied, Applier, ApplyRequest } from '../applier.ts';
+import type { Applied, Applier, ApplyRequest, ProgrammedRules } from '../applier.ts';
 import { Conntrack } from './conntrack.ts';
 import { NftSession, SESSION_SCRIPT_MAX_LENGTH } from './nft-session.ts';
 import { removeOwnRules } from './remove-rules.ts';
-import { programRunner, type RunProgram } from './run-program.ts';
+import { type NoteProcess, programRunner, type RunProgram } from './run-program.ts';
 
 export interface KernelApplierOptions {
   readonly rules: RenderOptions;
   readonly logger: Logger;
   /** Runs every program: `ip netns exec NAME` programs the network namespace NAME instead of this process's own. */
   readonly commandPrefix: readonly string[];
+  /** Told of each process that programs something. */
+  readonly noteProcess: NoteProcess;
 }
 
 export class KernelApplier implements Applier {
@@ -28,18 +30,27 @@ export class KernelApplier implements Applier {
   readonly #session: NftSession;
   readonly #conntrack: Conntrack;
   #isEmpty = true;
+  #isProgrammed = false;
+  #version = 0;
   /** Their flows are deleted once the rules that no longer lead to them are in. */
   #removedEndpoints: RemovedEndpoint[] = [];
 
-  constructor({ rules, logger, commandPrefix }: KernelApplierOptions) {
+  constructor({ rules, logger, commandPrefix, noteProcess }: KernelApplierOptions) {
     this.backend = rules.backend;
     this.#rules = new NodeRules(rules);
-    this.#run = programRunner(commandPrefix);
-    this.#session = new NftSession(commandPrefix);
+    this.#run = programRunner(commandPrefix, noteProcess);
+    this.#session = new NftSession(commandPrefix, noteProcess);
     this.#conntrack = new Conntrack(this.#run, logger);
   }
 
+  get programmed(): ProgrammedRules | undefined {
+    if (!this.#isProgrammed) return undefined;
+    return { version: this.#version, plans: this.#rules.plans, options: this.#rules.options };
+  }
+
   async apply(request: ApplyRequest): Promise<Applied> {
+    this.#isProgrammed = false;
+    this.#version += 1;
     const scripts = this.#scriptsOf(request);
     this.#removedEndpoints.push(...scripts.flatMap(({ removedEndpoints }) => removedEndpoints));
     // A full script says all that the others would.
@@ -47,6 +58,7 @@ export class KernelApplier implements Applier {
     for (const { steps } of toRun) {
       for (const step of steps) await this.#runStep(step, request.isFull);
     }
+    this.#isProgrammed = true;
     const removed = this.#removedEndpoints.splice(0);
     if (removed.length > 0) await this.#conntrack.deleteFlows(removed);
     return { skippedServices: servicesOf(scripts.at(-1)) };

@@ -11,6 +11,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { SignalboxError } from '@signalbox/contracts';
+import type { NoteProcess } from './run-program.ts';
 
 type NftProcess = ChildProcessByStdio<Writable, Readable, null>;
 
@@ -24,10 +25,12 @@ export const SESSION_SCRIPT_MAX_LENGTH = 65_536;
 
 export class NftSession {
   readonly #prefix: readonly string[];
+  readonly #noteProcess: NoteProcess;
   #process: NftProcess | undefined;
 
-  constructor(prefix: readonly string[] = []) {
+  constructor(prefix: readonly string[] = [], noteProcess: NoteProcess = () => {}) {
     this.#prefix = prefix;
+    this.#noteProcess = noteProcess;
   }
 
   /** All of the script or nothing. One at a time. Throws `unavailable` when nft complains, ends or hangs. */
@@ -72,6 +75,7 @@ export class NftSession {
   #start(): NftProcess {
     const [file, ...args] = [...this.#prefix, 'sh', '-c', 'exec nft -i 2>&1'];
     const nft = spawn(file, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    this.#noteProcess(nft.pid);
     nft.stdout.setEncoding('utf8');
     // Both are told by the end of the process as well.
     nft.on('error', () => {});

@@ -16,13 +16,17 @@ export type RunProgram = (call: ProgramCall) => Promise<string>;
 const TIMEOUT_MS = 600_000;
 const MAX_ERROR_LENGTH = 1500;
 
+/** Told the number of each process that is started. */
+export type NoteProcess = (pid: number | undefined) => void;
+
 /** `prefix` is a command that runs its arguments, such as `ip netns exec NAME`: the kernel state of another namespace. */
-export function programRunner(prefix: readonly string[] = []): RunProgram {
+export function programRunner(prefix: readonly string[] = [], noteProcess: NoteProcess = () => {}): RunProgram {
   return ({ program, args, input }) => {
     const [file = program, ...rest] = [...prefix, program, ...args];
     return new Promise((resolve, reject) => {
       const fail = (why: string): void => reject(new SignalboxError('unavailable', `${program}: ${why}`));
       const child = spawn(file, rest, { stdio: ['pipe', 'pipe', 'pipe'], timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
+      noteProcess(child.pid);
       const output: Buffer[] = [];
       let complaint = '';
       child.stdout.on('data', (chunk: Buffer) => output.push(chunk));

@@ -1,0 +1,53 @@
+/** Watches the kernel of this node for what should not be there, and for what is missing. */
+import type { DriftOwner, RulesBackend } from '@signalbox/contracts';
+import type { ServiceContext } from '@signalbox/kit';
+import {
+  createDriftMetrics,
+  DriftPublisher,
+  type DriftWatcherOptions,
+  kernelReader,
+  type OwnProcesses,
+  openDriftWatcher,
+  openKernelMonitor,
+} from './drift/index.ts';
+import { programRunner } from './kernel/run-program.ts';
+
+export interface NodeDriftOptions
+  extends Pick<DriftWatcherOptions, 'cluster' | 'owner' | 'expected' | 'repair' | 'intervalMs'> {
+  readonly backend: RulesBackend;
+  readonly owner: DriftOwner;
+  /** Their transactions are the agent's own. */
+  readonly ownProcesses: OwnProcesses;
+  readonly commandPrefix: readonly string[];
+}
+
+export interface NodeDrift {
+  /** There is something else to compare with: looks at the kernel when that has not changed for a while. */
+  noteExpectation(): void;
+  close(): Promise<void>;
+}
+
+export function openNodeDrift({ log, logger, registry }: ServiceContext, options: NodeDriftOptions): NodeDrift {
+  const { backend, owner, ownProcesses: own, commandPrefix } = options;
+  const metrics = createDriftMetrics(registry);
+  const publisher = new DriftPublisher({ log, logger });
+  const watcher = openDriftWatcher({
+    ...options,
+    readKernel: kernelReader(programRunner(commandPrefix), owner),
+    logger,
+    onReport: (report) => {
+      metrics.record(report);
+      void publisher.publish(report);
+      monitor.ensure();
+    },
+  });
+  const onChange = (): void => watcher.noteChange();
+  const monitor = openKernelMonitor({ backend, owner, own, logger, commandPrefix, onChange });
+  return {
+    noteExpectation: onChange,
+    close: async () => {
+      await monitor.close();
+      await watcher.stop();
+    },
+  };
+}
