@@ -1,7 +1,8 @@
 /** The node agent: follows plans and its node, programs them, says how far it has come. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Ack, NodeAgentBackend } from '@signalbox/contracts';
+import type { NodeAgentAck, NodeAgentBackend } from '@signalbox/contracts';
 import {
+  Acknowledger,
   failureSignal,
   type ListenAddress,
   type Readiness,
@@ -9,7 +10,6 @@ import {
   type ServiceContext,
 } from '@signalbox/kit';
 import { rulesNodeOf } from '@signalbox/rules';
-import { Acknowledger } from './acknowledger.ts';
 import { followStream } from './follow-stream.ts';
 import { HealthCheckPorts } from './health/health-check-ports.ts';
 import { ProxyHealth } from './health/proxy-health.ts';
@@ -203,7 +203,7 @@ class Agent {
     );
   }
 
-  #ack(): Ack {
+  #ack(): NodeAgentAck {
     const { cluster, node } = this.#options;
     const { revision, appliedAtMs, error, skippedServices } = this.#sync.state;
     const { backend } = this.#applier;
