@@ -10,7 +10,7 @@ import type { Logger } from './logger.ts';
 const MAX_RETRY_MS = 10_000;
 const MAX_ERROR_LENGTH = 2000;
 
-export interface AcknowledgerOptions {
+interface AcknowledgerOptions {
   readonly log: EventLog;
   readonly logger: Logger;
   readonly intervalMs: number;

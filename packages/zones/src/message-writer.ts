@@ -2,7 +2,6 @@
 import type { DnsRecord, DnsRecordType } from '@signalbox/contracts';
 import { addressBytes } from './addresses.ts';
 import { characterStrings } from './records.ts';
-import type { WireRecord } from './transfer/wire-records.ts';
 import { nameBytes } from './transfer/wire-writer.ts';
 
 export const HEADER_BYTES = 12;
@@ -51,6 +50,16 @@ export interface WriterOptions {
   readonly buffer?: Uint8Array;
 }
 
+/** A record of another server, whatever its type. */
+interface ForeignRecord {
+  /** Absolute, lower case, with `\DDD` for odd octets. */
+  readonly name: string;
+  readonly type: number;
+  readonly ttlSeconds: number;
+  /** Names in it are not compressed. */
+  readonly data: Uint8Array;
+}
+
 type Section = 'answer' | 'authority' | 'additional';
 
 export class MessageWriter {
@@ -79,14 +88,13 @@ export class MessageWriter {
     return this.#write(section, fixed, () => this.#data(record));
   }
 
-  /** The same for a record of another server, whatever its type. */
-  writeForeignRecord(section: Section, record: WireRecord): boolean {
+  writeForeignRecord(section: Section, record: ForeignRecord): boolean {
     return this.#write(section, record, () => {
       for (const byte of record.data) this.#byte(byte);
     });
   }
 
-  #write(section: Section, { name, type, ttlSeconds }: Omit<WireRecord, 'data'>, writeData: () => void): boolean {
+  #write(section: Section, { name, type, ttlSeconds }: Omit<ForeignRecord, 'data'>, writeData: () => void): boolean {
     const start = this.#length;
     const known = this.#names.size;
     this.#owner(section, name);
