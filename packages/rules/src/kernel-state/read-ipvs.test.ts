@@ -19,11 +19,21 @@ function optionsFor(family: 'IPv4' | 'IPv6', parts: Partial<RenderOptions> = {})
   };
 }
 
-/** What the programs would list: what is given to them to restore has the same form. */
+/**
+ * What the programs would list after the script: sets are filled under another name and swapped in; servers are the lines of
+ * `ipvsadm --restore` that follow the program which compares them with what is there.
+ */
 function listingOf(script: string): IpvsListing {
-  const blocks = [...script.matchAll(/^([a-z0-9-]+) .*<<'SIGNALBOX_END'\n([\s\S]*?)\nSIGNALBOX_END$/gm)];
-  const inputOf = (program: RegExp): string => blocks.find(([, name]) => program.test(name ?? ''))?.[2] ?? '';
-  return { ipvsadm: inputOf(/^ipvsadm$/), ipset: inputOf(/^ipset$/), iptables: inputOf(/^ip6?tables-restore$/) };
+  const inputOf = (program: string): string =>
+    new RegExp(`^${program} .*<<'SIGNALBOX_END'\\n([\\s\\S]*?)\\nSIGNALBOX_END$`, 'm').exec(script)?.[1] ?? '';
+  const linesOf = (text: string, pattern: RegExp): string[] => text.split('\n').filter((line) => pattern.test(line));
+  const input = inputOf('ipset');
+  const swapped = new Map([...input.matchAll(/^swap (\S+) (\S+)$/gm)].map(([, from = '', to = '']) => [from, to]));
+  const ipset = linesOf(input, /^(?:add|create) /)
+    .filter((line) => !(line.startsWith('create') && swapped.has(line.split(' ')[1] ?? '')))
+    .map((line) => line.replace(/ \S+/, (name) => ` ${swapped.get(name.trim()) ?? name.trim()}`));
+  const ipvsadm = linesOf(script, /^-[Aa] (?:-[tu]|--sctp-service) /);
+  return { ipvsadm: ipvsadm.join('\n'), ipset: ipset.join('\n'), iptables: inputOf('ip6?tables-restore') };
 }
 
 const parts = fc.record({
@@ -97,6 +107,17 @@ test.for([
   const [expected] = expectedStates(PLANS, options);
   const actual = readIpvs(damaged, { family: 'IPv4', podSources: podSourcesOf(options, 'IPv4') });
   expect(expected && compareStates(expected, actual).differences).toMatchObject([{ service: 'shop/web', what, where }]);
+});
+
+test('a real server of weight 0, which only keeps its open connections, is no endpoint', () => {
+  const options = optionsFor('IPv4');
+  const listing = listingOf(renderRules(PLANS, options).text);
+  const draining = `${listing.ipvsadm}\n-a -t 10.96.0.10:80 -r 10.244.1.9:8080 -m -w 0`;
+  const [expected] = expectedStates(PLANS, options);
+  const read = { family: 'IPv4', podSources: podSourcesOf(options, 'IPv4') } as const;
+  const actual = readIpvs({ ...listing, ipvsadm: draining }, read);
+  expect(actual.unreadable).toBe(0);
+  expect(expected && compareStates(expected, actual).differences).toEqual([]);
 });
 
 test('lines of no known form are counted, and stop nothing', () => {

@@ -150,11 +150,13 @@ function masqueradesFrom(source: Source, isIn: (set: string) => boolean, spared:
 function routeOf({ endpoints, affinitySeconds, protocol }: VirtualServer, sets: Sets, isMasqueraded: boolean): Route {
   const total = [...endpoints.values()].reduce((sum, weight) => sum + weight, 0);
   const loopback = sets.get('LOOP-BACK');
-  const entries = [...endpoints].map(([target, weight]) => {
+  // One of weight 0 only keeps its open connections.
+  const taking = [...endpoints].filter(([, weight]) => weight > 0);
+  const entries = taking.map(([target, weight]) => {
     const place = parseSocket(target);
     const isHairpinMasqueraded =
       place !== undefined && loopback?.has(`${place.address},${protocol}:${place.port},${place.address}`) === true;
-    return [target, { share: total === 0 ? 0 : weight / total, isHairpinMasqueraded }] as const;
+    return [target, { share: weight / total, isHairpinMasqueraded }] as const;
   });
   return { endpoints: new Map(entries), masquerade: isMasqueraded ? 'always' : 'never', affinitySeconds };
 }

@@ -135,10 +135,15 @@ describe('a comparison', () => {
   test('takes away what is marked and not wanted, other types and other owners aside', () => {
     const mine = [wireRecord(anAddress('old', '10.0.0.1')), nameMarker('old.cluster.local.', 'signalbox')];
     const other = [wireRecord(anAddress('b', '10.0.0.2')), nameMarker('b.cluster.local.', 'somebody')];
-    const mail: WireRecord = { name: 'old.cluster.local.', type: 15, ttlSeconds: 30, data: Uint8Array.from([0, 1, 0]) };
-    const target = new TargetZone([...mine, ...other, mail]);
+    const place: WireRecord = {
+      name: 'old.cluster.local.',
+      type: 29,
+      ttlSeconds: 30,
+      data: Uint8Array.from([0, 1, 0]),
+    };
+    const target = new TargetZone([...mine, ...other, place]);
     target.apply(planReconcile(SCOPE, [], target.records));
-    expect(target.records).toEqual([...other, mail]);
+    expect(target.records).toEqual([...other, place]);
   });
 
   test('names what is foreign, and what is too long to be marked', () => {
