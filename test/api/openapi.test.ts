@@ -90,6 +90,7 @@ function schemaOf(path: string): Schema {
     '/v1/intents/{kind}': contracts.listSchema(contracts.intentSchema),
     '/v1/intents/{kind}/{name}': contracts.intentSchema,
     '/v1/registrations': contracts.listSchema(contracts.registrationItemSchema),
+    '/v1/acks': contracts.listSchema(contracts.consumerStatusSchema),
     '/v1/revisions': contracts.listSchema(contracts.revisionSchema),
     '/v1/revisions/{revision}': contracts.revisionDetailSchema,
     '/healthz': contracts.healthSchema,

@@ -3,6 +3,7 @@ import {
   type Ack,
   ackSubject,
   type DnsRecord,
+  type DnsServerAck,
   derivedSubject,
   type EndpointSliceObject,
   endpointSliceObjectSchema,
@@ -10,6 +11,7 @@ import {
   type Layer,
   type LayerDocuments,
   type LogObject,
+  type NodeAgentAck,
   type NodeObject,
   nodeObjectSchema,
   objectSubject,
@@ -116,9 +118,9 @@ export async function report(log: EventLog, status: Partial<SourceStatus> & { cl
 /** The word of a node agent. */
 export async function acknowledge(
   log: EventLog,
-  ack: Partial<Ack> & { node: string; revision: number },
+  ack: Partial<NodeAgentAck> & { node: string; revision: number },
 ): Promise<void> {
-  const all: Ack = {
+  const all: NodeAgentAck = {
     consumer: ack.node,
     kind: 'node-agent',
     layer: 'proxy',
@@ -129,7 +131,27 @@ export async function acknowledge(
     skippedServices: 0,
     ...ack,
   };
-  await log.append('status', { subject: ackSubject(all), data: JSON.stringify(all) });
+  await tell(log, all);
+}
+
+/** The word of a DNS server. */
+export async function acknowledgeDns(
+  log: EventLog,
+  ack: Partial<DnsServerAck> & { consumer: string; revision: number },
+): Promise<void> {
+  await tell(log, {
+    kind: 'dns-server',
+    layer: 'dns',
+    cluster: 'c1',
+    appliedAtMs: 1_772_352_000_000,
+    error: '',
+    skippedServices: 0,
+    ...ack,
+  });
+}
+
+async function tell(log: EventLog, ack: Ack): Promise<void> {
+  await log.append('status', { subject: ackSubject(ack), data: JSON.stringify(ack) });
 }
 
 export function aCluster(name: string): LogObject {

@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type DigAnswer, dig } from './dig.ts';
-import { type DnsLab, startDnsLab, waitFor, watermarkEntry } from './dns-harness.ts';
+import { type DnsLab, documentEntry, startDnsLab, waitFor, watermarkEntry } from './dns-harness.ts';
 import { freePort, type NameServer, startNameServer } from './name-server.ts';
 import { programTest } from './programs.ts';
 
@@ -158,4 +158,80 @@ programTest('knotd', 'is asked again for what is popular before it expires, and 
   const until = Date.now() + 5000;
   while (Date.now() < Math.min(until, deadline)) expect((await ask(lab, 'web.corp.example')).answer).toHaveLength(1);
   expect(await metric(lab, 'signalbox_dns_forwarded_total{outcome="miss"}')).toBeLessThanOrEqual(2);
+});
+
+describe('an alias that leads out of the zones', () => {
+  const ALIAS = 'shop-front.shop.svc.cluster.local';
+  const CNAME = (target: string) => `${ALIAS}. 30 IN CNAME ${target}.`;
+
+  async function alias(lab: DnsLab, target: string): Promise<void> {
+    const name = `${ALIAS}.`;
+    const records = [{ type: 'CNAME' as const, name, ttlSeconds: 30, target: `${target}.` }];
+    await lab.log.appendAll('derived', [
+      documentEntry({ cluster: 'shop', namespace: 'shop', name: 'shop-front', records }, 2),
+      watermarkEntry(2, { shop: { domain: 'cluster.local' } }),
+    ]);
+    await waitFor(async () => (await ask(lab, ALIAS, ['+norecurse'])).answer.length > 0, 'the alias to be served');
+  }
+
+  for (const kind of ['knotd', 'nsd'] as const) {
+    programTest(kind, 'is answered with what the upstream says of where it leads', async () => {
+      const upstream = await anUpstream(kind);
+      const lab = await aLab({ upstreams: [`127.0.0.1:${upstream.port}`] });
+      await alias(lab, 'www.corp.example');
+      const expected = [
+        CNAME('www.corp.example'),
+        'web.corp.example. 60 IN A 10.9.1.1',
+        'www.corp.example. 60 IN CNAME web.corp.example.',
+      ].sort();
+      for (const transport of [[], ['+tcp'], ['+noedns'], ['+dnssec']]) {
+        const answer = await ask(lab, ALIAS, transport);
+        expect({ ...answer, answer: [...answer.answer].sort() }).toMatchObject({ status: 'NOERROR', answer: expected });
+        expect(answer.flags).toBe('qr aa rd ra');
+      }
+      // Whoever does not ask for it gets the alias alone.
+      const alone = await ask(lab, ALIAS, ['+norecurse']);
+      expect(alone).toMatchObject({ status: 'NOERROR', flags: 'qr aa', answer: [CNAME('www.corp.example')] });
+    });
+  }
+
+  programTest('knotd', 'to many addresses comes whole over TCP, and truncated over UDP', async () => {
+    const upstream = await anUpstream('knotd');
+    const lab = await aLab({ upstreams: [`127.0.0.1:${upstream.port}`] });
+    await alias(lab, 'many.corp.example');
+    expect((await ask(lab, ALIAS, ['+tcp'])).answer).toHaveLength(91);
+    const cut = await ask(lab, ALIAS, ['+ignore']);
+    expect(cut.flags).toBe('qr aa tc rd ra');
+    expect(cut.answer.length).toBeLessThan(91);
+  });
+
+  programTest('knotd', 'to no name has the code and the SOA of where it leads', async () => {
+    const upstream = await anUpstream('knotd');
+    const lab = await aLab({ upstreams: [`127.0.0.1:${upstream.port}`] });
+    await alias(lab, 'nosuch.corp.example');
+    const absent = await ask(lab, ALIAS);
+    expect(absent).toMatchObject({ status: 'NXDOMAIN', answer: [CNAME('nosuch.corp.example')] });
+    expect(absent.authority[0]).toMatch(/^corp\.example\. 7 IN SOA/);
+  });
+
+  test('stands alone while no upstream answers', async () => {
+    const lab = await aLab({ upstreams: [`127.0.0.1:${await freePort()}`], timeoutMs: 200 });
+    await alias(lab, 'www.corp.example');
+    expect(await ask(lab, ALIAS)).toMatchObject({ status: 'NOERROR', answer: [CNAME('www.corp.example')] });
+    expect(await metric(lab, 'signalbox_dns_forwarded_total{outcome="failure"}')).toBe(1);
+  });
+
+  programTest('knotd', 'stands alone for clients that nothing is forwarded for, and outside of the stubs', async () => {
+    const upstream = await anUpstream('knotd');
+    const upstreams = [`127.0.0.1:${upstream.port}`];
+    for (const forward of [{ upstreams, clients: ['10.0.0.0/8'] }, { stubs: { 'other.example': upstreams } }]) {
+      const lab = await aLab(forward);
+      await alias(lab, 'www.corp.example');
+      for (const transport of [[], ['+tcp']]) {
+        const answer = await ask(lab, ALIAS, transport);
+        expect(answer).toMatchObject({ status: 'NOERROR', flags: 'qr aa rd', answer: [CNAME('www.corp.example')] });
+      }
+      expect(await metric(lab, 'signalbox_dns_forwarded_total{outcome="miss"}')).toBe(0);
+    }
+  });
 });

@@ -3,7 +3,7 @@
  * for: every object and every document in it comes from that prefix of the log, unless a field says otherwise.
  */
 import { z } from 'zod';
-import { ackSchema } from './acks.ts';
+import { ACK_KINDS, NODE_AGENT_BACKENDS } from './acks.ts';
 import { LAYERS, skippedSchema } from './derived.ts';
 import { ERROR_CODES, type ErrorCode } from './errors.ts';
 import { INTENT_KINDS } from './intents.ts';
@@ -137,7 +137,7 @@ export type ServiceDetail = z.infer<typeof serviceDetailSchema>;
 /** What the agent of a node says of itself; null values: it has applied nothing yet. */
 export const nodeAgentStatusSchema = z
   .object({
-    backend: ackSchema.shape.backend,
+    backend: z.enum(NODE_AGENT_BACKENDS),
     /** Applied whole; 0: none. */
     revision,
     appliedAt: timestamp.nullable(),
@@ -149,6 +149,25 @@ export const nodeAgentStatusSchema = z
   })
   .meta({ id: 'NodeAgentStatus' });
 export type NodeAgentStatus = z.infer<typeof nodeAgentStatusSchema>;
+
+/** How far one consumer of a layer has come in one cluster: a node agent or a DNS server, by its own word. */
+export const consumerStatusSchema = z
+  .object({
+    layer,
+    cluster: z.string(),
+    consumer: z.string(),
+    kind: z.enum(ACK_KINDS),
+    /** Applied whole; 0: none. */
+    revision,
+    appliedAt: timestamp.nullable(),
+    /** Derived revisions that it has not applied; 0: it is up to date. */
+    lag: z.int().min(0),
+    /** Why it goes no further; empty while all is well. */
+    error: z.string(),
+    skippedServices: z.int().min(0),
+  })
+  .meta({ id: 'ConsumerStatus' });
+export type ConsumerStatus = z.infer<typeof consumerStatusSchema>;
 
 export const nodeSchema = z
   .object({

@@ -1,3 +1,4 @@
+export { Acknowledger } from './acknowledger.ts';
 export { appendRetrying } from './append-retrying.ts';
 export { startCompaction } from './compaction.ts';
 export * from './health-server.ts';

@@ -25,6 +25,8 @@ export interface Answer {
   readonly isReferral?: true;
   /** Another `pick` may give another answer, so this one must not be kept for the next asker. */
   readonly isChosen?: true;
+  /** Where the last alias leads, when that is in no zone: the asker, or somebody for it, goes on there. */
+  readonly leadsTo?: string;
 }
 
 export interface ServedZone {
@@ -73,7 +75,8 @@ function answerOrAlias(source: ZoneSource, question: Question, answers: readonly
   const zone = source.zoneOf(question.name);
   if (zone === undefined && answers.length === 0) return empty('REFUSED');
   // An alias out of the served zones, or too many of them: the asker goes on from there.
-  if (zone === undefined || answers.length === MAX_ALIASES) return { ...empty('NOERROR'), answers };
+  if (zone === undefined) return { ...empty('NOERROR'), answers, leadsTo: question.name };
+  if (answers.length === MAX_ALIASES) return { ...empty('NOERROR'), answers };
   if (zone.state === 'unavailable') return empty('SERVFAIL');
   const referral = zone.isExtra ? referralAt(source, zone, question.name, answers) : undefined;
   if (referral !== undefined) return referral;

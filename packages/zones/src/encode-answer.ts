@@ -2,6 +2,7 @@
 import type { Answer, AnswerCode } from './answer-question.ts';
 import { MessageWriter, type ResponseHeader, type WriterOptions } from './message-writer.ts';
 import type { RecordGroup } from './records.ts';
+import { type MessageRecord, type ReadMessage, responseCode } from './transfer/read-message.ts';
 
 const RESPONSE_CODES: Readonly<Record<AnswerCode, number>> = {
   NOERROR: 0,
@@ -27,6 +28,34 @@ export function encodeAnswer(
   const isOurs = answer.isReferral !== true || answer.answers.length > 0;
   const isAuthoritative = isOurs && (answer.code === 'NOERROR' || answer.code === 'NXDOMAIN');
   return writer.finish({ ...header, isAuthoritative, code: RESPONSE_CODES[answer.code] });
+}
+
+/**
+ * An alias out of the zones, and what another server says of where it leads: its code is that of the last name (RFC 6604
+ * §3), and only the first one is ours with authority. Whatever does not fit: TC.
+ */
+export function encodeFollowedAnswer(
+  { answers }: Answer,
+  followed: ReadMessage,
+  options: WriterOptions,
+  header: Pick<ResponseHeader, 'id' | 'opcode' | 'isRecursionDesired'>,
+): Uint8Array {
+  const writer = new MessageWriter(options);
+  const isWhole =
+    writeAll(writer, 'answer', answers) &&
+    writeForeign(writer, 'answer', followed.answer) &&
+    writeForeign(writer, 'authority', followed.authority);
+  if (!isWhole) writer.markTruncated();
+  const code = responseCode(followed);
+  return writer.finish({ ...header, isAuthoritative: true, isRecursionAvailable: true, code });
+}
+
+function writeForeign(
+  writer: MessageWriter,
+  section: 'answer' | 'authority',
+  records: readonly MessageRecord[],
+): boolean {
+  return records.every((record) => writer.writeForeignRecord(section, record));
 }
 
 function writeAll(writer: MessageWriter, section: 'answer' | 'authority', groups: readonly RecordGroup[]): boolean {

@@ -1,7 +1,7 @@
 export type { Answer, AnswerCode } from './answer-question.ts';
 export { assembleZones, type Zone } from './assemble-zones.ts';
 export { compileRecordSet } from './compile-record-set.ts';
-export { encodeAnswer } from './encode-answer.ts';
+export { encodeAnswer, encodeFollowedAnswer } from './encode-answer.ts';
 export { checkIntent, type IntentProblem, intentsInZone } from './intents/check-intent.ts';
 export { compileIntent } from './intents/compile-intent.ts';
 export {

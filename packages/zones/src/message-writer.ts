@@ -2,6 +2,7 @@
 import type { DnsRecord, DnsRecordType } from '@signalbox/contracts';
 import { addressBytes } from './addresses.ts';
 import { characterStrings } from './records.ts';
+import { nameBytes } from './transfer/wire-writer.ts';
 
 export const HEADER_BYTES = 12;
 const OPT_BYTES = 11;
@@ -30,6 +31,8 @@ export interface ResponseHeader {
   readonly opcode: number;
   readonly isAuthoritative: boolean;
   readonly isRecursionDesired: boolean;
+  /** This client's question was answered with the help of other servers. */
+  readonly isRecursionAvailable?: true;
   /** Up to 12 bits; those above four go into the OPT record (RFC 6891 §6.1.3). */
   readonly code: number;
 }
@@ -45,6 +48,16 @@ export interface WriterOptions {
   readonly udpPayloadSize: number | undefined;
   /** Where to write first; what `finish` returns may then be a part of it. Absent: memory of its own. */
   readonly buffer?: Uint8Array;
+}
+
+/** A record of another server, whatever its type. */
+interface ForeignRecord {
+  /** Absolute, lower case, with `\DDD` for odd octets. */
+  readonly name: string;
+  readonly type: number;
+  readonly ttlSeconds: number;
+  /** Names in it are not compressed. */
+  readonly data: Uint8Array;
 }
 
 type Section = 'answer' | 'authority' | 'additional';
@@ -71,15 +84,26 @@ export class MessageWriter {
 
   /** False, and nothing written, when the record does not fit. */
   writeRecord(section: Section, record: DnsRecord): boolean {
+    const fixed = { name: record.name, type: TYPE_NUMBERS[record.type], ttlSeconds: record.ttlSeconds };
+    return this.#write(section, fixed, () => this.#data(record));
+  }
+
+  writeForeignRecord(section: Section, record: ForeignRecord): boolean {
+    return this.#write(section, record, () => {
+      for (const byte of record.data) this.#byte(byte);
+    });
+  }
+
+  #write(section: Section, { name, type, ttlSeconds }: Omit<ForeignRecord, 'data'>, writeData: () => void): boolean {
     const start = this.#length;
     const known = this.#names.size;
-    this.#owner(section, record.name);
-    this.#uint16(TYPE_NUMBERS[record.type]);
+    this.#owner(section, name);
+    this.#uint16(type);
     this.#uint16(CLASS_IN);
-    this.#uint32(record.ttlSeconds);
+    this.#uint32(ttlSeconds);
     const lengthAt = this.#length;
     this.#uint16(0);
-    this.#data(record);
+    writeData();
     if (this.#length > this.#limit) {
       this.#rewind(start, known);
       return false;
@@ -120,7 +144,8 @@ export class MessageWriter {
     const AA = header.isAuthoritative ? 0x0400 : 0;
     const TC = this.#isTruncated ? 0x0200 : 0;
     const RD = header.isRecursionDesired ? 0x0100 : 0;
-    return QR | (header.opcode << 11) | AA | TC | RD | (header.code & 0xf);
+    const RA = header.isRecursionAvailable === true ? 0x0080 : 0;
+    return QR | (header.opcode << 11) | AA | TC | RD | RA | (header.code & 0xf);
   }
 
   /** Its labels are no targets for pointers: a name elsewhere would take over the spelling of the asker. */
@@ -144,6 +169,7 @@ export class MessageWriter {
   #owner(section: Section, name: string): void {
     const isAsked = section === 'answer' && name === this.#options.questionName;
     if (isAsked && name !== '.') this.#uint16(0xc000 | HEADER_BYTES);
+    else if (name.includes('\\')) for (const byte of nameBytes(name)) this.#byte(byte);
     else this.#name(name, true);
   }
 

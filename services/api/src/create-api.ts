@@ -8,6 +8,7 @@ import { ChangeStream } from './change-stream.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { measureRequests } from './metrics.ts';
 import { problemOf, problemOfError, problemResponse } from './problem.ts';
+import { addAckRoutes } from './routes/acks.ts';
 import { addChangeRoute } from './routes/changes.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
 import { addDocsRoutes } from './routes/docs.ts';
@@ -106,6 +107,7 @@ function addRoutes(app: OpenAPIHono, api: ApiDependencies, changes: ChangeStream
   if (api.hasExternalDns === true) addExternalDnsRoutes(app, api);
   addRegistrationRoutes(app, api);
   addRevisionRoutes(app, api);
+  addAckRoutes(app, api);
   addChangeRoute(app, changes);
   addHealthRoutes(app, api);
   app.doc31('/openapi.json', DOCUMENT);

@@ -1,6 +1,7 @@
 /** Examples of the OpenAPI document: one small service of one cluster, seen from every route. */
 import type {
   Cluster,
+  ConsumerStatus,
   Intent,
   Node,
   NodeDrift,
@@ -153,6 +154,18 @@ export const rulesExample: NodeRules = {
   revision: 42,
   text: 'table ip signalbox {\n}\n',
   skipped: [],
+};
+
+export const consumerExample: ConsumerStatus = {
+  layer: 'dns',
+  cluster: 'shop-eu',
+  consumer: 'dns-1/192.0.2.53:53',
+  kind: 'dns-server',
+  revision: 42,
+  appliedAt: at,
+  lag: 0,
+  error: '',
+  skippedServices: 0,
 };
 
 export const driftSummaryExample: NodeDriftSummary = {

@@ -1,6 +1,7 @@
 /** The DNS server: sockets, zones and the stream that feeds them, put together. */
 import { failureSignal, type Readiness, type RunningService, type ServiceContext } from '@signalbox/kit';
-import { type PodMode, ZoneIndex } from '@signalbox/zones';
+import { type IndexedCluster, type PodMode, ZoneIndex } from '@signalbox/zones';
+import { ClusterAcks, consumerName, type ServedCluster } from './cluster-acks.ts';
 import { followDerived } from './follow-derived.ts';
 import { followNamespaces } from './follow-namespaces.ts';
 import { Forwarder, type ForwardSettings } from './forward/forwarder.ts';
@@ -38,6 +39,8 @@ export interface DnsServerOptions extends TransferSettings {
   readonly rateLimitSlip?: number;
   /** Names outside the zones. Default: refused. */
   readonly forward?: ForwardSettings;
+  /** Between two acknowledgements of one cluster. Default 1 s. */
+  readonly ackIntervalMs?: number;
 }
 
 export interface DnsServer extends RunningService {
@@ -56,12 +59,6 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
   const forwarder = options.forward && new Forwarder(options.forward);
   const metrics = createDnsMetrics(context.registry, { index, staleness, forwarder });
   const transfers = startTransfers(context, index, options);
-  const feed = new ZoneFeed({
-    index,
-    logger: context.logger,
-    onBadMessage: () => metrics.badMessages.inc(),
-    onServed: transfers.onServed,
-  });
   const responder: Responder = {
     index,
     metrics,
@@ -76,13 +73,26 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
     await transfers.stop();
     throw error;
   });
+  const addresses = listeners.map((listener) => listener.address);
+  const acks = new ClusterAcks(context, {
+    consumer: consumerName(addresses),
+    intervalMs: options.ackIntervalMs ?? 1000,
+  });
+  const feed = new ZoneFeed({
+    index,
+    logger: context.logger,
+    onBadMessage: () => metrics.badMessages.inc(),
+    onServed: (state) => {
+      transfers.onServed(state);
+      acks.note(servedClusters(index, feed), Date.now());
+    },
+  });
   const { failure, fail } = failureSignal();
   // Such as no free descriptor for a connection: it passes, and ending the process would help whoever caused it.
   for (const listener of listeners) listener.onError((err) => context.logger.error({ err }, 'socket error'));
   const stopping = new AbortController();
   const following = followDerived(context, { feed, staleness, signal: stopping.signal }).catch(fail);
   const followingNamespaces = followNamespaces(context, index, stopping.signal).catch(fail);
-  const addresses = listeners.map((listener) => listener.address);
   context.logger.info({ addresses }, 'answering DNS');
   return {
     name: 'dns-server',
@@ -94,6 +104,7 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
       forwarder?.close();
       const stopped = stopListeners(listeners.splice(0));
       await Promise.all([stopped, following, followingNamespaces, transfers.stop()]);
+      await acks.stop();
     },
   };
 }
@@ -123,6 +134,16 @@ async function openListeners(responder: Responder, options: DnsServerOptions): P
 
 async function stopListeners(listeners: readonly Listener[]): Promise<void> {
   await Promise.all(listeners.map((listener) => listener.close()));
+}
+
+function servedClusters(index: ZoneIndex, feed: ZoneFeed): ServedCluster[] {
+  const revision = feed.watermark?.revision ?? 0;
+  const rejected = new Set(index.rejectedClusters);
+  const errorOf = ({ name, isSynced }: IndexedCluster): string => {
+    if (rejected.has(name)) return 'its domain is invalid or belongs to another cluster';
+    return isSynced ? '' : 'it is not synced';
+  };
+  return feed.clusters.map((cluster) => ({ name: cluster.name, revision, error: errorOf(cluster) }));
 }
 
 function readinessOf(index: ZoneIndex, feed: ZoneFeed): Readiness {

@@ -6,9 +6,13 @@ import {
   type Answer,
   type AnswerCode,
   encodeAnswer,
+  encodeFollowedAnswer,
+  encodeQuery,
   HEADER_BYTES,
   MessageWriter,
+  readMessage,
   refuseSignature,
+  responseCode,
   signAnswers,
   signatureBytes,
   type TsigKey,
@@ -19,6 +23,7 @@ import {
 } from '@signalbox/zones';
 import { forwardedMessage } from './forward/forwarded-message.ts';
 import type { Forwarder } from './forward/forwarder.ts';
+import { agedMessage } from './forward/response-cache.ts';
 import type { KeptAnswers } from './kept-answers.ts';
 import type { DnsMetrics } from './metrics.ts';
 import { parseRequest, type Request, type RequestHeader } from './parse-request.ts';
@@ -69,7 +74,7 @@ export function respondOverUdp(
   peer: string,
 ): Eventually<Uint8Array | undefined> {
   const answer = kept.find(packet);
-  if (answer === undefined || !responder.acl.allows(answer.zone, peer)) {
+  if (answer === undefined || leavesZones(responder, answer, peer) || !responder.acl.allows(answer.zone, peer)) {
     const messages = respond(responder, { packet, protocol: 'udp', peer });
     if (messages instanceof Promise) return messages.then(([late]) => withinLimit(responder, peer, late));
     const [message] = messages;
@@ -158,7 +163,13 @@ function answerRequest(responder: Responder, incoming: Incoming, request: Reques
   const type = TYPE_NAMES.get(request.queryType) ?? `TYPE${request.queryType}`;
   if (type === 'AXFR' || type === 'IXFR') return transferReply(responder, incoming, request, options);
   if (isForwarded(responder, incoming.peer, request)) return forward(responder, request, options);
-  const message = encodeAnswer(answerInZones(responder, incoming.peer, request, type), options, request.header);
+  const answer = answerInZones(responder, incoming.peer, request, type);
+  const alone = () => replyOf(encodeAnswer(answer, options, request.header));
+  if (!request.header.isRecursionDesired || !leavesZones(responder, answer, incoming.peer)) return alone();
+  return followed(responder, answer, request, options).then((message) => message ?? alone());
+}
+
+function replyOf(message: Uint8Array): Reply {
   return { code: (message[3] ?? 0) & 0xf, messages: [message] };
 }
 
@@ -175,14 +186,38 @@ function isForwarded({ index, forwarder }: Responder, peer: string, { name, quer
   return index.hasZones && index.zoneNameOf(name) === undefined && forwarder.serves(name, peer);
 }
 
+/** An alias that this client may have followed. */
+function leavesZones({ forwarder }: Responder, { leadsTo }: { leadsTo?: string | undefined }, peer: string): boolean {
+  return leadsTo !== undefined && forwarder?.serves(leadsTo, peer) === true;
+}
+
+/** Undefined when the upstreams do not know where the alias leads: then it is all that can be said. */
+async function followed(
+  { forwarder }: Responder,
+  answer: Answer,
+  { queryType, edns, header }: Request,
+  options: WriterOptions,
+): Promise<Reply | undefined> {
+  const target = answer.leadsTo ?? '.';
+  const question = encodeQuery(0, target, queryType).subarray(HEADER_BYTES);
+  const dnssecOk = edns?.dnssecOk === true;
+  const response = await forwarder?.resolve(target, { question, dnssecOk });
+  const read = response && readMessage(agedMessage(response, HEADER_BYTES + question.length, Date.now()));
+  const code = read && responseCode(read);
+  if (read === undefined || (code !== 0 && code !== NXDOMAIN)) return undefined;
+  const message = encodeFollowedAnswer(answer, read, options, header);
+  // RFC 3225 §3: in the flags of the OPT record, which is the last one.
+  if (dnssecOk) message[message.length - 4] = 0x80;
+  return replyOf(message);
+}
+
 async function forward({ forwarder }: Responder, request: Request, options: WriterOptions): Promise<Reply> {
   const { name, question, header, edns } = request;
   const nameBytes = question.length - 4;
   const lowerCased = question.map((byte, at) => (at < nameBytes && byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte));
   const dnssecOk = edns?.dnssecOk === true;
   const response = await forwarder?.resolve(name, { question: lowerCased, dnssecOk });
-  const message = forwardedMessage(response, { id: header.id, dnssecOk }, options);
-  return { code: (message[3] ?? 0) & 0xf, messages: [message] };
+  return replyOf(forwardedMessage(response, { id: header.id, dnssecOk }, options));
 }
 
 function answerInZones({ index, acl }: Responder, peer: string, { name, queryClass }: Request, type: string): Answer {

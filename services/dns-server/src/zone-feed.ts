@@ -49,6 +49,7 @@ export class ZoneFeed {
   /** Cluster → domain, for all that the watermark lists or once listed. */
   readonly #domains = new Map<string, string>();
   #watermark: Watermark | undefined;
+  #clusters: readonly IndexedCluster[] = [];
   /** Services seen in the replay under way; undefined while following. */
   #replayed: Set<string> | undefined = new Set();
 
@@ -59,6 +60,11 @@ export class ZoneFeed {
   /** The revision being served, and the clusters in it that are synced; undefined until the first replay is complete. */
   get watermark(): Watermark | undefined {
     return this.#replayed === undefined ? this.#watermark : undefined;
+  }
+
+  /** Those whose names are known, in what is served now; not all need be synced. */
+  get clusters(): readonly IndexedCluster[] {
+    return this.#clusters;
   }
 
   /** The stream comes again from its beginning; what is served stays until it has come. */
@@ -117,7 +123,8 @@ export class ZoneFeed {
     }
     this.#pending.clear();
     const rejectedBefore = index.rejectedClusters.join();
-    index.setClusters(this.#clustersAt(watermark), watermark.revision);
+    this.#clusters = this.#clustersAt(watermark);
+    index.setClusters(this.#clusters, watermark.revision);
     const rejected = index.rejectedClusters;
     if (rejected.length > 0 && rejected.join() !== rejectedBefore) {
       logger.warn({ clusters: rejected }, 'clusters not served: their domain is invalid or belongs to another cluster');

@@ -1,7 +1,8 @@
 /** The node agent: follows plans and its node, programs them, says how far it has come. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Ack, type DriftOwner, type NodeAgentBackend, SignalboxError } from '@signalbox/contracts';
+import { type DriftOwner, type NodeAgentAck, type NodeAgentBackend, SignalboxError } from '@signalbox/contracts';
 import {
+  Acknowledger,
   failureSignal,
   type ListenAddress,
   type Readiness,
@@ -9,7 +10,6 @@ import {
   type ServiceContext,
 } from '@signalbox/kit';
 import { type RulesNode, rulesNodeOf } from '@signalbox/rules';
-import { Acknowledger } from './acknowledger.ts';
 import { OwnProcesses } from './drift/index.ts';
 import { followStream } from './follow-stream.ts';
 import { ALL_ADDRESSES, healthCheckAddresses } from './health/health-check-addresses.ts';
@@ -273,7 +273,7 @@ class Agent {
     );
   }
 
-  #ack(): Ack {
+  #ack(): NodeAgentAck {
     const { cluster, node } = this.#options;
     const { revision, appliedAtMs, error, skippedServices } = this.#sync.state;
     const { backend } = this.#applier;

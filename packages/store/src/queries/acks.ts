@@ -1,5 +1,6 @@
 /** How far consumers of a layer have come, now. */
 import type { Ack, Layer } from '@signalbox/contracts';
+import { sql } from 'kysely';
 import { compiledQuery } from '../compiled-query.ts';
 import type { Store } from '../store.ts';
 
@@ -18,4 +19,33 @@ export function ackOf(
 ): Ack | undefined {
   const row = ackByKey(store, layer, cluster, consumer);
   return row === undefined ? undefined : (JSON.parse(row.data) as Ack);
+}
+
+export interface AckListOptions {
+  readonly layer?: Layer | undefined;
+  readonly cluster?: string | undefined;
+  /** The last one of the page before. */
+  readonly after?: { readonly layer: string; readonly cluster: string; readonly consumer: string } | undefined;
+  readonly limit: number;
+}
+
+/** By layer, cluster and consumer. */
+export function listAcks(store: Store, { layer, cluster, after, limit }: AckListOptions): Ack[] {
+  const rows = store.all(
+    store.builder
+      .selectFrom('acks')
+      .select('data')
+      .$if(layer !== undefined, (query) => query.where('layer', '=', layer ?? 'dns'))
+      .$if(cluster !== undefined, (query) => query.where('cluster', '=', cluster ?? ''))
+      .$if(after !== undefined, (query) =>
+        query.where(
+          sql<boolean>`(layer, cluster, consumer) > (${after?.layer}, ${after?.cluster}, ${after?.consumer})`,
+        ),
+      )
+      .orderBy('layer')
+      .orderBy('cluster')
+      .orderBy('consumer')
+      .limit(limit),
+  );
+  return rows.map((row) => JSON.parse(row.data) as Ack);
 }

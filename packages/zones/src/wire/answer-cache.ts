@@ -23,6 +23,8 @@ export interface AnswerCacheSettings {
 export interface KeptAnswer {
   readonly zone: string;
   readonly code: AnswerCode;
+  /** See `Answer`. */
+  readonly leadsTo: string | undefined;
   /** Hash of its question. */
   readonly hash: number;
   /** With id 0 and the question in lower case. Not to be written to. */
@@ -156,7 +158,8 @@ export class AnswerCache {
     };
     const message = this.#store(encodeAnswer(answer, options, { id: 0, opcode: 0, isRecursionDesired: false }));
     const madeFrom = this.#index.versions.stamp(names);
-    const shape = { zone, code: answer.code, hash, message, hasEdns, questionEnd, madeFrom, ...layoutOf(message) };
+    const { code, leadsTo } = answer;
+    const shape = { zone, code, leadsTo, hash, message, hasEdns, questionEnd, madeFrom, ...layoutOf(message) };
     return this.#keep({ ...shape, epoch: this.#index.epoch, turn: 0, next: undefined });
   }
 

@@ -158,7 +158,7 @@ function describeNode(store: Store, { key, revision, object }: StoredObject<'Nod
 /** A node agent's name as a consumer is that of its node. */
 function agentStatus(store: Store, { cluster, name }: { cluster: string; name: string }): NodeAgentStatus | null {
   const ack = ackOf(store, { layer: 'proxy', cluster, consumer: name });
-  if (ack === undefined) return null;
+  if (ack?.kind !== 'node-agent') return null;
   const { backend, revision, appliedAtMs, error, skippedServices } = ack;
   const appliedAt = appliedAtMs === null ? null : new Date(appliedAtMs).toISOString();
   const lag = Math.max(0, (stateRevision(store).layers.proxy ?? 0) - revision);

@@ -75,6 +75,11 @@ export class ResponseCache {
   }
 }
 
+/** The response, with what is left of its time. */
+export function agedMessage(entry: CachedResponse, questionEnd: number, nowMs: number): Uint8Array {
+  return Buffer.concat([entry.message.subarray(0, questionEnd), agedRecords(entry, questionEnd, nowMs)]);
+}
+
 /** The records as a client gets them, with what is left of their time. */
 export function agedRecords(entry: CachedResponse, questionEnd: number, nowMs: number): Uint8Array {
   const copy = entry.message.slice(questionEnd);

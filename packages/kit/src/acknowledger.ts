@@ -1,11 +1,11 @@
 /**
- * Tells the log how far this node has come. At most one message in an interval, except that a failure and its end are told
+ * Tells the log how far a consumer has come. At most one message in an interval, except that a failure and its end are told
  * at once; what was not told while the log was away is told, as it is then, when the log is back.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Ack, ackSchema, ackSubject, errorText } from '@signalbox/contracts';
 import type { EventLog } from '@signalbox/event-log';
-import type { Logger } from '@signalbox/kit';
+import type { Logger } from './logger.ts';
 
 const MAX_RETRY_MS = 10_000;
 const MAX_ERROR_LENGTH = 2000;
@@ -14,6 +14,7 @@ interface AcknowledgerOptions {
   readonly log: EventLog;
   readonly logger: Logger;
   readonly intervalMs: number;
+  /** Asked whenever something may have changed; its layer, cluster and consumer stay the same. */
   readonly currentAck: () => Ack;
 }
 
