@@ -1,7 +1,9 @@
-/** `npm run bench:dns`: set up, build the bench, run it. dnsperf and taskset have to be there. */
+/** `npm run bench:dns`: set up, install the load generator and the peers, build the bench, run it. */
 import { join } from 'node:path';
+import { installPrograms } from './programs.mjs';
 import { ROOT, run, setUp } from './setup.mjs';
 
 setUp();
+installPrograms({ dnsperf: 'dnsperf', taskset: 'util-linux', nsd: 'nsd', knotd: 'knot', named: 'bind9' });
 run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'test/tsconfig.bench.json']);
 run(process.execPath, [join(ROOT, 'test/dist/bench/dns/main.js')]);

@@ -16,6 +16,7 @@ export const PROGRAMS = {
   ipset: 'ipset',
   ip: 'iproute2',
   conntrack: 'conntrack',
+  sysctl: 'procps',
   dig: 'bind9-dnsutils',
   'named-checkzone': 'bind9-utils',
   kdig: 'knot-dnsutils',

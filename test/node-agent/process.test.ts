@@ -7,7 +7,9 @@ import { CLI, signalbox, startProcess } from '../harness/signalbox.ts';
 import { closeSockets, freePort, tcpClient, tcpEndpoint } from '../harness/socket-endpoints.ts';
 import { acked, CLUSTER, lastAck, NODE, put, putWorld, startPlane, theService, theSlice } from './agent-world.ts';
 
-describe.skipIf(natsServerMissing() !== undefined)('signalbox node-agent', () => {
+const missing = natsServerMissing();
+
+describe.skipIf(missing !== undefined)(`signalbox node-agent${missing === undefined ? '' : ` (${missing})`}`, () => {
   test('balances in userspace, says so in its health and its acknowledgement, and ends when asked to', async () => {
     const server = await startNatsServer();
     const log = await openJetStreamEventLog({ servers: server.url, name: 'plane', maxBytes: 64 * 1024 ** 2 });

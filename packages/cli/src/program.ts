@@ -40,7 +40,8 @@ function createProgram(io: CliIo): Command {
   addGetCommand(program, io);
   addResolveCommand(program, io);
   addDnsCommand(program, io);
-  defineProcess(program.command(nodeAgentProcess.name), nodeAgentProcess);
+  const nodeAgent = program.command(nodeAgentProcess.name).summary('program the rules of one node, as kube-proxy does');
+  defineProcess(nodeAgent, nodeAgentProcess);
   return program;
 }
 

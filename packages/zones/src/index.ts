@@ -23,10 +23,11 @@ export { compileServiceEnv, type ServiceEnv } from './pod-view/compile-service-e
 export { parseResolvConf, type ResolvConf, resolvConfText } from './pod-view/resolv-conf.ts';
 export { resolveName } from './pod-view/resolve-name.ts';
 export { type RecordGroup, recordData } from './records.ts';
+export type { IndexedCluster } from './served-zones.ts';
 export * from './transfer/index.ts';
 export { TYPE_NAMES } from './type-names.ts';
 export { AnswerCache, type KeptAnswer } from './wire/answer-cache.ts';
 export { WireQuestion } from './wire/wire-question.ts';
 export { skipWireName, uint16, wireRecords } from './wire/wire-records.ts';
 export { zoneFileText } from './zone-file-text.ts';
-export { type IndexedCluster, ZoneIndex } from './zone-index.ts';
+export { ZoneIndex } from './zone-index.ts';

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import type { Answer } from './answer-question.ts';
 import { assembleZones } from './assemble-zones.ts';
 import { mergeRecords, recordData } from './records.ts';
-import { type IndexedCluster, ZoneIndex } from './zone-index.ts';
+import type { IndexedCluster } from './served-zones.ts';
+import { ZoneIndex } from './zone-index.ts';
 
 const TTL = { ttlSeconds: 30 };
 

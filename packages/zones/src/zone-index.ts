@@ -14,7 +14,7 @@ import { type DnsRecord, INTENT_CLUSTER, type RecordSet, type ServiceKey } from 
 import { type Answer, answerQuestion, groupOf, type Question, type ServedZone } from './answer-question.ts';
 import { apexRecords, REVERSE_ZONES, serialOf, type Zone, type ZoneSettings } from './assemble-zones.ts';
 import { NameTree } from './name-tree.ts';
-import { isBelowOrEqual, parentOf, parseHostName } from './names.ts';
+import { isBelowOrEqual, parentOf } from './names.ts';
 import { podNameGroups } from './pod-names.ts';
 import {
   canonicalRecord,
@@ -24,14 +24,8 @@ import {
   recordsByName,
   withoutChoices,
 } from './records.ts';
+import { claimDomains, haveSame, type IndexedCluster, isReverse, zonesOf } from './served-zones.ts';
 import { NameVersions } from './wire/name-versions.ts';
-
-export interface IndexedCluster {
-  readonly name: string;
-  readonly domain: string;
-  /** False: the cluster is known, but what it holds is not, so its zone cannot be answered from. */
-  readonly isSynced: boolean;
-}
 
 interface ZoneStatus extends ServedZone {
   readonly serial: number;
@@ -336,54 +330,4 @@ export class ZoneIndex {
     }
     return undefined;
   }
-}
-
-/** The same zones, and of each the same property. */
-function haveSame(
-  left: ReadonlyMap<string, ServedZone>,
-  right: ReadonlyMap<string, ServedZone>,
-  property: (zone: ServedZone) => unknown,
-): boolean {
-  if (left.size !== right.size) return false;
-  return [...left].every(([name, zone]) => {
-    const other = right.get(name);
-    return other !== undefined && property(zone) === property(other);
-  });
-}
-
-function isReverse(name: string): boolean {
-  return REVERSE_ZONES.some((zone) => isBelowOrEqual(name, zone));
-}
-
-/** Zone → the cluster that has it. */
-function claimDomains(clusters: readonly IndexedCluster[]): {
-  owners: Map<string, IndexedCluster>;
-  rejected: string[];
-} {
-  const owners = new Map<string, IndexedCluster>();
-  const rejected: string[] = [];
-  for (const cluster of [...clusters].sort((left, right) => (left.name < right.name ? -1 : 1))) {
-    const zone = parseHostName(cluster.domain);
-    if (zone === undefined || owners.has(zone)) rejected.push(cluster.name);
-    else owners.set(zone, cluster);
-  }
-  return { owners, rejected };
-}
-
-/**
- * While one cluster is missing, an address unknown to the others may be its, and so may a public name: the reverse zones
- * and those of intents are then partial.
- */
-function zonesOf(owners: ReadonlyMap<string, IndexedCluster>, extraZones: readonly string[]): Map<string, ServedZone> {
-  const forward = [...owners].map(([name, { isSynced }]): ServedZone => {
-    return { name, state: isSynced ? 'complete' : 'unavailable' };
-  });
-  const isComplete = forward.every((zone) => zone.state === 'complete');
-  const reverse = forward.length === 0 ? [] : REVERSE_ZONES;
-  const state = isComplete ? 'complete' : 'partial';
-  const isFree = (name: string) => !isReverse(name) && !forward.some((zone) => isBelowOrEqual(name, zone.name));
-  const extra = extraZones.filter(isFree).map((name): ServedZone => ({ name, state, isExtra: true }));
-  return new Map(
-    [...forward, ...reverse.map((name): ServedZone => ({ name, state })), ...extra].map((zone) => [zone.name, zone]),
-  );
 }
