@@ -250,6 +250,14 @@ test('a process that waits for the event log ends at once when it is told to', a
   silent.close();
 });
 
+test('a data folder that cannot be made is named', async () => {
+  // In /proc nothing can be made, whoever asks; Node's recursive mkdir never comes back from there.
+  const started = startProcess([CLI, 'up', '--manifests', 'shop=examples/shop', '--data-dir', '/proc/signalbox/data']);
+  running.push(started);
+  const { code, stderr } = await started.finished;
+  expect([code, stderr]).toEqual([2, expect.stringContaining('cannot use the data folder /proc/signalbox/data')]);
+});
+
 test('a reader that stops early, as head does, is no failure', async () => {
   const render = startProcess([CLI, 'render', 'rules', '--manifests', 'shop=examples/shop', '--node', 'node-a']);
   render.child.stdout?.destroy();

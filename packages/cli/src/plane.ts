@@ -2,8 +2,9 @@
  * The whole control plane in one process: event log, watcher, workers, DNS server, API. Started from the end of the flow
  * to its beginning, so that nobody has to wait for a reader, and stopped the other way round.
  */
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type RunningApi, startApi } from '@signalbox/api';
 import { startApiWatcher } from '@signalbox/api-watcher';
 import { errorText, SignalboxError, type SourceStatus } from '@signalbox/contracts';
@@ -108,13 +109,21 @@ const READY: Readiness = { isReady: true, reason: '' };
 
 async function openLog({ dataDir, natsServers }: PlaneOptions): Promise<EventLog> {
   try {
-    await mkdir(dataDir, { recursive: true });
+    await makeFolder(dataDir);
   } catch (cause) {
     throw new SignalboxError('invalid', `cannot use the data folder ${dataDir}: ${errorText(cause)}`, { cause });
   }
   if (natsServers !== undefined)
     return await openJetStreamEventLog({ servers: [...natsServers], name: 'signalbox-up' });
   return openSqliteEventLog({ path: join(dataDir, 'events.db') });
+}
+
+/** With the folders above it. Not `recursive`, which in Node 20 never ends where folders cannot be made, as in /proc. */
+async function makeFolder(path: string): Promise<void> {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeFolder(parent);
+  await mkdir(path);
 }
 
 function apiOptions(options: PlaneOptions) {
