@@ -91,6 +91,9 @@ export class ServiceIndex {
         this.#applySlice(input.subject, object?.kind === 'EndpointSlice' ? object : undefined, key, markOf(input));
         break;
       case 'Namespace':
+      case 'LoadBalancerPolicy':
+      case 'LoadBalancerConfirmation':
+      case 'LoadBalancerAddress':
         break;
       case 'DnsZone':
       case 'DnsRecords':
