@@ -107,8 +107,16 @@ export const loadBalancerAddressSpecSchema = z
       .max(16),
     /** `pool:NAME`, or `controller:NAME`. */
     source: z.string().max(300),
-    /** Services that ask for the same one may share an address, on different ports. */
-    sharingKey: z.string().max(253).optional(),
+    /** Services with equal `key` and `policy` may share an address, on different ports (`80/TCP`). */
+    sharing: z
+      .strictObject({
+        key: z.string().max(253),
+        ports: z.array(z.string().max(16)).max(1_000),
+        policy: z.string().max(100_000),
+      })
+      .optional(),
+    /** What the Service asked for and did not get. */
+    problem: z.string().max(2_000).optional(),
   })
   .meta({ id: 'LoadBalancerAddressSpec' });
 export const loadBalancerAddressObjectSchema = z.object({
