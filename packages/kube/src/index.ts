@@ -7,4 +7,12 @@ export {
 export { type ManifestProblem, problemText } from './manifests/manifest-problem.ts';
 export { type ManifestsSourceOptions, manifestsSource } from './manifests/manifests-source.ts';
 export { type Manifests, type ReadManifestsOptions, readManifests } from './manifests/read-manifests.ts';
+export {
+  type NamespacedName,
+  type PodCondition,
+  type StatusClient,
+  type StatusClientOptions,
+  type StatusOutcome,
+  statusClient,
+} from './kubernetes/status-client.ts';
 export * from './source.ts';
