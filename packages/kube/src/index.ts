@@ -4,9 +4,6 @@ export {
   type KubernetesSourceTimes,
   kubernetesSource,
 } from './kubernetes/kubernetes-source.ts';
-export { type ManifestProblem, problemText } from './manifests/manifest-problem.ts';
-export { type ManifestsSourceOptions, manifestsSource } from './manifests/manifests-source.ts';
-export { type Manifests, type ReadManifestsOptions, readManifests } from './manifests/read-manifests.ts';
 export {
   type NamespacedName,
   type PodCondition,
@@ -15,4 +12,7 @@ export {
   type StatusOutcome,
   statusClient,
 } from './kubernetes/status-client.ts';
+export { type ManifestProblem, problemText } from './manifests/manifest-problem.ts';
+export { type ManifestsSourceOptions, manifestsSource } from './manifests/manifests-source.ts';
+export { type Manifests, type ReadManifestsOptions, readManifests } from './manifests/read-manifests.ts';
 export * from './source.ts';

@@ -88,7 +88,10 @@ function outcomeOf(error: unknown, access: string): StatusOutcome {
     case 'conflict':
       return { type: 'conflict', message };
     case 'forbidden':
-      return { type: 'refused', message: `${message}: grant ${access} the verb patch on services/status and pods/status` };
+      return {
+        type: 'refused',
+        message: `${message}: grant ${access} the verb patch on services/status and pods/status`,
+      };
     case 'unauthorized':
     case 'rejected':
       return { type: 'refused', message };
