@@ -26,6 +26,7 @@ import {
 } from '@signalbox/contracts';
 import { type ChangeMark, NEVER } from './change-mark.ts';
 import { IntentIndex, intentKey, isFollowed } from './intent-index.ts';
+import { LoadBalancerPolicies } from './load-balancer-policies.ts';
 
 /** One object message; `value` is undefined for a tombstone. */
 export interface IndexInput {
@@ -72,6 +73,7 @@ export class ServiceIndex {
   /** A slice's tombstone does not name its Service, and a slice may move to another: this remembers. */
   readonly #serviceOfSlice = new Map<string, ServiceKey>();
   readonly #intents = new IntentIndex();
+  readonly #policies = new LoadBalancerPolicies();
   #dirty = emptyDirtySet();
 
   apply(input: IndexInput): void {
@@ -92,6 +94,8 @@ export class ServiceIndex {
         break;
       case 'Namespace':
       case 'LoadBalancerPolicy':
+        this.#applyPolicy(key.name, object, markOf(input));
+        break;
       case 'LoadBalancerConfirmation':
       case 'LoadBalancerAddress':
         break;
@@ -108,6 +112,7 @@ export class ServiceIndex {
     this.#clusters.clear();
     this.#serviceOfSlice.clear();
     this.#intents.clear();
+    this.#policies.clear();
     this.#dirty = emptyDirtySet();
   }
 
@@ -169,6 +174,7 @@ export class ServiceIndex {
       slices: [...entry.slices.values()].sort(byName),
       nodes: options.withNodes ? sortedNodes(cluster) : NO_NODES,
       ...this.#intents.viewOf(key),
+      ...this.#policies.viewOf(entry.service),
     };
   }
 
@@ -232,6 +238,16 @@ export class ServiceIndex {
     for (const one of changed) this.#dirty.intents.set(serviceKeyText(one), one);
     const touched = kind === 'DnsZone' ? this.#publicServices() : this.#followedBy([before, after]);
     for (const entry of touched) {
+      entry.mark = mark;
+      this.#dirty.services.set(serviceKeyText(entry.key), entry.key);
+    }
+  }
+
+  #applyPolicy(name: string, object: LogObject | undefined, mark: ChangeMark): void {
+    const classes = this.#policies.put(name, object?.kind === 'LoadBalancerPolicy' ? object.spec : undefined);
+    for (const entry of [...this.#clusters.values()].flatMap(({ services }) => [...services.values()])) {
+      const spec = entry.service?.spec;
+      if (spec?.type !== 'LoadBalancer' || !classes.has(spec.loadBalancerClass ?? '')) continue;
       entry.mark = mark;
       this.#dirty.services.set(serviceKeyText(entry.key), entry.key);
     }
