@@ -43,7 +43,8 @@ export class SimulatedDamping {
   }
 
   /** The registrations of the Service are these; undefined: it has none. */
-  want(registrations: RegistrationSet | undefined): void {
+  want(registrations: RegistrationSet | undefined, facts: Partial<Facts> = {}): void {
+    this.#facts = { ...this.#facts, ...facts };
     this.revision += 1;
     this.#wantedRevision = this.revision;
     this.#wanted = registrations;

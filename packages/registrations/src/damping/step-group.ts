@@ -69,9 +69,9 @@ function nextOf(member: Member, verdicts: Verdicts, context: GroupContext): Grou
     case 'active':
       return departingOf(before, member, verdicts.stays.get(member.place), context);
     case 'draining':
-      return drainingOf(before, wanted, context);
+      return drainingOf(wanted === undefined ? flappedOf(before, context) : before, wanted, context);
     case 'pending':
-      return goneOf(before, context);
+      return goneOf(wanted === undefined ? flappedOf(before, context) : before, context);
     case 'gone':
       return before;
   }
@@ -121,7 +121,7 @@ function departingOf(
   stay: Stay | undefined,
   context: GroupContext,
 ): GroupTarget {
-  const { facts, policy, tally } = context;
+  const { facts, tally } = context;
   if (stay !== undefined) return stayingOf(before, stay, context);
   const { untilMs: _until, outstanding, ...kept } = before;
   if (wanted !== undefined) {
@@ -132,10 +132,18 @@ function departingOf(
   if (outstanding !== undefined) {
     tally.count(facts.confirmedRevision >= outstanding.revision ? 'confirmed' : 'guard-expired');
   }
-  const flaps = flapsAfterDeparture(before.flaps, policy.flapping, facts.nowMs);
   const left: GroupTarget = { ...kept, state: 'draining', reason: 'removed', sinceMs: facts.nowMs };
-  const { flaps: _flaps, ...unflapped } = left;
-  return drainingOf(flaps === undefined ? unflapped : { ...unflapped, flaps }, undefined, context);
+  return drainingOf(withPenalty(left, context), undefined, context);
+}
+
+/** One that waited to get in, and left before: that counts as a departure like any other, or nobody would stay held down. */
+function flappedOf(before: GroupTarget, context: GroupContext): GroupTarget {
+  return before.outstanding === undefined ? before : withPenalty(before, context);
+}
+
+function withPenalty({ flaps: before, ...target }: GroupTarget, { facts, policy }: GroupContext): GroupTarget {
+  const flaps = flapsAfterDeparture(before, policy.flapping, facts.nowMs);
+  return flaps === undefined ? target : { ...target, flaps };
 }
 
 function stayingOf(before: GroupTarget, { reason, untilMs, sinceMs }: Stay, context: GroupContext): GroupTarget {
