@@ -34,6 +34,8 @@ test('a pod drains while it terminates, and is gone with its endpoint', async ()
   await world.targetsBecome([...[A, B, C].map(ready), `${D} draining terminating`]);
   world.clock.advance(45_000);
   await world.put(podsOf('web', [A, B, C]));
+  await world.targetsBecome([...[A, B, C].map(ready), `${D} draining removed`]);
+  world.clock.advance(5_000);
   await world.targetsBecome([...[A, B, C].map(ready), `${D} gone removed`]);
   world.clock.advance(300_000);
   await world.targetsBecome([A, B, C].map(ready));
@@ -112,7 +114,7 @@ describe('a cluster', () => {
     await world.targetsBecome(known);
     world.clock.advance(3_600_000);
     await world.targetsBecome(ALL.map((it) => `${it} draining removed`));
-    world.clock.advance(30_000);
+    world.clock.advance(35_000);
     await waitFor('the set to be withdrawn', async () => !(await world.sets()).has('web'));
   });
 
@@ -139,7 +141,7 @@ describe('a cluster', () => {
     for (const name of ['x', 'y']) await world.targetsBecome([`${A} active mass-removal-guard`], name);
     world.clock.advance(60_000);
     await world.targetsBecome([`${A} draining removed`], 'x');
-    world.clock.advance(30_000);
+    world.clock.advance(35_000);
     await waitFor('the sets to be withdrawn', async () => (await world.sets()).size === 0);
   });
 });

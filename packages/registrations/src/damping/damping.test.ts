@@ -72,6 +72,8 @@ describe('removals', () => {
     damping.advance(3_600_000);
     expect(damping.addressesIn('draining')).toEqual([B]);
     damping.want(actives(A));
+    expect(damping.targets).toEqual([`${A} active ready`, `${B} draining removed`]);
+    damping.advance(5_000);
     expect(damping.targets).toEqual([`${A} active ready`, `${B} gone removed`]);
     damping.advance(299_999);
     expect(damping.addressesIn('gone')).toEqual([B]);
@@ -79,13 +81,28 @@ describe('removals', () => {
     expect(damping.targets).toEqual([`${A} active ready`]);
   });
 
-  test('what vanishes keeps its connections for 30 s', () => {
+  test('what vanishes keeps its connections for 30 s, and is taken out 5 s later', () => {
     const damping = dampingOf([A, B]);
     damping.want(actives(A));
-    damping.advance(29_999);
+    damping.advance(34_999);
     expect(damping.addressesIn('draining')).toEqual([B]);
     damping.advance(1);
     expect(damping.addressesIn('gone')).toEqual([B]);
+  });
+
+  test('what has drained is taken out with the next update', () => {
+    const damping = dampingOf([A, B, C, D]);
+    damping.want(actives(A, C, D));
+    damping.advance(20_000);
+    damping.want(actives(A, D));
+    damping.advance(12_000);
+    const another = '10.0.0.9';
+    damping.want(actives(A, D, another));
+    expect(damping.addressesIn('draining')).toEqual([B, C]);
+    damping.advance(1_000);
+    expect(damping.targets.slice(1, 3)).toEqual([`${B} gone removed`, `${C} draining removed`]);
+    expect(damping.addressesIn('active')).toEqual([A, D, another]);
+    expect(damping.updates).toBe(4);
   });
 
   test('a Service that is gone takes its groups along', () => {
@@ -245,7 +262,7 @@ describe('a cluster', () => {
     expect(damping.updates).toBe(1);
     damping.advance(1);
     expect(damping.addressesIn('draining')).toEqual(TEN);
-    damping.advance(30_000);
+    damping.advance(35_000);
     expect(damping.set).toBe(undefined);
   });
 
