@@ -96,10 +96,10 @@ export class ServiceIndex {
         this.#applySlice(input.subject, object?.kind === 'EndpointSlice' ? object : undefined, key, markOf(input));
         break;
       case 'Namespace':
+      case 'LoadBalancerConfirmation':
+        break;
       case 'LoadBalancerPolicy':
         this.#applyPolicy(key.name, object, markOf(input));
-        break;
-      case 'LoadBalancerConfirmation':
         break;
       case 'LoadBalancerAddress':
         this.#applyAddress(key.name, object?.kind === 'LoadBalancerAddress' ? object : undefined, markOf(input));
