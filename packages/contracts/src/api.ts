@@ -8,7 +8,7 @@ import { LAYERS, skippedSchema } from './derived.ts';
 import { ERROR_CODES, type ErrorCode } from './errors.ts';
 import { INTENT_KINDS } from './intents.ts';
 import { serviceObjectSchema } from './kubernetes.ts';
-import { clusterObjectSchema, SOURCE_KINDS } from './objects.ts';
+import { ALL_SOURCE_KINDS, clusterObjectSchema } from './objects.ts';
 import { proxyPlanSchema } from './proxy-plan.ts';
 import { dnsRecordSchema, recordSetSchema } from './record-set.ts';
 import { registrationSchema, registrationSetSchema } from './registration.ts';
@@ -17,7 +17,7 @@ import { sourceStateSchema, sourceStatusSchema } from './source-status.ts';
 const revision = z.int().min(0);
 const timestamp = z.iso.datetime();
 const layer = z.enum(LAYERS);
-const objectKind = z.enum([...SOURCE_KINDS, 'Cluster', ...INTENT_KINDS]);
+const objectKind = z.enum([...ALL_SOURCE_KINDS, 'Cluster', ...INTENT_KINDS]);
 
 export const RULES_BACKENDS = ['nftables', 'iptables', 'ipvs'] as const;
 export type RulesBackend = (typeof RULES_BACKENDS)[number];
@@ -60,7 +60,7 @@ export const clusterSchema = z
     missingLayers: z.array(layer),
     kinds: z.array(
       z.object({
-        kind: z.enum(SOURCE_KINDS),
+        kind: z.enum(ALL_SOURCE_KINDS),
         state: sourceStateSchema,
         message: z.string(),
         objects: z.int(),

@@ -91,6 +91,7 @@ export class ServiceIndex {
         this.#applySlice(input.subject, object?.kind === 'EndpointSlice' ? object : undefined, key, markOf(input));
         break;
       case 'Namespace':
+      case 'Pod':
         break;
       case 'DnsZone':
       case 'DnsRecords':

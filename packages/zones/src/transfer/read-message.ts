@@ -122,10 +122,8 @@ class Reader {
       if (length === 0) return { name: name === '' ? '.' : name, end: end ?? at + 1 };
       if (length >= 0xc0) {
         end ??= at + 2;
-        const target = this.#view.getUint16(at) & 0x3fff;
         pointers += 1;
-        if (target >= at || pointers > MAX_POINTERS) throw new RangeError('pointers in a circle, or too many');
-        at = target;
+        at = this.#targetOf(at, pointers);
         continue;
       }
       bytes += 1 + length;
@@ -133,6 +131,13 @@ class Reader {
       name += `${labelText(this.#bytes.subarray(at + 1, at + 1 + length))}.`;
       at += 1 + length;
     }
+  }
+
+  /** Where the pointer leads, which is the name's so many-th. */
+  #targetOf(at: number, pointers: number): number {
+    const target = this.#view.getUint16(at) & 0x3fff;
+    if (target >= at || pointers > MAX_POINTERS) throw new RangeError('pointers in a circle, or too many');
+    return target;
   }
 }
 
