@@ -54,7 +54,8 @@ test('of two that contradict each other and come at once, one is taken', async (
     putRecords('two', www('192.0.2.2')),
     putRecords('three', { name: 'www.example.com', type: 'CNAME', values: ['other.example.org'] }),
   ]);
-  expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409]);
+  expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+  expect(answers.filter(({ status }) => status === 409)).toHaveLength(2);
   const [deleted, added] = await Promise.all([
     send<Problem>('DELETE', '/v1/intents/dns-zones/example.com'),
     putRecords('four', { name: 'four.example.com', type: 'A', values: ['192.0.2.4'] }),

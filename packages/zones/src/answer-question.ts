@@ -55,13 +55,17 @@ const MAX_ALIASES = 8;
 
 export function answerQuestion(source: ZoneSource, question: Question): Answer {
   const answers: RecordGroup[] = [];
+  const seen = new Set<string>();
   let isChosen = false;
   for (let name = question.name; ; ) {
+    seen.add(name);
     const step = answerOrAlias(source, { ...question, name }, answers);
     if ('code' in step) return isChosen ? { ...step, isChosen } : step;
     answers.push(step.group);
     isChosen ||= step.isChosen === true;
     name = step.target;
+    // Aliases in a circle are shown once each: nobody gets further by reading them twice (RFC 1034 §3.6.2).
+    if (seen.has(name)) return { ...empty('NOERROR'), answers, ...(isChosen && { isChosen }) };
   }
 }
 
@@ -179,7 +183,7 @@ function isAddressType(type: string): type is 'A' | 'AAAA' {
   return type === 'A' || type === 'AAAA';
 }
 
-/** Addresses of the targets that an answer names, so that the client need not ask again (RFC 2782, RFC 1035 §3.3.11). */
+/** Addresses of the targets that an answer names, so that the client need not ask again (RFC 2782, RFC 1035 §3.3.9 and §3.3.11). */
 function withAdditional(source: ZoneSource, answers: readonly RecordGroup[]): Answer {
   const targets = new Set(answers.flatMap(targetsOf));
   const additional = [...targets].flatMap((target) => addressGroups(source, target));
@@ -187,8 +191,12 @@ function withAdditional(source: ZoneSource, answers: readonly RecordGroup[]): An
 }
 
 function targetsOf(group: RecordGroup): string[] {
-  const targets = group.flatMap((record) => (record.type === 'SRV' || record.type === 'NS' ? [record.target] : []));
-  return [...new Set(targets)];
+  return [...new Set(group.flatMap(targetOf))];
+}
+
+function targetOf(record: DnsRecord): string[] {
+  if (record.type === 'SRV' || record.type === 'NS') return [record.target];
+  return record.type === 'MX' ? [record.exchange] : [];
 }
 
 function addressGroups(source: ZoneSource, name: string): RecordGroup[] {

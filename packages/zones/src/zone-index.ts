@@ -19,6 +19,7 @@ import { PodAddresses } from './pod-addresses.ts';
 import { podNameGroups } from './pod-names.ts';
 import {
   canonicalRecord,
+  groupsOfName,
   mergeRecords,
   type RecordGroup,
   recordData,
@@ -44,6 +45,9 @@ interface PodKey {
   readonly namespace: string;
   readonly name: string;
 }
+
+/** What a zone says of another that it holds (RFC 1034 §4.2.1). */
+const DELEGATION_TYPES: ReadonlySet<string> = new Set(['NS', 'A', 'AAAA']);
 
 /** What the records of intents have for a domain of their own. */
 const NO_ZONE = '';
@@ -225,7 +229,17 @@ export class ZoneIndex {
     const apex = this.#tree.groups(zoneName) ?? [];
     const isInZone = (name: string) => isBelowOrEqual(name, zoneName) && this.#zoneOf(name)?.name === zoneName;
     const names = [...this.#tree.names()].filter((name) => name !== zoneName && isInZone(name));
-    return [...apex, ...names.flatMap((name) => this.#tree.groups(name) ?? [])].map(withoutChoices);
+    const own = [...apex, ...names.flatMap((name) => this.#tree.groups(name) ?? [])].map(withoutChoices);
+    return [...own, ...this.#delegations(zoneName)];
+  }
+
+  /** Of the zones served here that lie in this one: without these a secondary would deny all names in them. */
+  #delegations(zoneName: string): RecordGroup[] {
+    const inside = [...this.#zones.keys()].filter((name) => this.#zoneOf(parentOf(name) ?? '.')?.name === zoneName);
+    return inside.flatMap((name) => {
+      const records = apexRecords(name, this.#serial, this.#settings).filter(({ type }) => DELEGATION_TYPES.has(type));
+      return [...recordsByName(records).values()].flatMap(groupsOfName);
+    });
   }
 
   /** The whole zone in canonical order; undefined unless it is complete. */

@@ -205,10 +205,7 @@ async function followed(
   const read = response && readMessage(agedMessage(response, HEADER_BYTES + question.length, Date.now()));
   const code = read && responseCode(read);
   if (read === undefined || (code !== 0 && code !== NXDOMAIN)) return undefined;
-  const message = encodeFollowedAnswer(answer, read, options, header);
-  // RFC 3225 §3: in the flags of the OPT record, which is the last one.
-  if (dnssecOk) message[message.length - 4] = 0x80;
-  return replyOf(message);
+  return replyOf(encodeFollowedAnswer(answer, read, options, header));
 }
 
 async function forward({ forwarder }: Responder, request: Request, options: WriterOptions): Promise<Reply> {
@@ -243,5 +240,6 @@ function writerOptions(responder: Responder, { protocol, key }: Incoming, reques
     question,
     questionName: spelling?.toLowerCase(),
     udpPayloadSize: edns === undefined ? undefined : responder.maxUdpBytes,
+    dnssecOk: edns?.dnssecOk,
   };
 }
