@@ -8,6 +8,11 @@ import {
   podObjectSchema,
   serviceObjectSchema,
 } from './kubernetes.ts';
+import {
+  loadBalancerAddressObjectSchema,
+  loadBalancerConfirmationObjectSchema,
+  loadBalancerPolicyObjectSchema,
+} from './load-balancer-intents.ts';
 
 /** Kinds that every source reads from its cluster. */
 export const SOURCE_KINDS = ['Service', 'EndpointSlice', 'Node', 'Namespace'] as const;
@@ -48,6 +53,9 @@ export const logObjectSchema = z.discriminatedUnion('kind', [
   dnsZoneObjectSchema,
   dnsRecordsObjectSchema,
   dnsAliasObjectSchema,
+  loadBalancerPolicyObjectSchema,
+  loadBalancerConfirmationObjectSchema,
+  loadBalancerAddressObjectSchema,
 ]);
 export type LogObject = z.infer<typeof logObjectSchema>;
 export type ObjectKind = LogObject['kind'];

@@ -23,7 +23,7 @@ export interface ObjectTarget {
 
 const RETRY_MS = 1000;
 
-export function namespacesOf(index: ZoneIndex): ObjectTarget {
+export function namespacesOf(index: Pick<ZoneIndex, 'namespaces' | 'setNamespace'>): ObjectTarget {
   return {
     kind: 'Namespace',
     known: () => index.namespaces().map(({ cluster, namespace }) => ({ cluster, namespace: '', name: namespace })),
@@ -31,7 +31,7 @@ export function namespacesOf(index: ZoneIndex): ObjectTarget {
   };
 }
 
-export function podsOf(index: ZoneIndex): ObjectTarget {
+export function podsOf(index: Pick<ZoneIndex, 'pods' | 'setPod'>): ObjectTarget {
   return {
     kind: 'Pod',
     known: () => index.pods(),
