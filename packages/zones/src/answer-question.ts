@@ -1,5 +1,6 @@
 /** Question → answer, over whatever knows the zones and their names. Pure. RFC 1034 §4.3.2, RFC 2308, RFC 6604. */
 import type { DnsRecord, DnsRecordType } from '@signalbox/contracts';
+import { REVERSE_ZONES } from './assemble-zones.ts';
 import { chosenSet } from './choose-set.ts';
 import { parentOf } from './names.ts';
 import type { RecordGroup } from './records.ts';
@@ -25,7 +26,10 @@ export interface Answer {
   readonly isReferral?: true;
   /** Another `pick` may give another answer, so this one must not be kept for the next asker. */
   readonly isChosen?: true;
-  /** Where the last alias leads, when that is in no zone: the asker, or somebody for it, goes on there. */
+  /**
+   * Where the last alias leads, when that is in no zone: the asker, or somebody for it, goes on there. Also an address
+   * that is nobody's here: of the reverse zones we have only what clusters use, and others know the rest.
+   */
   readonly leadsTo?: string;
 }
 
@@ -85,7 +89,7 @@ function answerOrAlias(source: ZoneSource, question: Question, answers: readonly
   const referral = zone.isExtra ? referralAt(source, zone, question.name, answers) : undefined;
   if (referral !== undefined) return referral;
   const groups = source.groups(question.name) ?? (zone.isExtra && wildcardGroups(source, question.name));
-  if (!groups) return negative(source, zone, 'NXDOMAIN', answers);
+  if (!groups) return denial(source, zone, question.name, answers);
   const found = groupFor(source, groups, question, zone);
   if (found !== undefined) {
     const chosen = chosenSet(found, question.pick);
@@ -104,6 +108,12 @@ function negative(source: ZoneSource, zone: ServedZone, code: AnswerCode, answer
   if (zone.state === 'partial') return empty('SERVFAIL');
   const soa = source.soa(zone.name);
   return { code, answers, authority: soa === undefined ? [] : [soa], additional: [] };
+}
+
+function denial(source: ZoneSource, zone: ServedZone, name: string, answers: readonly RecordGroup[]): Answer {
+  const answer = negative(source, zone, 'NXDOMAIN', answers);
+  const isReverse = REVERSE_ZONES.some((reverse) => reverse === zone.name);
+  return isReverse && answer.code === 'NXDOMAIN' ? { ...answer, leadsTo: name } : answer;
 }
 
 /** Below a delegation nothing is ours, and at it only what a referral says (RFC 1034 §4.3.2 step 3b). */

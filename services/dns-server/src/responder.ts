@@ -166,7 +166,10 @@ function answerRequest(responder: Responder, incoming: Incoming, request: Reques
   const answer = answerInZones(responder, incoming.peer, request, type);
   const alone = () => replyOf(encodeAnswer(answer, options, request.header));
   if (!request.header.isRecursionDesired || !leavesZones(responder, answer, incoming.peer)) return alone();
-  return followed(responder, answer, request, options).then((message) => message ?? alone());
+  // An alias is true alone too; that nobody has an address is not, when those who would know do not answer.
+  const unknown = () => emptyReply(options, request.header, SERVFAIL);
+  const otherwise = answer.code === 'NXDOMAIN' ? unknown : alone;
+  return followed(responder, answer, request, options).then((message) => message ?? otherwise());
 }
 
 function replyOf(message: Uint8Array): Reply {
