@@ -200,7 +200,7 @@ function applyChange(index: ZoneIndex, state: Map<string, RecordSet>, { service,
   }
 }
 
-test('after any changes the zones are those of a fresh assembly', () => {
+test('after any changes the zones are those of a fresh assembly', { timeout: 60_000 }, () => {
   fc.assert(
     fc.property(fc.array(change, { maxLength: 8 }), fc.array(change, { maxLength: 8 }), (unseen, seen) => {
       const index = new ZoneIndex(TTL);
