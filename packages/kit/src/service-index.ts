@@ -96,6 +96,7 @@ export class ServiceIndex {
         this.#applySlice(input.subject, object?.kind === 'EndpointSlice' ? object : undefined, key, markOf(input));
         break;
       case 'Namespace':
+      case 'Pod':
       case 'LoadBalancerConfirmation':
         break;
       case 'LoadBalancerPolicy':
