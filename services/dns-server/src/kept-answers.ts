@@ -13,13 +13,13 @@ export class KeptAnswers {
     this.#cache = new AnswerCache(index, settings);
   }
 
-  /** Undefined: the packet has to go the long way. The answer is only good for `copy` of the same packet. */
+  /** Undefined: the packet has to go the long way. The answer is only good until the next packet. */
   find(packet: Uint8Array): KeptAnswer | undefined {
     return this.#question.read(packet) ? this.#cache.find(packet, this.#question) : undefined;
   }
 
-  copy(answer: KeptAnswer, packet: Uint8Array): Uint8Array {
-    // Not one buffer for all: the socket may keep it until the network takes it.
-    return this.#cache.copy(answer, packet, this.#question, (bytes) => Buffer.allocUnsafe(bytes));
+  /** What was found last, for the packet it was found for. */
+  copyFound(packet: Uint8Array, target: Uint8Array): void {
+    this.#cache.copyFound(packet, this.#question, target);
   }
 }

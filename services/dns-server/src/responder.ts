@@ -74,18 +74,20 @@ export function respondOverUdp(
   peer: string,
 ): Eventually<Uint8Array | undefined> {
   const answer = kept.find(packet);
-  if (answer === undefined || leavesZones(responder, answer, peer) || !responder.acl.allows(answer.zone, peer)) {
+  if (answer === undefined || leavesZones(responder, answer.origin, peer) || !responder.acl.allows(answer.origin.zone, peer)) {
     const messages = respond(responder, { packet, protocol: 'udp', peer });
     if (messages instanceof Promise) return messages.then(([late]) => withinLimit(responder, peer, late));
     const [message] = messages;
     return withinLimit(responder, peer, message);
   }
-  const isFound = answer.code === 'NOERROR';
+  const isFound = answer.origin.code === 'NOERROR';
   responder.metrics.answers.add('udp', isFound ? 0 : NXDOMAIN);
-  const message = kept.copy(answer, packet);
+  // Not one buffer for all: the socket may keep it until the network takes it.
+  const message = Buffer.allocUnsafe(answer.bytes);
+  kept.copyFound(packet, message);
   return responder.rateLimiter === undefined
     ? message
-    : withinLimit(responder, peer, message, isFound ? answer.hash : hashOf(answer.zone, NXDOMAIN));
+    : withinLimit(responder, peer, message, isFound ? answer.hash : hashOf(answer.origin.zone, NXDOMAIN));
 }
 
 /**
