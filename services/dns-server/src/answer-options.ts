@@ -1,7 +1,7 @@
 /** The settings of answers as flags, for every process that has a DNS server in it. */
 import { settingOption, wholeNumber } from '@signalbox/kit';
 import { POD_MODES, type PodMode } from '@signalbox/zones';
-import type { DnsServerOptions } from './dns-server.ts';
+import type { DnsServerOptions } from './dns-server-options.ts';
 import type { ForwardSettings } from './forward/forwarder.ts';
 
 export interface AnswerFlags {
@@ -11,9 +11,10 @@ export interface AnswerFlags {
   readonly dnsForward?: readonly string[];
   readonly dnsStub?: readonly string[];
   readonly dnsForwardFor?: readonly string[];
+  readonly dnsProcesses: number;
 }
 
-export type AnswerSettings = Pick<DnsServerOptions, 'pods' | 'allowQuery' | 'rateLimit' | 'forward'>;
+export type AnswerSettings = Pick<DnsServerOptions, 'pods' | 'allowQuery' | 'rateLimit' | 'forward' | 'processes'>;
 
 /** Lists may be repeated; several in one environment variable are separated by blanks. */
 export function answerOptions(): ReturnType<typeof settingOption>[] {
@@ -37,13 +38,17 @@ export function answerOptions(): ReturnType<typeof settingOption>[] {
     settingOption('--dns-forward-for <ranges>', 'for whom others are asked (repeatable; default: loopback)').argParser(
       collect,
     ),
+    settingOption('--dns-processes <count>', 'processes that answer over UDP')
+      .default(1)
+      .argParser(wholeNumber({ min: 1, max: 64 })),
   ];
 }
 
 export function readAnswerSettings(flags: AnswerFlags): AnswerSettings {
-  const { dnsPods, dnsAllowQuery, dnsRateLimit, dnsForward, dnsStub } = flags;
+  const { dnsPods, dnsAllowQuery, dnsRateLimit, dnsForward, dnsStub, dnsProcesses } = flags;
   return {
     pods: dnsPods,
+    processes: dnsProcesses,
     ...(dnsAllowQuery && { allowQuery: dnsAllowQuery }),
     ...(dnsRateLimit && { rateLimit: dnsRateLimit }),
     ...((dnsForward ?? dnsStub) && { forward: forwardSettings(flags) }),

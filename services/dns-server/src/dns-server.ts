@@ -1,47 +1,22 @@
 /** The DNS server: sockets, zones and the stream that feeds them, put together. */
 import { failureSignal, type Readiness, type RunningService, type ServiceContext } from '@signalbox/kit';
-import { type IndexedCluster, type PodMode, ZoneIndex } from '@signalbox/zones';
+import { type IndexedCluster, ZoneIndex } from '@signalbox/zones';
 import { ClusterAcks, consumerName, type ServedCluster } from './cluster-acks.ts';
+import type { DnsServerOptions } from './dns-server-options.ts';
 import { followDerived } from './follow-derived.ts';
 import { followNamespaces } from './follow-namespaces.ts';
-import { Forwarder, type ForwardSettings } from './forward/forwarder.ts';
+import { Forwarder } from './forward/forwarder.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import { type Answerers, type Listener, openListener, reachableAddresses } from './listen.ts';
 import { createDnsMetrics } from './metrics.ts';
+import { namespacesOf, rateLimitOf, startAnswerProcesses } from './processes/start-answer-processes.ts';
 import { QueryAcl } from './query-acl.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { type Responder, respond, respondOverUdp } from './responder.ts';
 import { Staleness } from './staleness.ts';
-import { startTransfers, type TransferSettings } from './transfer/start-transfers.ts';
+import { type RunningTransfers, startTransfers } from './transfer/start-transfers.ts';
 import type { ListenAddress } from './transport.ts';
 import { ZoneFeed } from './zone-feed.ts';
-
-export interface DnsServerOptions extends TransferSettings {
-  /** UDP and TCP on each of these. */
-  readonly listen: readonly ListenAddress[];
-  /** TTL of the zones' own records, and of negative answers. */
-  readonly ttlSeconds: number;
-  /** What `ns.dns.ZONE` resolves to. Default: the addresses listened on. */
-  readonly serverAddresses?: readonly string[];
-  /** Longest UDP answer, whatever the asker offers. Default 1232, which no network has to fragment. */
-  readonly maxUdpBytes?: number;
-  /** A TCP connection without a whole question for so long is closed. Default 10 s. */
-  readonly tcpIdleMs?: number;
-  /** Per address listened on. Default 256. */
-  readonly maxTcpConnections?: number;
-  /** Which names of pods are answered. Default `insecure`. */
-  readonly pods?: PodMode;
-  /** `RANGE` or `ZONE=RANGE`: who may ask. Default: everybody. */
-  readonly allowQuery?: readonly string[];
-  /** UDP answers of one kind to one network, a second. Default: no limit. */
-  readonly rateLimit?: number;
-  /** Of the answers over the limit, each so many-th is sent truncated. Default 2. */
-  readonly rateLimitSlip?: number;
-  /** Names outside the zones. Default: refused. */
-  readonly forward?: ForwardSettings;
-  /** Between two acknowledgements of one cluster. Default 1 s. */
-  readonly ackIntervalMs?: number;
-}
 
 export interface DnsServer extends RunningService {
   /** As listened on, with the ports that were taken. */
@@ -52,23 +27,10 @@ const MAX_UDP_BYTES = 1232;
 
 /** Serves at once, SERVFAIL until the first clusters are synced. Throws `invalid` for options that cannot work. */
 export async function startDnsServer(context: ServiceContext, options: DnsServerOptions): Promise<DnsServer> {
-  const { ttlSeconds } = options;
   const serverAddresses = options.serverAddresses ?? reachableAddresses(options.listen);
-  const index = new ZoneIndex({ ttlSeconds, serverAddresses, ...(options.pods && { pods: options.pods }) });
   const staleness = new Staleness();
-  const forwarder = options.forward && new Forwarder(options.forward);
-  const metrics = createDnsMetrics(context.registry, { index, staleness, forwarder });
-  const transfers = startTransfers(context, index, options);
-  const responder: Responder = {
-    index,
-    metrics,
-    logger: context.logger,
-    transfers,
-    maxUdpBytes: options.maxUdpBytes ?? MAX_UDP_BYTES,
-    acl: new QueryAcl(options.allowQuery ?? []),
-    rateLimiter: rateLimiterOf(options),
-    forwarder,
-  };
+  const responder = createResponder(context, { ...options, serverAddresses }, staleness);
+  const { index, metrics, transfers } = responder;
   const listeners = await openListeners(responder, options).catch(async (error: unknown) => {
     await transfers.stop();
     throw error;
@@ -84,15 +46,21 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
     onBadMessage: () => metrics.badMessages.inc(),
     onServed: (state) => {
       transfers.onServed(state);
-      acks.note(servedClusters(index, feed), Date.now());
+      noteServed();
     },
   });
+  const onRevision = () => noteServed();
+  const others = startAnswerProcesses(context, options, { responder, listeners, serverAddresses, onRevision });
+  const noteServed = () => {
+    // A process may end while the stream comes again: what was told stays true.
+    if (feed.watermark !== undefined) acks.note(servedClusters(index, feed, others.revisions), Date.now());
+  };
   const { failure, fail } = failureSignal();
   // Such as no free descriptor for a connection: it passes, and ending the process would help whoever caused it.
   for (const listener of listeners) listener.onError((err) => context.logger.error({ err }, 'socket error'));
   const stopping = new AbortController();
   const following = followDerived(context, { feed, staleness, signal: stopping.signal }).catch(fail);
-  const followingNamespaces = followNamespaces(context, index, stopping.signal).catch(fail);
+  const followingNamespaces = followNamespaces(context, namespacesOf(index, others), stopping.signal).catch(fail);
   context.logger.info({ addresses }, 'answering DNS');
   return {
     name: 'dns-server',
@@ -101,16 +69,34 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
     readiness: () => readinessOf(index, feed),
     stop: async () => {
       stopping.abort();
-      forwarder?.close();
+      responder.forwarder?.close();
       const stopped = stopListeners(listeners.splice(0));
-      await Promise.all([stopped, following, followingNamespaces, transfers.stop()]);
+      await Promise.all([stopped, following, followingNamespaces, transfers.stop(), others.stop()]);
       await acks.stop();
     },
   };
 }
 
-function rateLimiterOf({ rateLimit, rateLimitSlip = 2 }: DnsServerOptions): RateLimiter | undefined {
-  return rateLimit === undefined ? undefined : new RateLimiter({ perSecond: rateLimit, slip: rateLimitSlip });
+function createResponder(
+  context: ServiceContext,
+  options: DnsServerOptions,
+  staleness: Staleness,
+): Responder & { readonly transfers: RunningTransfers } {
+  const { ttlSeconds, serverAddresses, pods, allowQuery = [], forward, maxUdpBytes = MAX_UDP_BYTES } = options;
+  const settings = { ttlSeconds, ...(serverAddresses && { serverAddresses }), ...(pods && { pods }) };
+  const index = new ZoneIndex(settings);
+  const rateLimit = rateLimitOf(options);
+  const forwarder = forward && new Forwarder(forward);
+  return {
+    index,
+    metrics: createDnsMetrics(context.registry, { index, staleness, forwarder }),
+    logger: context.logger,
+    transfers: startTransfers(context, index, options),
+    maxUdpBytes,
+    acl: new QueryAcl(allowQuery),
+    rateLimiter: rateLimit && new RateLimiter(rateLimit),
+    forwarder,
+  };
 }
 
 async function openListeners(responder: Responder, options: DnsServerOptions): Promise<Listener[]> {
@@ -136,8 +122,9 @@ async function stopListeners(listeners: readonly Listener[]): Promise<void> {
   await Promise.all(listeners.map((listener) => listener.close()));
 }
 
-function servedClusters(index: ZoneIndex, feed: ZoneFeed): ServedCluster[] {
-  const revision = feed.watermark?.revision ?? 0;
+/** At the revision that every process has reached: each may be the one that is asked. */
+function servedClusters(index: ZoneIndex, feed: ZoneFeed, others: readonly number[]): ServedCluster[] {
+  const revision = Math.min(feed.watermark?.revision ?? 0, ...others);
   const rejected = new Set(index.rejectedClusters);
   const errorOf = ({ name, isSynced }: IndexedCluster): string => {
     if (rejected.has(name)) return 'its domain is invalid or belongs to another cluster';

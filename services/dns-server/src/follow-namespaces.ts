@@ -4,11 +4,13 @@ import { parseObjectSubject } from '@signalbox/contracts';
 import type { ServiceContext } from '@signalbox/kit';
 import type { ZoneIndex } from '@signalbox/zones';
 
+type Namespaces = Pick<ZoneIndex, 'namespaces' | 'setNamespace'>;
+
 const RETRY_MS = 1000;
 const NAMESPACES = 'objects.*.Namespace.>';
 
 /** Until stopped. A follow that ends is begun anew, and what has gone meanwhile is found missing. */
-export async function followNamespaces(context: ServiceContext, index: ZoneIndex, signal: AbortSignal): Promise<void> {
+export async function followNamespaces(context: ServiceContext, index: Namespaces, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && context.log.state !== 'closed') {
     await followOnce(context, index, signal).catch((err: unknown) => {
       context.logger.warn({ err }, 'namespaces lost');
@@ -17,7 +19,7 @@ export async function followNamespaces(context: ServiceContext, index: ZoneIndex
   }
 }
 
-async function followOnce({ log }: ServiceContext, index: ZoneIndex, signal: AbortSignal): Promise<void> {
+async function followOnce({ log }: ServiceContext, index: Namespaces, signal: AbortSignal): Promise<void> {
   let missing = new Map(index.namespaces().map((known) => [`${known.cluster}/${known.namespace}`, known]));
   for await (const batch of log.follow('objects', { from: 'snapshot', filter: NAMESPACES, signal })) {
     for (const { subject, data } of batch.messages) {

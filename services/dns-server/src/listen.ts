@@ -1,11 +1,11 @@
 /** UDP and TCP on the same address and port. */
-
+import type { Socket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { errorText, SignalboxError } from '@signalbox/contracts';
 import { createTcpListener, listenTcp, type TcpSettings } from './tcp-listener.ts';
 import type { AnswerDatagram, AnswerPacket, ListenAddress } from './transport.ts';
-import { bindUdp, closeUdp, createUdpSocket } from './udp-listener.ts';
+import { answerOverUdp, bindUdp, closeUdp, createUdpSocket, type Peer, serveUdp } from './udp-listener.ts';
 
 export interface Listener {
   /** With the port that was taken. */
@@ -13,6 +13,10 @@ export interface Listener {
   /** Called when a socket fails after it was opened. */
   onError(listener: (error: Error) => void): void;
   close(): Promise<void>;
+  /** Other processes may take packets from it too. */
+  readonly udp: Socket;
+  /** Answers a packet that another process took from it. */
+  answerOverUdp(packet: Uint8Array, peer: Peer): void;
 }
 
 export interface Answerers {
@@ -46,7 +50,9 @@ export async function openListener(
 async function openBoth(wanted: ListenAddress, answerers: Answerers, settings: TcpSettings): Promise<Listener> {
   const tcp = createTcpListener(answerers.tcp, settings);
   const port = await listenTcp(tcp.server, wanted);
-  const udp = createUdpSocket(wanted.address, answerers.udp);
+  const udp = createUdpSocket(wanted.address);
+  const answer = (packet: Uint8Array, peer: Peer) => answerers.udp(packet, peer.address);
+  serveUdp(udp, answer);
   try {
     await bindUdp(udp, { ...wanted, port });
   } catch (error) {
@@ -62,6 +68,8 @@ async function openBoth(wanted: ListenAddress, answerers: Answerers, settings: T
     close: async () => {
       await Promise.all([tcp.close(), closeUdp(udp)]);
     },
+    udp,
+    answerOverUdp: (packet, peer) => answerOverUdp(udp, answer, packet, peer),
   };
 }
 

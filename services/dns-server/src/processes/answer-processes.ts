@@ -1,0 +1,182 @@
+/**
+ * The processes that answer over UDP beside the main one. Each is fed the derived stream from its beginning, at its own
+ * pace; one that dies, or takes too long over a batch, is replaced.
+ *
+ *     starting ──(fed all that the stream held)──► answering at a revision ──(died, or killed)──► starting, after a pause
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { LogBatch } from '@signalbox/event-log';
+import type { ServiceContext } from '@signalbox/kit';
+import type { ZoneIndex } from '@signalbox/zones';
+import { followDerived } from '../follow-derived.ts';
+import { Staleness } from '../staleness.ts';
+import type { Peer } from '../udp-listener.ts';
+import type { AnswerProcessSettings, FromAnswerProcess, NamespaceChange, ToAnswerProcess } from './messages.ts';
+
+interface AnswerProcessesOptions {
+  /** Beside the main process. */
+  readonly count: number;
+  readonly settings: AnswerProcessSettings;
+  /** Of each listener. */
+  readonly sockets: readonly Socket[];
+  /** Whose namespaces a new process is told. */
+  readonly index: ZoneIndex;
+  readonly onQuestion: (listener: number, packet: Uint8Array, peer: Peer) => void;
+  readonly onCounts: (counts: Float64Array) => void;
+  /** A process answers from another revision, or answers no more. */
+  readonly onRevision: () => void;
+}
+
+const ENTRY = fileURLToPath(new URL('answer-process.js', import.meta.url));
+const MIN_RESTART_MS = 250;
+const MAX_RESTART_MS = 5000;
+/** One that worked for so long is started again at once when it dies. */
+const STEADY_MS = 60_000;
+/** For one batch, at most a thousand messages. */
+const MAX_APPLY_MS = 30_000;
+const MAX_STOP_MS = 3000;
+
+export class AnswerProcesses {
+  readonly #processes: readonly AnswerProcess[];
+
+  constructor(context: ServiceContext, options: AnswerProcessesOptions) {
+    this.#processes = Array.from({ length: options.count }, () => new AnswerProcess(context, options));
+  }
+
+  /** Of those that answer: what all of them have reached. */
+  get revisions(): number[] {
+    return this.#processes.flatMap(({ revision }) => (revision === undefined ? [] : [revision]));
+  }
+
+  setNamespace(change: NamespaceChange): void {
+    for (const one of this.#processes) one.setNamespace(change);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#processes.map((one) => one.stop()));
+  }
+}
+
+class AnswerProcess {
+  readonly #context: ServiceContext;
+  readonly #options: AnswerProcessesOptions;
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>;
+  #child: ChildProcess | undefined;
+  #revision: number | undefined;
+  #applied = (): void => {};
+
+  constructor(context: ServiceContext, options: AnswerProcessesOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  /** Undefined while it leaves all questions to the main process, or is not there. */
+  get revision(): number | undefined {
+    return this.#revision;
+  }
+
+  setNamespace(change: NamespaceChange): void {
+    this.#send({ type: 'namespace', ...change });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#send({ type: 'stop' });
+    const kill = setTimeout(() => this.#child?.kill('SIGKILL'), MAX_STOP_MS);
+    await this.#running;
+    clearTimeout(kill);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (let restartInMs = MIN_RESTART_MS; !signal.aborted; ) {
+      const startedAtMs = performance.now();
+      const end = await this.#runOnce();
+      if (signal.aborted) return;
+      this.#context.logger.error({ ...end, restartInMs }, 'a process that answers DNS has ended, starting another');
+      await sleep(restartInMs, undefined, { signal }).catch(() => {});
+      const wasSteady = performance.now() - startedAtMs > STEADY_MS;
+      restartInMs = wasSteady ? MIN_RESTART_MS : Math.min(restartInMs * 2, MAX_RESTART_MS);
+    }
+  }
+
+  /** Until it has ended, for whatever reason. */
+  async #runOnce(): Promise<{ code: unknown; killedBy: unknown }> {
+    const child = fork(ENTRY, [], { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const gone = new AbortController();
+    // A channel that breaks takes the process with it, so there is nothing to do about it here.
+    child.on('error', () => {});
+    child.on('message', (message) => this.#onMessage(message as FromAnswerProcess));
+    this.#child = child;
+    this.#introduce(child);
+    const signal = AbortSignal.any([this.#stopping.signal, gone.signal]);
+    signal.addEventListener('abort', () => this.#applied(), { once: true });
+    const following = followDerived(this.#context, { feed: this.#feed(signal), staleness: new Staleness(), signal });
+    const [code, killedBy] = (await once(child, 'exit')) as unknown[];
+    gone.abort();
+    await following;
+    this.#child = undefined;
+    this.#setRevision(undefined);
+    return { code, killedBy };
+  }
+
+  #introduce(child: ChildProcess): void {
+    const { settings, index, sockets } = this.#options;
+    this.#send({ type: 'start', settings });
+    for (const namespace of index.namespaces()) this.#send({ type: 'namespace', ...namespace, exists: true });
+    for (const [listener, socket] of sockets.entries()) child.send({ type: 'socket', listener }, socket, ignoreError);
+  }
+
+  /** What follows the stream for it. */
+  #feed(signal: AbortSignal) {
+    return {
+      watermark: undefined,
+      beginReplay: () => this.#send({ type: 'replay' }),
+      apply: (batch: LogBatch) => this.#apply(batch, signal),
+    };
+  }
+
+  async #apply(batch: LogBatch, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const tooLong = setTimeout(() => this.#child?.kill('SIGKILL'), MAX_APPLY_MS);
+    await new Promise<void>((resolve) => {
+      this.#applied = resolve;
+      this.#send({ type: 'batch', batch });
+    });
+    clearTimeout(tooLong);
+  }
+
+  #onMessage(message: FromAnswerProcess): void {
+    switch (message.type) {
+      case 'applied':
+        this.#setRevision(message.revision);
+        this.#applied();
+        break;
+      case 'counts':
+        this.#options.onCounts(message.counts);
+        break;
+      case 'question':
+        this.#options.onQuestion(message.listener, message.packet, message);
+        break;
+    }
+  }
+
+  #setRevision(revision: number | undefined): void {
+    if (revision === this.#revision) return;
+    this.#revision = revision;
+    this.#options.onRevision();
+  }
+
+  #send(message: ToAnswerProcess): void {
+    if (this.#child?.connected) this.#child.send(message, ignoreError);
+  }
+}
+
+/** Of a channel that is gone: so is the process, which is seen elsewhere. */
+function ignoreError(): void {}

@@ -1,0 +1,54 @@
+/**
+ * What the main process and those that answer beside it say to each other.
+ *
+ *     main                                        beside it
+ *      │ start, namespaces, a socket for each address ►│
+ *      │ batch ──────────────────────────────────────► │ ┐ again and again; the next batch waits
+ *      │ ◄──────────────────────────────────── applied │ ┘ for the word on the last one
+ *      │ ◄────────────────────── question, and counts  │
+ *      │ stop ───────────────────────────────────────► │ (or the channel is gone)
+ */
+import type { LogBatch } from '@signalbox/event-log';
+import type { PodMode } from '@signalbox/zones';
+
+/** What answers depend on, as in the main process. */
+export interface AnswerProcessSettings {
+  readonly ttlSeconds: number;
+  readonly serverAddresses: readonly string[];
+  readonly pods: PodMode | undefined;
+  readonly allowQuery: readonly string[];
+  readonly maxUdpBytes: number;
+  /** This process's part. */
+  readonly rateLimit: { readonly perSecond: number; readonly slip: number } | undefined;
+  /** Aliases out of the zones are then left to the main process. */
+  readonly hasForwarder: boolean;
+}
+
+export interface NamespaceChange {
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly exists: boolean;
+}
+
+export type ToAnswerProcess =
+  | { readonly type: 'start'; readonly settings: AnswerProcessSettings }
+  /** With the socket itself. */
+  | { readonly type: 'socket'; readonly listener: number }
+  | ({ readonly type: 'namespace' } & NamespaceChange)
+  | { readonly type: 'batch'; readonly batch: LogBatch }
+  | { readonly type: 'replay' }
+  | { readonly type: 'stop' };
+
+export type FromAnswerProcess =
+  /** Of the batch before; what is answered from now on, undefined while nothing is. */
+  | { readonly type: 'applied'; readonly revision: number | undefined }
+  /** Since the last such message. See `AnswerCounts.take`. */
+  | { readonly type: 'counts'; readonly counts: Float64Array }
+  /** One that only the main process can answer. */
+  | {
+      readonly type: 'question';
+      readonly listener: number;
+      readonly packet: Uint8Array;
+      readonly address: string;
+      readonly port: number;
+    };
