@@ -105,3 +105,4 @@ function stop(): void {
 // A stop is the main process's to order; a terminal or a supervisor signals all of them.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 process.once('disconnect', () => process.exit(0));
+send({ type: 'ready' });

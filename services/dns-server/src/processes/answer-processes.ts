@@ -4,7 +4,7 @@
  *
  *     starting ──(fed all that the stream held)──► answering at a revision ──(died, or killed)──► starting, after a pause
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,6 +32,12 @@ interface AnswerProcessesOptions {
 }
 
 const ENTRY = fileURLToPath(new URL('answer-process.js', import.meta.url));
+/** Flags of this process are its own; those for all come by NODE_OPTIONS. */
+const FORK: ForkOptions = {
+  execArgv: [],
+  serialization: 'advanced',
+  stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+};
 const MIN_RESTART_MS = 250;
 const MAX_RESTART_MS = 5000;
 /** One that worked for so long is started again at once when it dies. */
@@ -107,23 +113,28 @@ class AnswerProcess {
   }
 
   /** Until it has ended, for whatever reason. */
-  async #runOnce(): Promise<{ code: unknown; killedBy: unknown }> {
-    const child = fork(ENTRY, [], { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  async #runOnce(): Promise<object> {
+    const child = fork(ENTRY, [], FORK);
     const gone = new AbortController();
-    // A channel that breaks takes the process with it, so there is nothing to do about it here.
-    child.on('error', () => {});
-    child.on('message', (message) => this.#onMessage(message as FromAnswerProcess));
-    this.#child = child;
-    this.#introduce(child);
     const signal = AbortSignal.any([this.#stopping.signal, gone.signal]);
     signal.addEventListener('abort', () => this.#applied(), { once: true });
-    const following = followDerived(this.#context, { feed: this.#feed(signal), staleness: new Staleness(), signal });
-    const [code, killedBy] = (await once(child, 'exit')) as unknown[];
+    let following: Promise<void> | undefined;
+    this.#child = child;
+    child.on('message', (message) => {
+      // What it said last may be read after its end.
+      if (this.#child === child) this.#onMessage(message as FromAnswerProcess);
+    });
+    child.once('message', () => {
+      this.#introduce(child);
+      const target = { feed: this.#feed(signal), staleness: new Staleness(), signal };
+      following = followDerived(this.#context, target);
+    });
+    const end = await endOf(child);
+    this.#child = undefined;
     gone.abort();
     await following;
-    this.#child = undefined;
     this.#setRevision(undefined);
-    return { code, killedBy };
+    return end;
   }
 
   #introduce(child: ChildProcess): void {
@@ -154,6 +165,8 @@ class AnswerProcess {
 
   #onMessage(message: FromAnswerProcess): void {
     switch (message.type) {
+      case 'ready':
+        break;
       case 'applied':
         this.#setRevision(message.revision);
         this.#applied();
@@ -175,6 +188,17 @@ class AnswerProcess {
 
   #send(message: ToAnswerProcess): void {
     if (this.#child?.connected) this.#child.send(message, ignoreError);
+  }
+}
+
+async function endOf(child: ChildProcess): Promise<object> {
+  try {
+    const [code, killedBy] = (await once(child, 'exit')) as unknown[];
+    return { code, killedBy };
+  } catch (err) {
+    // It could not be started, or its channel broke.
+    child.kill('SIGKILL');
+    return { err };
   }
 }
 

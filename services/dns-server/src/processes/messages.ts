@@ -2,6 +2,7 @@
  * What the main process and those that answer beside it say to each other.
  *
  *     main                                        beside it
+ *      │ ◄────────────────────────────────────── ready │
  *      │ start, namespaces, a socket for each address ►│
  *      │ batch ──────────────────────────────────────► │ ┐ again and again; the next batch waits
  *      │ ◄──────────────────────────────────── applied │ ┘ for the word on the last one
@@ -40,6 +41,8 @@ export type ToAnswerProcess =
   | { readonly type: 'stop' };
 
 export type FromAnswerProcess =
+  /** A socket that comes before somebody listens to it takes packets, and loses them. */
+  | { readonly type: 'ready' }
   /** Of the batch before; what is answered from now on, undefined while nothing is. */
   | { readonly type: 'applied'; readonly revision: number | undefined }
   /** Since the last such message. See `AnswerCounts.take`. */

@@ -21,7 +21,10 @@ export function startAnswerProcesses(context: ServiceContext, options: DnsServer
     index: responder.index,
     sockets: listeners.map(({ udp }) => udp),
     settings: {
-      ...{ ttlSeconds, serverAddresses, pods, allowQuery },
+      ttlSeconds,
+      serverAddresses,
+      pods,
+      allowQuery,
       maxUdpBytes: responder.maxUdpBytes,
       rateLimit: rateLimitOf(options),
       hasForwarder: forward !== undefined,
