@@ -3,6 +3,7 @@ import { settingOption, wholeNumber } from '@signalbox/kit';
 import { POD_MODES, type PodMode } from '@signalbox/zones';
 import type { DnsServerOptions } from './dns-server-options.ts';
 import type { ForwardSettings } from './forward/forwarder.ts';
+import { RECEIVER_KINDS, type ReceiverKind } from './udp-receiver.ts';
 
 export interface AnswerFlags {
   readonly dnsPods: PodMode;
@@ -12,9 +13,13 @@ export interface AnswerFlags {
   readonly dnsStub?: readonly string[];
   readonly dnsForwardFor?: readonly string[];
   readonly dnsProcesses: number;
+  readonly dnsReceiver: ReceiverKind;
 }
 
-export type AnswerSettings = Pick<DnsServerOptions, 'pods' | 'allowQuery' | 'rateLimit' | 'forward' | 'processes'>;
+export type AnswerSettings = Pick<
+  DnsServerOptions,
+  'pods' | 'allowQuery' | 'rateLimit' | 'forward' | 'processes' | 'udpReceiver'
+>;
 
 /** Lists may be repeated; several in one environment variable are separated by blanks. */
 export function answerOptions(): ReturnType<typeof settingOption>[] {
@@ -41,14 +46,18 @@ export function answerOptions(): ReturnType<typeof settingOption>[] {
     settingOption('--dns-processes <count>', 'processes that answer over UDP')
       .default(1)
       .argParser(wholeNumber({ min: 1, max: 64 })),
+    settingOption('--dns-receiver <kind>', 'UDP packets by batches (where that was built), or one by one')
+      .choices(RECEIVER_KINDS)
+      .default('batch'),
   ];
 }
 
 export function readAnswerSettings(flags: AnswerFlags): AnswerSettings {
-  const { dnsPods, dnsAllowQuery, dnsRateLimit, dnsForward, dnsStub, dnsProcesses } = flags;
+  const { dnsPods, dnsAllowQuery, dnsRateLimit, dnsForward, dnsStub } = flags;
   return {
     pods: dnsPods,
-    processes: dnsProcesses,
+    processes: flags.dnsProcesses,
+    udpReceiver: flags.dnsReceiver,
     ...(dnsAllowQuery && { allowQuery: dnsAllowQuery }),
     ...(dnsRateLimit && { rateLimit: dnsRateLimit }),
     ...((dnsForward ?? dnsStub) && { forward: forwardSettings(flags) }),

@@ -3,6 +3,7 @@ import type { PodMode } from '@signalbox/zones';
 import type { ForwardSettings } from './forward/forwarder.ts';
 import type { TransferSettings } from './transfer/start-transfers.ts';
 import type { ListenAddress } from './transport.ts';
+import type { ReceiverKind } from './udp-receiver.ts';
 
 export interface DnsServerOptions extends TransferSettings {
   /** UDP and TCP on each of these. */
@@ -31,4 +32,6 @@ export interface DnsServerOptions extends TransferSettings {
   readonly ackIntervalMs?: number;
   /** That answer over UDP, this one included. Default 1. */
   readonly processes?: number;
+  /** Default: by batches, where the native part was built. */
+  readonly udpReceiver?: ReceiverKind;
 }

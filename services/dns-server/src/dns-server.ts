@@ -6,9 +6,10 @@ import type { DnsServerOptions } from './dns-server-options.ts';
 import { followDerived } from './follow-derived.ts';
 import { followNamespaces } from './follow-namespaces.ts';
 import { Forwarder } from './forward/forwarder.ts';
-import { KeptAnswers } from './kept-answers.ts';
+import { KeptAnswers, quickAnswers } from './kept-answers.ts';
 import { type Answerers, type Listener, openListener, reachableAddresses } from './listen.ts';
 import { createDnsMetrics } from './metrics.ts';
+import { chooseReceiver } from './open-receiver.ts';
 import { namespacesOf, rateLimitOf, startAnswerProcesses } from './processes/start-answer-processes.ts';
 import { QueryAcl } from './query-acl.ts';
 import { RateLimiter } from './rate-limiter.ts';
@@ -102,10 +103,16 @@ function createResponder(
 async function openListeners(responder: Responder, options: DnsServerOptions): Promise<Listener[]> {
   const kept = new KeptAnswers(responder.index, responder);
   const answerers: Answerers = {
-    udp: (packet, peer) => respondOverUdp(responder, kept, packet, peer),
+    udp: {
+      quick: quickAnswers(responder, kept),
+      answer: (packet, { address }) => respondOverUdp(responder, kept, packet, address),
+    },
     tcp: (packet, peer) => respond(responder, { packet, protocol: 'tcp', peer }),
   };
-  const settings = { idleMs: options.tcpIdleMs ?? 10_000, maxConnections: options.maxTcpConnections ?? 256 };
+  const { kind: receiver, reason } = chooseReceiver(options.udpReceiver);
+  const { tcpIdleMs: idleMs = 10_000, maxTcpConnections: maxConnections = 256 } = options;
+  const settings = { idleMs, maxConnections, receiver };
+  responder.logger.info({ receiver, ...(reason && { reason }) }, 'UDP receiver chosen');
   const listeners: Listener[] = [];
   try {
     for (const wanted of options.listen) {

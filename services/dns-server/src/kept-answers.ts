@@ -3,6 +3,7 @@ import { AnswerCache, type KeptAnswer, WireQuestion, type ZoneIndex } from '@sig
 import type { AnswerCounts } from './answer-counts.ts';
 import type { QueryAcl } from './query-acl.ts';
 import { hashOf, type RateLimiter } from './rate-limiter.ts';
+import type { UdpAnswers } from './udp-receiver.ts';
 import { withinLimit } from './within-limit.ts';
 
 export interface KeptAnswersSettings {
@@ -19,9 +20,12 @@ export class KeptAnswers {
     this.#cache = new AnswerCache(index, { maxUdpBytes, ...(maxBytes && { maxBytes }) });
   }
 
-  /** Undefined: the packet has to go the long way. The answer is only good until the next packet. */
-  find(packet: Uint8Array): KeptAnswer | undefined {
-    return this.#question.read(packet) ? this.#cache.find(packet, this.#question) : undefined;
+  /**
+   * For the first octets, `length` of them. Undefined: the packet has to go the long way. The answer is only good until
+   * the next packet.
+   */
+  find(packet: Uint8Array, length = packet.length): KeptAnswer | undefined {
+    return this.#question.read(packet, length) ? this.#cache.find(packet, this.#question) : undefined;
   }
 
   /** What was found last, for the packet it was found for. */
@@ -66,4 +70,18 @@ export function copyKept(
   kept.copyFound(packet, message);
   if (way.rateLimiter === undefined) return message;
   return withinLimit(way, peer, message, isFound ? hash : hashOf(origin.zone, NXDOMAIN));
+}
+
+/** The same without anything made for each packet; undefined where who asks makes a difference. */
+export function quickAnswers(way: ShortWay, kept: KeptAnswers): UdpAnswers['quick'] {
+  if (way.rateLimiter !== undefined || !way.acl.isOpen) return undefined;
+  return (data, length, target) => {
+    const answer = kept.find(data, length);
+    if (answer === undefined || answer.bytes > target.length) return 0;
+    const { code, leadsTo } = answer.origin;
+    if (leadsTo !== undefined && way.forwarder !== undefined) return 0;
+    way.metrics.answers.add('udp', code === 'NOERROR' ? NOERROR : NXDOMAIN);
+    kept.copyFound(data, target);
+    return answer.bytes;
+  };
 }

@@ -24,8 +24,13 @@ export class QueryAcl {
     this.#lists = new Map([...ranges].map(([zone, own]) => [zone, addressRanges(own, 'questions from')]));
   }
 
+  /** Everybody may ask everything. */
+  get isOpen(): boolean {
+    return this.#lists.size === 0;
+  }
+
   allows(zone: string, peer: string): boolean {
-    if (this.#lists.size === 0) return true;
+    if (this.isOpen) return true;
     const list = this.#lists.get(zone) ?? this.#lists.get('');
     if (list === undefined) return true;
     const remembered = this.#remembered.get(list) ?? new Map<string, boolean>();

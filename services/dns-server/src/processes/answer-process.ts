@@ -7,16 +7,21 @@
  */
 import type { Socket } from 'node:dgram';
 import { createLogger } from '@signalbox/kit';
+import { loadNative } from '@signalbox/udp-batch';
 import { ZoneIndex } from '@signalbox/zones';
 import { AnswerCounts } from '../answer-counts.ts';
-import { copyKept, findKept, KeptAnswers, type ShortWay } from '../kept-answers.ts';
+import { openBatchReceiver } from '../batch-receiver.ts';
+import { serveSocket } from '../dgram-receiver.ts';
+import { copyKept, findKept, KeptAnswers, quickAnswers, type ShortWay } from '../kept-answers.ts';
 import { QueryAcl } from '../query-acl.ts';
 import { RateLimiter } from '../rate-limiter.ts';
-import { type Peer, serveUdp } from '../udp-listener.ts';
+import type { Peer, UdpAnswers } from '../udp-receiver.ts';
 import { ZoneFeed } from '../zone-feed.ts';
 import type { AnswerProcessSettings, FromAnswerProcess, ToAnswerProcess } from './messages.ts';
 
 const COUNTS_INTERVAL_MS = 1000;
+
+type SocketMessage = Extract<ToAnswerProcess, { type: 'socket' }>;
 
 class AnswerProcess {
   readonly #index: ZoneIndex;
@@ -45,7 +50,7 @@ class AnswerProcess {
   handle(message: Exclude<ToAnswerProcess, { type: 'start' | 'stop' }>, socket: Socket | undefined): void {
     switch (message.type) {
       case 'socket':
-        if (socket !== undefined) this.#serve(socket, message.listener);
+        this.#serve(message, socket);
         break;
       case 'namespace':
         this.#index.setNamespace(message.cluster, message.namespace, message.exists);
@@ -64,20 +69,28 @@ class AnswerProcess {
     send({ type: 'counts', counts: this.#way.metrics.answers.take() });
   }
 
-  #serve(socket: Socket, listener: number): void {
-    serveUdp(socket, (packet, peer) => {
-      const answer = findKept(this.#way, this.#kept, packet, peer.address);
-      if (answer !== undefined) return copyKept(this.#way, this.#kept, answer, packet, peer.address);
-      this.#handOver(listener, packet, peer);
-      return undefined;
-    });
-    // It passes; the main process tells of it.
-    socket.on('error', () => {});
+  #serve({ listener, descriptor }: SocketMessage, socket: Socket | undefined): void {
+    const answers: UdpAnswers = {
+      quick: quickAnswers(this.#way, this.#kept),
+      answer: (packet, peer) => {
+        const answer = findKept(this.#way, this.#kept, packet, peer.address);
+        if (answer !== undefined) return copyKept(this.#way, this.#kept, answer, packet, peer.address);
+        this.#handOver(listener, packet, peer);
+        return undefined;
+      },
+    };
+    const native = loadNative();
+    if (descriptor !== undefined && typeof native === 'object') {
+      openBatchReceiver(native, { bind: { descriptor } }, answers);
+    } else if (socket !== undefined) {
+      // An error of it passes; the main process tells of it.
+      serveSocket(socket, answers).onError(() => {});
+    }
   }
 
-  #handOver(listener: number, packet: Uint8Array, { address, port }: Peer): void {
+  #handOver(listener: number, packet: Uint8Array, peer: Peer): void {
     if (this.#isChannelFull) return;
-    this.#isChannelFull = !send({ type: 'question', listener, packet, address, port }, () => {
+    this.#isChannelFull = !send({ type: 'question', listener, packet, peer }, () => {
       this.#isChannelFull = false;
     });
   }

@@ -4,8 +4,7 @@
  *
  *     starting ──(fed all that the stream held)──► answering at a revision ──(died, or killed)──► starting, after a pause
  */
-import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
-import type { Socket } from 'node:dgram';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +13,7 @@ import type { ServiceContext } from '@signalbox/kit';
 import type { ZoneIndex } from '@signalbox/zones';
 import { followDerived } from '../follow-derived.ts';
 import { Staleness } from '../staleness.ts';
-import type { Peer } from '../udp-listener.ts';
+import type { Peer, UdpReceiver } from '../udp-receiver.ts';
 import type { AnswerProcessSettings, FromAnswerProcess, NamespaceChange, ToAnswerProcess } from './messages.ts';
 
 interface AnswerProcessesOptions {
@@ -22,7 +21,7 @@ interface AnswerProcessesOptions {
   readonly count: number;
   readonly settings: AnswerProcessSettings;
   /** Of each listener. */
-  readonly sockets: readonly Socket[];
+  readonly receivers: readonly UdpReceiver[];
   /** Whose namespaces a new process is told. */
   readonly index: ZoneIndex;
   readonly onQuestion: (listener: number, packet: Uint8Array, peer: Peer) => void;
@@ -32,12 +31,8 @@ interface AnswerProcessesOptions {
 }
 
 const ENTRY = fileURLToPath(new URL('answer-process.js', import.meta.url));
-/** Flags of this process are its own; those for all come by NODE_OPTIONS. */
-const FORK: ForkOptions = {
-  execArgv: [],
-  serialization: 'advanced',
-  stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-};
+/** What a process has before the descriptors that it inherits. */
+const STDIO = ['ignore', 'inherit', 'inherit', 'ipc'] as const;
 const MIN_RESTART_MS = 250;
 const MAX_RESTART_MS = 5000;
 /** One that worked for so long is started again at once when it dies. */
@@ -114,7 +109,9 @@ class AnswerProcess {
 
   /** Until it has ended, for whatever reason. */
   async #runOnce(): Promise<object> {
-    const child = fork(ENTRY, [], FORK);
+    const inherited = descriptorsOf(this.#options.receivers);
+    // Flags of this process are its own; those for all come by NODE_OPTIONS.
+    const child = fork(ENTRY, [], { execArgv: [], serialization: 'advanced', stdio: [...STDIO, ...inherited] });
     const gone = new AbortController();
     const signal = AbortSignal.any([this.#stopping.signal, gone.signal]);
     signal.addEventListener('abort', () => this.#applied(), { once: true });
@@ -138,10 +135,17 @@ class AnswerProcess {
   }
 
   #introduce(child: ChildProcess): void {
-    const { settings, index, sockets } = this.#options;
+    const { settings, index, receivers } = this.#options;
+    const inherited = descriptorsOf(receivers);
     this.#send({ type: 'start', settings });
     for (const namespace of index.namespaces()) this.#send({ type: 'namespace', ...namespace, exists: true });
-    for (const [listener, socket] of sockets.entries()) child.send({ type: 'socket', listener }, socket, ignoreError);
+    for (const [listener, { shared }] of receivers.entries()) {
+      if ('socket' in shared) {
+        child.send({ type: 'socket', listener }, shared.socket, ignoreError);
+      } else {
+        this.#send({ type: 'socket', listener, descriptor: STDIO.length + inherited.indexOf(shared.descriptor) });
+      }
+    }
   }
 
   /** What follows the stream for it. */
@@ -175,7 +179,7 @@ class AnswerProcess {
         this.#options.onCounts(message.counts);
         break;
       case 'question':
-        this.#options.onQuestion(message.listener, message.packet, message);
+        this.#options.onQuestion(message.listener, message.packet, message.peer);
         break;
     }
   }
@@ -189,6 +193,10 @@ class AnswerProcess {
   #send(message: ToAnswerProcess): void {
     if (this.#child?.connected) this.#child.send(message, ignoreError);
   }
+}
+
+function descriptorsOf(receivers: readonly UdpReceiver[]): number[] {
+  return receivers.flatMap(({ shared }) => ('descriptor' in shared ? [shared.descriptor] : []));
 }
 
 async function endOf(child: ChildProcess): Promise<object> {

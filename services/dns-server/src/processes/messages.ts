@@ -11,6 +11,7 @@
  */
 import type { LogBatch } from '@signalbox/event-log';
 import type { PodMode } from '@signalbox/zones';
+import type { Peer } from '../udp-receiver.ts';
 
 /** What answers depend on, as in the main process. */
 export interface AnswerProcessSettings {
@@ -33,8 +34,8 @@ export interface NamespaceChange {
 
 export type ToAnswerProcess =
   | { readonly type: 'start'; readonly settings: AnswerProcessSettings }
-  /** With the socket itself. */
-  | { readonly type: 'socket'; readonly listener: number }
+  /** With the socket itself, where it is no inherited descriptor. */
+  | { readonly type: 'socket'; readonly listener: number; readonly descriptor: number | undefined }
   | ({ readonly type: 'namespace' } & NamespaceChange)
   | { readonly type: 'batch'; readonly batch: LogBatch }
   | { readonly type: 'replay' }
@@ -52,6 +53,5 @@ export type FromAnswerProcess =
       readonly type: 'question';
       readonly listener: number;
       readonly packet: Uint8Array;
-      readonly address: string;
-      readonly port: number;
+      readonly peer: Peer;
     };

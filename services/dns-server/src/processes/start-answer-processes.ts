@@ -19,7 +19,7 @@ export function startAnswerProcesses(context: ServiceContext, options: DnsServer
   return new AnswerProcesses(context, {
     count: processes - 1,
     index: responder.index,
-    sockets: listeners.map(({ udp }) => udp),
+    receivers: listeners.map(({ udp }) => udp),
     settings: {
       ttlSeconds,
       serverAddresses,
@@ -29,7 +29,7 @@ export function startAnswerProcesses(context: ServiceContext, options: DnsServer
       rateLimit: rateLimitOf(options),
       hasForwarder: forward !== undefined,
     },
-    onQuestion: (listener, packet, peer) => listeners[listener]?.answerOverUdp(packet, peer),
+    onQuestion: (listener, packet, peer) => listeners[listener]?.udp.answer(packet, peer),
     onCounts: (counts) => responder.metrics.answers.addAll(counts),
     onRevision,
   });
