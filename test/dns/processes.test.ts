@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ackSubject, type DnsRecord, type DnsServerAck } from '@signalbox/contracts';
+import type { DnsServerOptions } from '@signalbox/dns-server';
 import { expect, test } from 'vitest';
 import { ROOT } from '../harness/signalbox.ts';
 import { dig } from './dig.ts';
@@ -17,8 +18,8 @@ const BUILT = join(ROOT, 'services/dns-server/dist/index.js');
 const SHOP = { shop: { domain: 'cluster.local' } };
 const WEB = 'web.a.svc.cluster.local';
 
-test('each of them answers', async () => {
-  await using lab = await aLab(3);
+test.for(['batch', 'dgram'] as const)('each of them answers, with %s', async (udpReceiver) => {
+  await using lab = await aLab(3, { udpReceiver });
   await serve(lab, 1, '10.96.0.1');
   const pids = await others(lab, 2);
   for (const pid of pids) {
@@ -85,9 +86,9 @@ test('what they answered is counted, and a stop ends them', async () => {
   expect(pidsOfOthers()).toEqual([]);
 });
 
-async function aLab(processes: number): Promise<DnsLab> {
+async function aLab(processes: number, options: Partial<DnsServerOptions> = {}): Promise<DnsLab> {
   const { startDnsServer } = (await import(BUILT)) as typeof import('@signalbox/dns-server');
-  return await startDnsLab({ processes, ackIntervalMs: 10 }, undefined, startDnsServer);
+  return await startDnsLab({ ...options, processes, ackIntervalMs: 10 }, undefined, startDnsServer);
 }
 
 /** Resolves when this process serves it; the others may come later. */
