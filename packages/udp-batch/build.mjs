@@ -17,7 +17,8 @@ else if (!isCurrent()) build();
 function build() {
   const gyp = nodeGyp();
   if (gyp === undefined) return say('node-gyp, which comes with npm, was not found');
-  const { status, stderr } = spawnSync(process.execPath, [gyp, 'rebuild'], { cwd: FOLDER, encoding: 'utf8' });
+  const args = [gyp, 'rebuild', ...headersOfThisNode()];
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd: FOLDER, encoding: 'utf8' });
   if (status !== 0) say(lastError(stderr));
 }
 
@@ -33,6 +34,12 @@ function nodeGyp() {
     '/usr/share/nodejs/npm',
   ];
   return npmFolders.map((folder) => join(folder, 'node_modules/node-gyp/bin/node-gyp.js')).find(existsSync);
+}
+
+/** They come with Node; without them node-gyp fetches them. */
+function headersOfThisNode() {
+  const prefix = dirname(dirname(process.execPath));
+  return existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
 }
 
 function lastError(text) {
