@@ -53,8 +53,9 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
   const onRevision = () => noteServed();
   const others = startAnswerProcesses(context, options, { responder, listeners, serverAddresses, onRevision });
   const noteServed = () => {
-    // A process may end while the stream comes again: what was told stays true.
-    if (feed.watermark !== undefined) acks.note(servedClusters(index, feed, others.revisions), Date.now());
+    const revision = Math.min(feed.watermark?.revision ?? Number.NaN, others.revision ?? Number.NaN);
+    // Not known while the stream comes again, or a process begins to answer: what was told stays true.
+    if (!Number.isNaN(revision)) acks.note(servedClusters(index, feed, revision), Date.now());
   };
   const { failure, fail } = failureSignal();
   // Such as no free descriptor for a connection: it passes, and ending the process would help whoever caused it.
@@ -130,8 +131,7 @@ async function stopListeners(listeners: readonly Listener[]): Promise<void> {
 }
 
 /** At the revision that every process has reached: each may be the one that is asked. */
-function servedClusters(index: ZoneIndex, feed: ZoneFeed, others: readonly number[]): ServedCluster[] {
-  const revision = Math.min(feed.watermark?.revision ?? 0, ...others);
+function servedClusters(index: ZoneIndex, feed: ZoneFeed, revision: number): ServedCluster[] {
   const rejected = new Set(index.rejectedClusters);
   const errorOf = ({ name, isSynced }: IndexedCluster): string => {
     if (rejected.has(name)) return 'its domain is invalid or belongs to another cluster';

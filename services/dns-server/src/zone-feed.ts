@@ -98,8 +98,10 @@ export class ZoneFeed {
 
   #reach(watermark: Watermark): void {
     this.#watermark = watermark;
+    // In a replay, what this one covers may have been replaced by what is still to come.
+    if (this.#replayed !== undefined) return;
     this.#show(watermark);
-    if (this.#replayed === undefined) this.#options.onServed?.({ isExact: true });
+    this.#options.onServed?.({ isExact: true });
   }
 
   #endReplay(replayed: ReadonlySet<string>): void {

@@ -28,6 +28,8 @@ class AnswerProcess {
   readonly #feed: ZoneFeed;
   readonly #kept: KeptAnswers;
   readonly #way: ShortWay;
+  /** What is answered from, also while the stream comes again. */
+  #revision: number | undefined;
   /** The channel has more to send than is wise: questions are dropped then, as a full socket would. */
   #isChannelFull = false;
 
@@ -36,7 +38,14 @@ class AnswerProcess {
     this.#index = new ZoneIndex({ ttlSeconds, serverAddresses, ...(pods && { pods }) });
     // The main process reads the same messages, and says what is wrong with them.
     const logger = createLogger({ component: 'dns-server', level: 'silent' });
-    this.#feed = new ZoneFeed({ index: this.#index, logger, onBadMessage: () => {} });
+    this.#feed = new ZoneFeed({
+      index: this.#index,
+      logger,
+      onBadMessage: () => {},
+      onServed: () => {
+        this.#revision = this.#feed.watermark?.revision;
+      },
+    });
     this.#kept = new KeptAnswers(this.#index, settings);
     this.#way = {
       metrics: { answers: new AnswerCounts() },
@@ -57,7 +66,7 @@ class AnswerProcess {
         break;
       case 'batch':
         this.#feed.apply(message.batch);
-        send({ type: 'applied', revision: this.#feed.watermark?.revision });
+        send({ type: 'applied', revision: this.#revision });
         break;
       case 'replay':
         this.#feed.beginReplay();

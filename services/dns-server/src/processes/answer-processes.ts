@@ -26,7 +26,7 @@ interface AnswerProcessesOptions {
   readonly index: ZoneIndex;
   readonly onQuestion: (listener: number, packet: Uint8Array, peer: Peer) => void;
   readonly onCounts: (counts: Float64Array) => void;
-  /** A process answers from another revision, or answers no more. */
+  /** A process may answer from another revision, or answers no more. */
   readonly onRevision: () => void;
 }
 
@@ -48,9 +48,10 @@ export class AnswerProcesses {
     this.#processes = Array.from({ length: options.count }, () => new AnswerProcess(context, options));
   }
 
-  /** Of those that answer: what all of them have reached. */
-  get revisions(): number[] {
-    return this.#processes.flatMap(({ revision }) => (revision === undefined ? [] : [revision]));
+  /** The oldest that one of them answers from; Infinity: none does; undefined: one may answer and has not said from which. */
+  get revision(): number | undefined {
+    if (this.#processes.some(({ isJoining }) => isJoining)) return undefined;
+    return Math.min(...this.#processes.map(({ revision }) => revision ?? Infinity));
   }
 
   setNamespace(change: NamespaceChange): void {
@@ -69,6 +70,7 @@ class AnswerProcess {
   readonly #running: Promise<void>;
   #child: ChildProcess | undefined;
   #revision: number | undefined;
+  #isJoining = false;
   #applied = (): void => {};
 
   constructor(context: ServiceContext, options: AnswerProcessesOptions) {
@@ -80,6 +82,11 @@ class AnswerProcess {
   /** Undefined while it leaves all questions to the main process, or is not there. */
   get revision(): number | undefined {
     return this.#revision;
+  }
+
+  /** It has been sent all that it needs to answer, and has not yet said what it made of it. */
+  get isJoining(): boolean {
+    return this.#isJoining;
   }
 
   setNamespace(change: NamespaceChange): void {
@@ -159,6 +166,7 @@ class AnswerProcess {
 
   async #apply(batch: LogBatch, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
+    this.#isJoining = this.#revision === undefined && batch.isCaughtUp;
     const tooLong = setTimeout(() => this.#child?.kill('SIGKILL'), MAX_APPLY_MS);
     await new Promise<void>((resolve) => {
       this.#applied = resolve;
@@ -185,7 +193,7 @@ class AnswerProcess {
   }
 
   #setRevision(revision: number | undefined): void {
-    if (revision === this.#revision) return;
+    this.#isJoining = false;
     this.#revision = revision;
     this.#options.onRevision();
   }
