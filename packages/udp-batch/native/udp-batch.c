@@ -26,6 +26,8 @@
 #define PEER_BYTES 28
 /* Full batches taken before the rest of the event loop gets its turn. */
 #define BATCHES 4
+/* What comes in a pause of the event loop waits here. The system gives less where it is told to. */
+#define RECEIVE_BUFFER (1 << 20)
 
 _Static_assert(sizeof(struct sockaddr_in6) == PEER_BYTES, "a peer is as long as the longest address");
 
@@ -132,7 +134,8 @@ static napi_value open_socket(napi_env env, napi_callback_info info) {
   if (!is_v6 && inet_pton(AF_INET, address, &v4.sin_addr) != 1) return fail(env, EINVAL);
   int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return fail(env, errno);
-  const int on = 1;
+  const int on = 1, buffer = RECEIVE_BUFFER;
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
   struct sockaddr *name = is_v6 ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4;
   bool is_bound = (!is_v6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
                   bind(fd, name, is_v6 ? sizeof v6 : sizeof v4) == 0;

@@ -4,12 +4,16 @@ import { isIPv6 } from 'node:net';
 import type { ListenAddress } from './transport.ts';
 import type { Peer, UdpAnswers, UdpReceiver } from './udp-receiver.ts';
 
+/** What comes in a pause of the event loop waits here. The system gives less where it is told to. */
+const RECEIVE_BUFFER_BYTES = 2 ** 20;
+
 export async function openDgramReceiver(where: ListenAddress, answers: UdpAnswers): Promise<UdpReceiver> {
   const type = isIPv6(where.address) ? 'udp6' : 'udp4';
   const family = type === 'udp6' ? 6 : 4;
   const socket = createSocket({
     type,
     ipv6Only: type === 'udp6',
+    recvBufferSize: RECEIVE_BUFFER_BYTES,
     // Addresses are literal always: nothing to look up for each packet.
     lookup: (host, _options, callback) => callback(null, host, family),
   });
