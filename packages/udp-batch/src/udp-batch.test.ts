@@ -1,6 +1,6 @@
 /** How receivers answer is tested with the DNS server, for both kinds; here is what only this one has. */
 import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { expect, test } from 'vitest';
 import { loadNative, type Native } from './native.ts';
 import { addressOf, UdpBatch } from './udp-batch.ts';
@@ -32,14 +32,17 @@ nativeTest('lengths that no answer can have are not sent', async () => {
 });
 
 nativeTest('closing in the midst of a batch, and twice, and sending afterwards', async () => {
+  const closing = new EventEmitter();
   let packets = 0;
   await using lab = await aLab(() => {
     packets += 1;
     lab.batch.close();
+    closing.emit('closed');
     return 1;
   });
+  const closed = once(closing, 'closed');
   for (let sent = 0; sent < 5; sent += 1) lab.client.send('x');
-  while (packets === 0) await new Promise((resolve) => setImmediate(resolve));
+  await closed;
   lab.batch.close();
   expect(lab.batch.send(new Uint8Array(28), new Uint8Array(1))).toBe(false);
   expect(packets).toBe(1);
