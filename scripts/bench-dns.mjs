@@ -4,7 +4,15 @@ import { installPrograms } from './programs.mjs';
 import { ROOT, run, setUp } from './setup.mjs';
 
 setUp();
-installPrograms({ dnsperf: 'dnsperf', taskset: 'util-linux', nsd: 'nsd', knotd: 'knot', named: 'bind9' });
+installPrograms({
+  dnsperf: 'dnsperf',
+  taskset: 'util-linux',
+  unshare: 'util-linux',
+  ip: 'iproute2',
+  nsd: 'nsd',
+  knotd: 'knot',
+  named: 'bind9',
+});
 run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'test/tsconfig.bench.json']);
 
 const bench = [process.execPath, join(ROOT, 'test/dist/bench/dns/main.js'), ...process.argv.slice(2)];
