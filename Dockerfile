@@ -4,7 +4,8 @@ FROM node:20-bookworm-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends build-essential python3 && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY . .
-RUN npm ci --no-audit --no-fund && npx tsc -b && npm prune --omit=dev
+RUN npm ci --no-audit --no-fund && npm run --silent build --workspace packages/udp-batch \
+  && npx tsc -b && npm prune --omit=dev
 
 FROM node:20-bookworm-slim AS services
 ENV NODE_ENV=production

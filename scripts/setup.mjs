@@ -22,6 +22,7 @@ export function setUp() {
   if (installed !== wanted) {
     say('Installing dependencies (the first time this takes a minute or two) …');
     run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], NATIVE_HINT);
+    run('npm', ['run', '--silent', 'build', '--workspace', 'packages/udp-batch']);
     writeFileSync(MARKER, wanted);
   }
   say('Building …');

@@ -16,14 +16,18 @@ export interface DnsLab extends ServiceContext {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function startDnsLab(options: Partial<DnsServerOptions> = {}, log = openMemoryLog()): Promise<DnsLab> {
+export async function startDnsLab(
+  options: Partial<DnsServerOptions> = {},
+  log = openMemoryLog(),
+  start = startDnsServer,
+): Promise<DnsLab> {
   const context = {
     log,
     logger: createLogger({ component: 'dns-server', level: 'silent' }),
     registry: createRegistry(),
   };
   const listen = [{ address: '127.0.0.1', port: 0 }];
-  const server = await startDnsServer(context, { listen, ttlSeconds: 30, ...options });
+  const server = await start(context, { listen, ttlSeconds: 30, ...options });
   return {
     ...context,
     server,

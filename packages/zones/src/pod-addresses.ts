@@ -42,9 +42,9 @@ export class PodAddresses {
     return [before, label].filter((one) => one !== undefined);
   }
 
-  all(): { cluster: string; namespace: string; name: string }[] {
+  all(): (Pod & { cluster: string })[] {
     const ofCluster = ([cluster, { pods }]: [string, ClusterPods]) =>
-      [...pods.values()].map(({ namespace, name }) => ({ cluster, namespace, name }));
+      [...pods.values()].map((pod) => ({ cluster, ...pod }));
     return [...this.#clusters].flatMap(ofCluster);
   }
 }

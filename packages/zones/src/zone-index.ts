@@ -200,7 +200,7 @@ export class ZoneIndex {
   }
 
   /** Every Pod that has a label. */
-  pods(): (PodKey & { cluster: string })[] {
+  pods(): (PodKey & { cluster: string; label: string })[] {
     return this.#pods.all();
   }
 

@@ -1,8 +1,9 @@
 /** The settings of answers as flags, for every process that has a DNS server in it. */
 import { settingOption, wholeNumber } from '@signalbox/kit';
 import { POD_MODES, type PodMode } from '@signalbox/zones';
-import type { DnsServerOptions } from './dns-server.ts';
+import type { DnsServerOptions } from './dns-server-options.ts';
 import type { ForwardSettings } from './forward/forwarder.ts';
+import { RECEIVER_KINDS, type ReceiverKind } from './udp-receiver.ts';
 
 export interface AnswerFlags {
   readonly dnsPods: PodMode;
@@ -11,9 +12,14 @@ export interface AnswerFlags {
   readonly dnsForward?: readonly string[];
   readonly dnsStub?: readonly string[];
   readonly dnsForwardFor?: readonly string[];
+  readonly dnsProcesses: number;
+  readonly dnsReceiver: ReceiverKind;
 }
 
-export type AnswerSettings = Pick<DnsServerOptions, 'pods' | 'allowQuery' | 'rateLimit' | 'forward'>;
+export type AnswerSettings = Pick<
+  DnsServerOptions,
+  'pods' | 'allowQuery' | 'rateLimit' | 'forward' | 'processes' | 'udpReceiver'
+>;
 
 /** Lists may be repeated; several in one environment variable are separated by blanks. */
 export function answerOptions(): ReturnType<typeof settingOption>[] {
@@ -37,6 +43,12 @@ export function answerOptions(): ReturnType<typeof settingOption>[] {
     settingOption('--dns-forward-for <ranges>', 'for whom others are asked (repeatable; default: loopback)').argParser(
       collect,
     ),
+    settingOption('--dns-processes <count>', 'processes that answer over UDP')
+      .default(1)
+      .argParser(wholeNumber({ min: 1, max: 64 })),
+    settingOption('--dns-receiver <kind>', 'UDP packets by batches (where that was built), or one by one')
+      .choices(RECEIVER_KINDS)
+      .default('batch'),
   ];
 }
 
@@ -44,6 +56,8 @@ export function readAnswerSettings(flags: AnswerFlags): AnswerSettings {
   const { dnsPods, dnsAllowQuery, dnsRateLimit, dnsForward, dnsStub } = flags;
   return {
     pods: dnsPods,
+    processes: flags.dnsProcesses,
+    udpReceiver: flags.dnsReceiver,
     ...(dnsAllowQuery && { allowQuery: dnsAllowQuery }),
     ...(dnsRateLimit && { rateLimit: dnsRateLimit }),
     ...((dnsForward ?? dnsStub) && { forward: forwardSettings(flags) }),

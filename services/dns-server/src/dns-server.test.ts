@@ -5,7 +5,8 @@ import { type AppendEntry, type EventLog, openSqliteEventLog } from '@signalbox/
 import { createLogger, createRegistry, type ServiceContext } from '@signalbox/kit';
 import dnsPacket from 'dns-packet';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type DnsServer, type DnsServerOptions, startDnsServer } from './dns-server.ts';
+import { type DnsServer, startDnsServer } from './dns-server.ts';
+import type { DnsServerOptions } from './dns-server-options.ts';
 
 interface Lab extends ServiceContext {
   readonly server: DnsServer;

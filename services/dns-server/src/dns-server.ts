@@ -1,47 +1,23 @@
 /** The DNS server: sockets, zones and the stream that feeds them, put together. */
 import { failureSignal, type Readiness, type RunningService, type ServiceContext } from '@signalbox/kit';
-import { type IndexedCluster, type PodMode, ZoneIndex } from '@signalbox/zones';
+import { type IndexedCluster, ZoneIndex } from '@signalbox/zones';
 import { ClusterAcks, consumerName, type ServedCluster } from './cluster-acks.ts';
+import type { DnsServerOptions } from './dns-server-options.ts';
 import { type FollowTarget, followDerived } from './follow-derived.ts';
 import { followObjects, namespacesOf, type ObjectTarget, podsOf } from './follow-objects.ts';
-import { Forwarder, type ForwardSettings } from './forward/forwarder.ts';
-import { KeptAnswers } from './kept-answers.ts';
+import { Forwarder } from './forward/forwarder.ts';
+import { KeptAnswers, quickAnswers } from './kept-answers.ts';
 import { type Answerers, type Listener, openListener, reachableAddresses } from './listen.ts';
 import { createDnsMetrics } from './metrics.ts';
+import { chooseReceiver } from './open-receiver.ts';
+import { rateLimitOf, startAnswerProcesses, toldTo } from './processes/start-answer-processes.ts';
 import { QueryAcl } from './query-acl.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { type Responder, respond, respondOverUdp } from './responder.ts';
 import { Staleness } from './staleness.ts';
-import { startTransfers, type TransferSettings } from './transfer/start-transfers.ts';
+import { type RunningTransfers, startTransfers } from './transfer/start-transfers.ts';
 import type { ListenAddress } from './transport.ts';
 import { ZoneFeed } from './zone-feed.ts';
-
-export interface DnsServerOptions extends TransferSettings {
-  /** UDP and TCP on each of these. */
-  readonly listen: readonly ListenAddress[];
-  /** TTL of the zones' own records, and of negative answers. */
-  readonly ttlSeconds: number;
-  /** What `ns.dns.ZONE` resolves to. Default: the addresses listened on. */
-  readonly serverAddresses?: readonly string[];
-  /** Longest UDP answer, whatever the asker offers. Default 1232, which no network has to fragment. */
-  readonly maxUdpBytes?: number;
-  /** A TCP connection without a whole question for so long is closed. Default 10 s. */
-  readonly tcpIdleMs?: number;
-  /** Per address listened on. Default 256. */
-  readonly maxTcpConnections?: number;
-  /** Which names of pods are answered. Default `insecure`. */
-  readonly pods?: PodMode;
-  /** `RANGE` or `ZONE=RANGE`: who may ask. Default: everybody. */
-  readonly allowQuery?: readonly string[];
-  /** UDP answers of one kind to one network, a second. Default: no limit. */
-  readonly rateLimit?: number;
-  /** Of the answers over the limit, each so many-th is sent truncated. Default 2. */
-  readonly rateLimitSlip?: number;
-  /** Names outside the zones. Default: refused. */
-  readonly forward?: ForwardSettings;
-  /** Between two acknowledgements of one cluster. Default 1 s. */
-  readonly ackIntervalMs?: number;
-}
 
 export interface DnsServer extends RunningService {
   /** As listened on, with the ports that were taken. */
@@ -52,23 +28,10 @@ const MAX_UDP_BYTES = 1232;
 
 /** Serves at once, SERVFAIL until the first clusters are synced. Throws `invalid` for options that cannot work. */
 export async function startDnsServer(context: ServiceContext, options: DnsServerOptions): Promise<DnsServer> {
-  const { ttlSeconds } = options;
   const serverAddresses = options.serverAddresses ?? reachableAddresses(options.listen);
-  const index = new ZoneIndex({ ttlSeconds, serverAddresses, ...(options.pods && { pods: options.pods }) });
   const staleness = new Staleness();
-  const forwarder = options.forward && new Forwarder(options.forward);
-  const metrics = createDnsMetrics(context.registry, { index, staleness, forwarder });
-  const transfers = startTransfers(context, index, options);
-  const responder: Responder = {
-    index,
-    metrics,
-    logger: context.logger,
-    transfers,
-    maxUdpBytes: options.maxUdpBytes ?? MAX_UDP_BYTES,
-    acl: new QueryAcl(options.allowQuery ?? []),
-    rateLimiter: rateLimiterOf(options),
-    forwarder,
-  };
+  const responder = createResponder(context, { ...options, serverAddresses }, staleness);
+  const { index, metrics, transfers } = responder;
   const listeners = await openListeners(responder, options).catch(async (error: unknown) => {
     await transfers.stop();
     throw error;
@@ -84,15 +47,26 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
     onBadMessage: () => metrics.badMessages.inc(),
     onServed: (state) => {
       transfers.onServed(state);
-      acks.note(servedClusters(index, feed), Date.now());
+      noteServed();
     },
   });
+  const onRevision = () => noteServed();
+  const objects = knownObjects();
+  const main = { responder, listeners, serverAddresses, onRevision, isReady: objects.areKnown };
+  const others = startAnswerProcesses(context, options, main);
+  const noteServed = () => {
+    const revision = Math.min(feed.watermark?.revision ?? Number.NaN, others.revision ?? Number.NaN);
+    // Not known while the stream comes again, or a process begins to answer: what was told stays true.
+    if (!Number.isNaN(revision)) acks.note(servedClusters(index, feed, revision), Date.now());
+  };
   const { failure, fail } = failureSignal();
   // Such as no free descriptor for a connection: it passes, and ending the process would help whoever caused it.
   for (const listener of listeners) listener.onError((err) => context.logger.error({ err }, 'socket error'));
   const stopping = new AbortController();
-  const targets = [namespacesOf(index), ...(options.pods === 'verified' ? [podsOf(index)] : [])];
-  const following = followAll(context, targets, { feed, staleness, signal: stopping.signal }).catch(fail);
+  const names = toldTo(others, index);
+  const targets = [namespacesOf(names), ...(options.pods === 'verified' ? [podsOf(names)] : [])];
+  const records = { feed, staleness, signal: stopping.signal };
+  const following = followAll(context, targets, records, objects.setKnown).catch(fail);
   context.logger.info({ addresses }, 'answering DNS');
   return {
     name: 'dns-server',
@@ -101,12 +75,20 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
     readiness: () => readinessOf(index, feed),
     stop: async () => {
       stopping.abort();
-      forwarder?.close();
+      responder.forwarder?.close();
       const stopped = stopListeners(listeners.splice(0));
-      await Promise.all([stopped, following, transfers.stop()]);
+      await Promise.all([stopped, following, transfers.stop(), others.stop()]);
       await acks.stop();
     },
   };
+}
+
+function knownObjects(): { areKnown: Promise<void>; setKnown: () => void } {
+  let setKnown = (): void => {};
+  const areKnown = new Promise<void>((resolve) => {
+    setKnown = resolve;
+  });
+  return { areKnown, setKnown };
 }
 
 /** Records come after the objects: a name that the objects make must not be denied because they have yet to come. */
@@ -114,6 +96,7 @@ async function followAll(
   context: ServiceContext,
   targets: readonly ObjectTarget[],
   records: FollowTarget,
+  onObjectsKnown: () => void,
 ): Promise<void> {
   const { signal } = records;
   const ends: Promise<void>[] = [];
@@ -124,20 +107,45 @@ async function followAll(
       }),
   );
   await Promise.all(known);
+  onObjectsKnown();
   await Promise.all([...ends, followDerived(context, records)]);
 }
 
-function rateLimiterOf({ rateLimit, rateLimitSlip = 2 }: DnsServerOptions): RateLimiter | undefined {
-  return rateLimit === undefined ? undefined : new RateLimiter({ perSecond: rateLimit, slip: rateLimitSlip });
+function createResponder(
+  context: ServiceContext,
+  options: DnsServerOptions,
+  staleness: Staleness,
+): Responder & { readonly transfers: RunningTransfers } {
+  const { ttlSeconds, serverAddresses, pods, allowQuery = [], forward, maxUdpBytes = MAX_UDP_BYTES } = options;
+  const settings = { ttlSeconds, ...(serverAddresses && { serverAddresses }), ...(pods && { pods }) };
+  const index = new ZoneIndex(settings);
+  const rateLimit = rateLimitOf(options);
+  const forwarder = forward && new Forwarder(forward);
+  return {
+    index,
+    metrics: createDnsMetrics(context.registry, { index, staleness, forwarder }),
+    logger: context.logger,
+    transfers: startTransfers(context, index, options),
+    maxUdpBytes,
+    acl: new QueryAcl(allowQuery),
+    rateLimiter: rateLimit && new RateLimiter(rateLimit),
+    forwarder,
+  };
 }
 
 async function openListeners(responder: Responder, options: DnsServerOptions): Promise<Listener[]> {
   const kept = new KeptAnswers(responder.index, responder);
   const answerers: Answerers = {
-    udp: (packet, peer) => respondOverUdp(responder, kept, packet, peer),
+    udp: {
+      quick: quickAnswers(responder, kept),
+      answer: (packet, { address }) => respondOverUdp(responder, kept, packet, address),
+    },
     tcp: (packet, peer) => respond(responder, { packet, protocol: 'tcp', peer }),
   };
-  const settings = { idleMs: options.tcpIdleMs ?? 10_000, maxConnections: options.maxTcpConnections ?? 256 };
+  const { kind: receiver, reason } = chooseReceiver(options.udpReceiver);
+  const { tcpIdleMs: idleMs = 10_000, maxTcpConnections: maxConnections = 256 } = options;
+  const settings = { idleMs, maxConnections, receiver };
+  responder.logger.info({ receiver, ...(reason && { reason }) }, 'UDP receiver chosen');
   const listeners: Listener[] = [];
   try {
     for (const wanted of options.listen) {
@@ -154,8 +162,8 @@ async function stopListeners(listeners: readonly Listener[]): Promise<void> {
   await Promise.all(listeners.map((listener) => listener.close()));
 }
 
-function servedClusters(index: ZoneIndex, feed: ZoneFeed): ServedCluster[] {
-  const revision = feed.watermark?.revision ?? 0;
+/** At the revision that every process has reached: each may be the one that is asked. */
+function servedClusters(index: ZoneIndex, feed: ZoneFeed, revision: number): ServedCluster[] {
   const rejected = new Set(index.rejectedClusters);
   const errorOf = ({ name, isSynced }: IndexedCluster): string => {
     if (rejected.has(name)) return 'its domain is invalid or belongs to another cluster';

@@ -1,16 +1,24 @@
 /** Keeps the zones fed until stopped. While the log is away the last zones are served, and get stale. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSignalboxError } from '@signalbox/contracts';
-import type { LogState } from '@signalbox/event-log';
+import type { LogBatch, LogState } from '@signalbox/event-log';
 import type { ServiceContext } from '@signalbox/kit';
 import type { Staleness } from './staleness.ts';
-import type { ZoneFeed } from './zone-feed.ts';
+import type { Eventually } from './transport.ts';
 
 const MIN_RETRY_MS = 250;
 const MAX_RETRY_MS = 5000;
 
+/** What is fed: the zones of this process, or those of another. */
+interface Feed {
+  /** The next batch comes when this one is done with. */
+  apply(batch: LogBatch): Eventually<void>;
+  beginReplay(): void;
+  readonly watermark: object | undefined;
+}
+
 export interface FollowTarget {
-  readonly feed: ZoneFeed;
+  readonly feed: Feed;
   readonly staleness: Staleness;
   readonly signal: AbortSignal;
 }
@@ -42,7 +50,7 @@ interface Position {
 async function followOnce({ log, logger }: ServiceContext, target: FollowTarget, position: Position): Promise<void> {
   try {
     for await (const batch of log.follow('derived', { from: position.from, signal: target.signal })) {
-      target.feed.apply(batch);
+      await target.feed.apply(batch);
       position.retryInMs = MIN_RETRY_MS;
       if (!batch.isCaughtUp) continue;
       position.from = batch.sequence;

@@ -1,11 +1,11 @@
 /** UDP and TCP on the same address and port. */
-
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { errorText, SignalboxError } from '@signalbox/contracts';
+import { openUdpReceiver } from './open-receiver.ts';
 import { createTcpListener, listenTcp, type TcpSettings } from './tcp-listener.ts';
-import type { AnswerDatagram, AnswerPacket, ListenAddress } from './transport.ts';
-import { bindUdp, closeUdp, createUdpSocket } from './udp-listener.ts';
+import type { AnswerPacket, ListenAddress } from './transport.ts';
+import type { ReceiverKind, UdpAnswers, UdpReceiver } from './udp-receiver.ts';
 
 export interface Listener {
   /** With the port that was taken. */
@@ -13,11 +13,16 @@ export interface Listener {
   /** Called when a socket fails after it was opened. */
   onError(listener: (error: Error) => void): void;
   close(): Promise<void>;
+  readonly udp: UdpReceiver;
 }
 
 export interface Answerers {
-  readonly udp: AnswerDatagram;
+  readonly udp: UdpAnswers;
   readonly tcp: AnswerPacket;
+}
+
+interface ListenSettings extends TcpSettings {
+  readonly receiver: ReceiverKind;
 }
 
 /** A free TCP port need not be a free UDP port; with port 0 so many are tried. */
@@ -27,7 +32,7 @@ const PORT_ATTEMPTS = 10;
 export async function openListener(
   wanted: ListenAddress,
   answerers: Answerers,
-  settings: TcpSettings,
+  settings: ListenSettings,
 ): Promise<Listener> {
   if (isIP(wanted.address) === 0) {
     throw new SignalboxError('invalid', `DNS cannot listen on ${JSON.stringify(wanted.address)}: not an IP address`);
@@ -43,25 +48,23 @@ export async function openListener(
   }
 }
 
-async function openBoth(wanted: ListenAddress, answerers: Answerers, settings: TcpSettings): Promise<Listener> {
+async function openBoth(wanted: ListenAddress, answerers: Answerers, settings: ListenSettings): Promise<Listener> {
   const tcp = createTcpListener(answerers.tcp, settings);
   const port = await listenTcp(tcp.server, wanted);
-  const udp = createUdpSocket(wanted.address, answerers.udp);
-  try {
-    await bindUdp(udp, { ...wanted, port });
-  } catch (error) {
-    await Promise.all([tcp.close(), closeUdp(udp)]);
+  const udp = await openUdpReceiver(settings.receiver, { ...wanted, port }, answerers.udp).catch(async (error) => {
+    await tcp.close();
     throw error;
-  }
+  });
   return {
     address: { address: wanted.address, port },
     onError: (listener) => {
       tcp.server.on('error', listener);
-      udp.on('error', listener);
+      udp.onError(listener);
     },
     close: async () => {
-      await Promise.all([tcp.close(), closeUdp(udp)]);
+      await Promise.all([tcp.close(), udp.close()]);
     },
+    udp,
   };
 }
 

@@ -11,7 +11,6 @@ export interface DnsMetrics {
   readonly answers: AnswerCounts;
   readonly requestDuration: Histogram;
   readonly badMessages: Counter;
-  readonly rateLimited: Counter<'action'>;
 }
 
 /** Seconds; an answer from memory takes some microseconds. */
@@ -26,26 +25,10 @@ interface MetricSources {
 export function createDnsMetrics(registry: Registry, sources: MetricSources): DnsMetrics {
   const registers = [registry];
   const answers = new AnswerCounts();
-  const requests = new Counter({
-    name: 'signalbox_dns_requests_total',
-    help: 'Questions answered.',
-    labelNames: ['rcode', 'proto'],
-    registers: [],
-    collect() {
-      this.reset();
-      for (const { count, ...labels } of answers.entries()) this.inc(labels, count);
-    },
-  });
-  registry.registerMetric(requests);
+  for (const counter of answerCounters(answers)) registry.registerMetric(counter);
   if (sources.forwarder !== undefined) createForwardMetrics(registry, sources.forwarder);
   return {
     answers,
-    rateLimited: new Counter({
-      name: 'signalbox_dns_rate_limited_total',
-      help: 'Answers over the limit: dropped, or sent truncated.',
-      labelNames: ['action'],
-      registers,
-    }),
     zoneRecords: new Gauge({
       name: 'signalbox_dns_zone_records',
       help: 'Records of Services in a zone.',
@@ -76,6 +59,30 @@ export function createDnsMetrics(registry: Registry, sources: MetricSources): Dn
       registers,
     }),
   };
+}
+
+function answerCounters(answers: AnswerCounts): Counter[] {
+  const requests = new Counter({
+    name: 'signalbox_dns_requests_total',
+    help: 'Questions answered.',
+    labelNames: ['rcode', 'proto'],
+    registers: [],
+    collect() {
+      this.reset();
+      for (const { count, ...labels } of answers.entries()) this.inc(labels, count);
+    },
+  });
+  const limited = new Counter({
+    name: 'signalbox_dns_rate_limited_total',
+    help: 'Answers over the limit: dropped, or sent truncated.',
+    labelNames: ['action'],
+    registers: [],
+    collect() {
+      this.reset();
+      for (const { action, count } of answers.limited()) this.inc({ action }, count);
+    },
+  });
+  return [requests, limited];
 }
 
 function createForwardMetrics(registry: Registry, forwarder: Forwarder): void {

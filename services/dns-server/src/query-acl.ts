@@ -12,7 +12,8 @@ const MAX_REMEMBERED = 4096;
  */
 export class QueryAcl {
   readonly #lists: ReadonlyMap<string, BlockList>;
-  readonly #remembered = new Map<string, boolean>();
+  /** By list, so that no text has to be made of zone and client. */
+  readonly #remembered = new Map<BlockList, Map<string, boolean>>();
 
   constructor(entries: readonly string[]) {
     const ranges = new Map<string, string[]>();
@@ -23,15 +24,21 @@ export class QueryAcl {
     this.#lists = new Map([...ranges].map(([zone, own]) => [zone, addressRanges(own, 'questions from')]));
   }
 
+  /** Everybody may ask everything. */
+  get isOpen(): boolean {
+    return this.#lists.size === 0;
+  }
+
   allows(zone: string, peer: string): boolean {
-    if (this.#lists.size === 0) return true;
-    const key = `${zone} ${peer}`;
-    const known = this.#remembered.get(key);
-    if (known !== undefined) return known;
+    if (this.isOpen) return true;
     const list = this.#lists.get(zone) ?? this.#lists.get('');
-    const isAllowed = list === undefined || isIn(list, peer);
-    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
-    this.#remembered.set(key, isAllowed);
+    if (list === undefined) return true;
+    const remembered = this.#remembered.get(list) ?? new Map<string, boolean>();
+    const known = remembered.get(peer);
+    if (known !== undefined) return known;
+    const isAllowed = isIn(list, peer);
+    if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+    this.#remembered.set(list, remembered.set(peer, isAllowed));
     return isAllowed;
   }
 }

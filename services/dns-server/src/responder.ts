@@ -24,11 +24,11 @@ import {
 import { forwardedMessage } from './forward/forwarded-message.ts';
 import type { Forwarder } from './forward/forwarder.ts';
 import { agedMessage } from './forward/response-cache.ts';
-import type { KeptAnswers } from './kept-answers.ts';
+import { copyKept, findKept, type KeptAnswers } from './kept-answers.ts';
 import type { DnsMetrics } from './metrics.ts';
 import { parseRequest, type Request, type RequestHeader } from './parse-request.ts';
 import type { QueryAcl } from './query-acl.ts';
-import { hashOf, type RateLimiter } from './rate-limiter.ts';
+import type { RateLimiter } from './rate-limiter.ts';
 import { answerTransfer, type Transfers } from './transfer/answer-transfer.ts';
 import { nowSeconds } from './transfer/dns-client.ts';
 import type { Eventually, Protocol } from './transport.ts';
@@ -73,19 +73,12 @@ export function respondOverUdp(
   packet: Uint8Array,
   peer: string,
 ): Eventually<Uint8Array | undefined> {
-  const answer = kept.find(packet);
-  if (answer === undefined || leavesZones(responder, answer, peer) || !responder.acl.allows(answer.zone, peer)) {
-    const messages = respond(responder, { packet, protocol: 'udp', peer });
-    if (messages instanceof Promise) return messages.then(([late]) => withinLimit(responder, peer, late));
-    const [message] = messages;
-    return withinLimit(responder, peer, message);
-  }
-  const isFound = answer.code === 'NOERROR';
-  responder.metrics.answers.add('udp', isFound ? 0 : NXDOMAIN);
-  const message = kept.copy(answer, packet);
-  return responder.rateLimiter === undefined
-    ? message
-    : withinLimit(responder, peer, message, isFound ? answer.hash : hashOf(answer.zone, NXDOMAIN));
+  const answer = findKept(responder, kept, packet, peer);
+  if (answer !== undefined) return copyKept(responder, kept, answer, packet, peer);
+  const messages = respond(responder, { packet, protocol: 'udp', peer });
+  if (messages instanceof Promise) return messages.then(([late]) => withinLimit(responder, peer, late));
+  const [message] = messages;
+  return withinLimit(responder, peer, message);
 }
 
 /**

@@ -14,6 +14,3 @@ export type Eventually<Value> = Value | Promise<Value>;
 
 /** The messages to send back, none for a packet that must not be answered. Never throws, never rejects. */
 export type AnswerPacket = (packet: Uint8Array, peer: string) => Eventually<Iterable<Uint8Array>>;
-
-/** The message to send back, none for a packet that must not be answered. Never throws, never rejects. */
-export type AnswerDatagram = (packet: Uint8Array, peer: string) => Eventually<Uint8Array | undefined>;

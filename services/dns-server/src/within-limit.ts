@@ -1,12 +1,12 @@
 /** What of an answer may go out over UDP, where answers are limited. */
 import { performance } from 'node:perf_hooks';
 import { HEADER_BYTES, skipWireName, uint16 } from '@signalbox/zones';
-import type { DnsMetrics } from './metrics.ts';
+import type { AnswerCounts } from './answer-counts.ts';
 import { hashOf, type RateLimiter } from './rate-limiter.ts';
 
 interface Limits {
   readonly rateLimiter?: RateLimiter | undefined;
-  readonly metrics: DnsMetrics;
+  readonly metrics: { readonly answers: AnswerCounts };
 }
 
 /** The message, or a truncated one without records, or nothing. `kind` is what shares a limit; by default see `kindOf`. */
@@ -19,7 +19,7 @@ export function withinLimit(
   if (message === undefined || rateLimiter === undefined) return message;
   const verdict = rateLimiter.check(peer, kind ?? kindOf(message), performance.now());
   if (verdict === 'send') return message;
-  metrics.rateLimited.inc({ action: verdict });
+  metrics.answers.addLimited(verdict);
   return verdict === 'slip' ? slipped(message) : undefined;
 }
 

@@ -69,6 +69,19 @@ test('nothing is ready before the replay is complete', () => {
   expect(feed.watermark).toMatchObject({ revision: 1, clusters: { shop: { domain: 'cluster.local' } } });
 });
 
+test('nothing of a replay is shown before it is complete', () => {
+  const { deliver, feed, ask } = aLab();
+  deliver([aDocument('a', '10.0.0.1'), aWatermark(1)], false);
+  expect(ask('a')).toBe('REFUSED');
+  deliver([aDocument('b', '10.0.0.1')]);
+  expect([ask('a'), ask('b')]).toEqual(['NOERROR 10.0.0.1', 'NOERROR 10.0.0.1']);
+  feed.beginReplay();
+  deliver([aDocument('a', '10.0.0.2'), aWatermark(3)], false);
+  expect([ask('a'), ask('b')]).toEqual(['NOERROR 10.0.0.1', 'NOERROR 10.0.0.1']);
+  deliver([]);
+  expect([ask('a'), ask('b')]).toEqual(['NOERROR 10.0.0.2', 'NXDOMAIN']);
+});
+
 test('at the end of a replay, what came after its last watermark is shown at once', () => {
   const { deliver, ask } = aLab();
   deliver([aWatermark(1), aDocument('a', '10.0.0.1')]);

@@ -49,6 +49,8 @@ export class ZoneFeed {
   /** Cluster → domain, for all that the watermark lists or once listed. */
   readonly #domains = new Map<string, string>();
   #watermark: Watermark | undefined;
+  /** No record set has come since the watermark. */
+  #isCovered = true;
   #clusters: readonly IndexedCluster[] = [];
   /** Services seen in the replay under way; undefined while following. */
   #replayed: Set<string> | undefined = new Set();
@@ -92,14 +94,18 @@ export class ZoneFeed {
   #hold(key: ServiceKey, recordSet: RecordSet | undefined): void {
     const text = serviceKeyText(key);
     this.#replayed?.add(text);
+    this.#isCovered = false;
     // The subject is what the log keeps one of, so it decides whose records these are.
     this.#pending.set(text, { key, recordSet: recordSet === undefined ? undefined : { ...recordSet, ...key } });
   }
 
   #reach(watermark: Watermark): void {
     this.#watermark = watermark;
+    this.#isCovered = true;
+    // In a replay, what this one covers may have been replaced by what is still to come.
+    if (this.#replayed !== undefined) return;
     this.#show(watermark);
-    if (this.#replayed === undefined) this.#options.onServed?.({ isExact: true });
+    this.#options.onServed?.({ isExact: true });
   }
 
   #endReplay(replayed: ReadonlySet<string>): void {
@@ -108,9 +114,8 @@ export class ZoneFeed {
     }
     this.#replayed = undefined;
     if (this.#watermark === undefined) return;
-    const isExact = this.#pending.size === 0;
     this.#show(this.#watermark);
-    this.#options.onServed?.({ isExact });
+    this.#options.onServed?.({ isExact: this.#isCovered });
   }
 
   #show(watermark: Watermark): void {

@@ -6,7 +6,7 @@ import { accessSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import dnsPacket from 'dns-packet';
-import { DOMAIN } from './zone.ts';
+import { type AddressChange, DOMAIN } from './zone.ts';
 
 export interface Contender {
   readonly name: string;
@@ -20,23 +20,44 @@ interface Running {
   memoryMiB(): number;
   /** Used so far. */
   cpuSeconds(): number;
+  /** Gives a service another address; only ours does. */
+  change(change: AddressChange): void;
   stop(): Promise<void>;
 }
 
 export function contenders(folder: string, services: number): Contender[] {
+  const script = fileURLToPath(new URL('server-process.js', import.meta.url));
   const own = (name: string, cores: number, ...settings: string[]): Contender => {
-    const script = fileURLToPath(new URL('server-process.js', import.meta.url));
-    const args = [script, ...settings];
-    return { name, cores, start: () => run(process.execPath, (port) => [...args, `${port}`, `${services}`], cores) };
+    const args = (port: number) => [script, `${port}`, `${services}`, ...settings];
+    return { name, cores, start: () => run(process.execPath, args, cores) };
   };
   const zone = join(folder, 'zone');
-  return [
-    own('signalbox', 1, 'signalbox'),
-    own('dns-packet for each query', 1, 'dns-packet'),
-    { name: 'nsd', cores: 1, start: () => run('/usr/sbin/nsd', (port) => nsd(folder, zone, port), 1) },
-    { name: 'knot', cores: 1, start: () => run('/usr/sbin/knotd', (port) => knot(folder, zone, port), 1) },
-    { name: 'bind', cores: 1, start: () => run('/usr/sbin/named', (port) => bind(folder, zone, port), 1) },
+  const other = (name: string, program: string, argsFor: (setup: Setup) => string[], cores: number): Contender => {
+    const suffix = cores === 1 ? '' : `, ${cores} cores`;
+    const args = (port: number) => argsFor({ folder, zone, port, cores });
+    return { name: `${name}${suffix}`, cores, start: () => run(program, args, cores) };
+  };
+  const others = (cores: number) => [
+    other('nsd', '/usr/sbin/nsd', nsd, cores),
+    other('knot', '/usr/sbin/knotd', knot, cores),
+    other('bind', '/usr/sbin/named', bind, cores),
   ];
+  return [
+    own('signalbox', 1, 'batch', '1'),
+    own('signalbox without native code', 1, 'dgram', '1'),
+    own('dns-packet for each query', 1, 'dns-packet'),
+    ...others(1),
+    own('signalbox, 2 cores', 2, 'batch', '2'),
+    own('signalbox without native code, 2 cores', 2, 'dgram', '2'),
+    ...others(2),
+  ];
+}
+
+interface Setup {
+  readonly folder: string;
+  readonly zone: string;
+  readonly port: number;
+  readonly cores: number;
 }
 
 async function run(program: string, argsFor: (port: number) => string[], cores: number): Promise<Running | undefined> {
@@ -44,10 +65,10 @@ async function run(program: string, argsFor: (port: number) => string[], cores: 
   const port = await freePort();
   const args = argsFor(port);
   const child = spawn('taskset', ['-c', cores === 1 ? '0' : '0,1', program, ...args], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   const said: string[] = [];
-  child.stderr.on('data', (chunk) => said.push(String(chunk)));
+  child.stderr?.on('data', (chunk) => said.push(String(chunk)));
   await untilAnswering(port, child).catch((cause) => {
     child.kill();
     throw new Error(`${program} does not answer: ${said.join('').slice(-500)}`, { cause });
@@ -56,6 +77,7 @@ async function run(program: string, argsFor: (port: number) => string[], cores: 
     port,
     memoryMiB: () => sumOfFamily(child.pid, residentMiB),
     cpuSeconds: () => sumOfFamily(child.pid, cpuSecondsOf),
+    change: (change) => child.send(change),
     stop: async () => {
       child.kill();
       await once(child, 'exit');
@@ -123,10 +145,10 @@ function cpuSecondsOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-function nsd(folder: string, zone: string, port: number): string[] {
+function nsd({ folder, zone, port, cores }: Setup): string[] {
   const config = `server:
   ip-address: 127.0.0.1@${port}
-  server-count: 1
+  server-count: ${cores}
   username: ""
   pidfile: ""
   zonesdir: "${folder}"
@@ -143,11 +165,11 @@ zone:
   return ['-d', '-c', written(folder, 'nsd.conf', config)];
 }
 
-function knot(folder: string, zone: string, port: number): string[] {
+function knot({ folder, zone, port, cores }: Setup): string[] {
   const config = `server:
   listen: 127.0.0.1@${port}
   rundir: ${folder}
-  udp-workers: 1
+  udp-workers: ${cores}
 database:
   storage: ${folder}/knot
 zone:
@@ -159,7 +181,7 @@ zone:
   return ['-c', written(folder, 'knot.conf', config)];
 }
 
-function bind(folder: string, zone: string, port: number): string[] {
+function bind({ folder, zone, port, cores }: Setup): string[] {
   const config = `options {
   directory "${folder}";
   listen-on port ${port} { 127.0.0.1; };
@@ -173,7 +195,7 @@ function bind(folder: string, zone: string, port: number): string[] {
 controls { };
 zone "${DOMAIN}" { type primary; file "${zone}"; };
 `;
-  return ['-g', '-n', '1', '-c', written(folder, 'named.conf', config)];
+  return ['-g', '-n', `${cores}`, '-c', written(folder, 'named.conf', config)];
 }
 
 function written(folder: string, name: string, text: string): string {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
-interface Queries {
+export interface Queries {
   readonly file: string;
   readonly port: number;
   /** On a core of its own. */
@@ -20,6 +20,21 @@ export interface Rate {
   readonly answered: number;
 }
 
+/** Each question so often, whatever the time. */
+export async function warmUp(queries: Queries, passes: number): Promise<void> {
+  await dnsperf(queries, ['-n', `${passes}`, '-q', '100'], () => {});
+}
+
+/** Beside other work; stops after so many seconds. */
+export async function askAlong(queries: Queries, { perSecond, seconds }: Pace): Promise<void> {
+  await dnsperf(queries, ['-l', `${seconds}`, '-Q', `${perSecond}`], () => {});
+}
+
+interface Pace {
+  readonly perSecond: number;
+  readonly seconds: number;
+}
+
 export async function measureRate(queries: Queries, seconds: number): Promise<Rate> {
   let perSecond = 0;
   let answered = 0;
@@ -31,17 +46,18 @@ export async function measureRate(queries: Queries, seconds: number): Promise<Ra
 }
 
 /** From each query's line, so it holds dnsperf's own pauses as well. */
-export async function measureLatency(
-  queries: Queries,
-  { perSecond, seconds }: { perSecond: number; seconds: number },
-): Promise<Latency> {
+export async function measureLatency(queries: Queries, { perSecond, seconds }: Pace): Promise<Latency> {
   const tookUs: number[] = [];
   await dnsperf(queries, ['-l', `${seconds}`, '-Q', `${perSecond}`, '-v'], (line) => {
     const took = /^> \S+ \S+ \S+ ([\d.]+)$/.exec(line)?.[1];
     if (took !== undefined) tookUs.push(Math.round(Number(took) * 1e6));
   });
-  tookUs.sort((left, right) => left - right);
-  const percentile = (share: number) => tookUs[Math.ceil(tookUs.length * share) - 1] ?? 0;
+  return percentiles(tookUs);
+}
+
+export function percentiles(tookUs: readonly number[]): Latency {
+  const sorted = [...tookUs].sort((left, right) => left - right);
+  const percentile = (share: number) => sorted[Math.ceil(sorted.length * share) - 1] ?? 0;
   return { p50Us: percentile(0.5), p99Us: percentile(0.99) };
 }
 

@@ -1,30 +1,39 @@
-/** A server to be measured: `signalbox` or `dns-packet`, port, services. */
+/** A server to be measured: port, services, then `dns-packet`, or how UDP is received and the number of processes. */
 import { createSocket } from 'node:dgram';
-import { type DerivedMessage, derivedSubject, watermarkSubject } from '@signalbox/contracts';
+import { type DerivedMessage, derivedSubject, type RecordSet, watermarkSubject } from '@signalbox/contracts';
 import { startDnsServer } from '@signalbox/dns-server';
-import { openSqliteEventLog } from '@signalbox/event-log';
+import { type AppendEntry, openSqliteEventLog } from '@signalbox/event-log';
 import { createLogger, createRegistry } from '@signalbox/kit';
 import dnsPacket, { type Answer, type Packet } from 'dns-packet';
-import { benchRecordSets, DOMAIN, REVISION } from './zone.ts';
+import { type AddressChange, benchRecordSets, DOMAIN, REVISION, recordSet } from './zone.ts';
 
-const [kind, port, services] = process.argv.slice(2);
+const [port, services, kind, processes] = process.argv.slice(2);
 
-if (kind === 'signalbox') await serveSignalbox();
-else serveDnsPacket();
+if (kind === 'dns-packet') serveDnsPacket();
+else await serveSignalbox(kind === 'dgram' ? 'dgram' : 'batch');
 
-async function serveSignalbox(): Promise<void> {
+async function serveSignalbox(udpReceiver: 'batch' | 'dgram'): Promise<void> {
   const log = openSqliteEventLog({ path: ':memory:' });
   const context = { log, logger: createLogger({ component: 'bench', level: 'error' }), registry: createRegistry() };
-  const documents = benchRecordSets(Number(services)).map((recordSet) => {
-    const shared = { revision: REVISION, changedAtMs: 0, contentHash: '', skipped: [] };
-    const message: DerivedMessage = { ...shared, document: recordSet };
-    return { subject: derivedSubject('dns', recordSet), data: JSON.stringify(message) };
-  });
-  const clusters = { bench: { domain: DOMAIN } };
-  const watermark = { layer: 'dns', revision: REVISION, clusters, skippedServices: 0 };
-  await log.appendAll('derived', [...documents, { subject: watermarkSubject('dns'), data: JSON.stringify(watermark) }]);
+  const documents = benchRecordSets(Number(services)).map(documentOf);
+  await log.appendAll('derived', [...documents, watermarkOf(REVISION)]);
   const listen = [{ address: '127.0.0.1', port: Number(port) }];
-  await startDnsServer(context, { listen, ttlSeconds: 30 });
+  await startDnsServer(context, { listen, ttlSeconds: 30, udpReceiver, processes: Number(processes) });
+  let revision = REVISION;
+  process.on('message', ({ service, address }: AddressChange) => {
+    revision += 1;
+    void log.appendAll('derived', [documentOf(recordSet(service, address)), watermarkOf(revision)]);
+  });
+}
+
+function documentOf(document: RecordSet): AppendEntry {
+  const message: DerivedMessage = { revision: REVISION, changedAtMs: 0, contentHash: '', skipped: [], document };
+  return { subject: derivedSubject('dns', document), data: JSON.stringify(message) };
+}
+
+function watermarkOf(revision: number): AppendEntry {
+  const watermark = { layer: 'dns', revision, clusters: { bench: { domain: DOMAIN } }, skippedServices: 0 };
+  return { subject: watermarkSubject('dns'), data: JSON.stringify(watermark) };
 }
 
 /** What a straightforward server does: look up, encode. */

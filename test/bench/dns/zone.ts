@@ -6,6 +6,12 @@ export const DOMAIN = 'cluster.local';
 export const REVISION = 42;
 const ENDPOINTS = 9;
 
+/** A service, by number, and the address that it has from now on. */
+export interface AddressChange {
+  readonly service: number;
+  readonly address: string;
+}
+
 interface BenchZone {
   readonly text: string;
   readonly names: readonly string[];
@@ -24,18 +30,18 @@ export function benchRecordSets(services: number): RecordSet[] {
   return Array.from({ length: services }, (_, number) => recordSet(number));
 }
 
-function recordSet(number: number): RecordSet {
+export function serviceName(number: number): string {
+  return `service-${number}.team-${number % 100}.svc.${DOMAIN}`;
+}
+
+/** With its first address, or another. */
+export function recordSet(number: number, ownAddress?: string): RecordSet {
   const key = { cluster: 'bench', namespace: `team-${number % 100}`, name: `service-${number}` };
-  const owner = `${key.name}.${key.namespace}.svc.${DOMAIN}.`;
+  const owner = `${serviceName(number)}.`;
   const address = (host: number) => `10.${number >> 8}.${number & 255}.${host}`;
-  const record = (name: string, host: number): DnsRecord => ({
-    name,
-    ttlSeconds: 30,
-    type: 'A',
-    address: address(host),
-  });
-  const endpoints = Array.from({ length: ENDPOINTS }, (_, host) => record(`pod-${host}.${owner}`, host + 1));
-  return { ...key, records: [record(owner, 250), ...endpoints] };
+  const record = (name: string, text: string): DnsRecord => ({ name, ttlSeconds: 30, type: 'A', address: text });
+  const endpoints = Array.from({ length: ENDPOINTS }, (_, host) => record(`pod-${host}.${owner}`, address(host + 1)));
+  return { ...key, records: [record(owner, ownAddress ?? address(250)), ...endpoints] };
 }
 
 /** In an order that no cache likes, the same in every run. */

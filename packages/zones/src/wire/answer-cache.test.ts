@@ -47,7 +47,10 @@ function kept(cache: AnswerCache, asked: Asked): Uint8Array | undefined {
   const question = new WireQuestion();
   expect(question.read(packet)).toBe(true);
   const answer = cache.find(packet, question);
-  return answer && cache.copy(answer, packet, question, (bytes) => new Uint8Array(bytes));
+  if (answer === undefined) return undefined;
+  const message = new Uint8Array(answer.bytes);
+  cache.copyFound(packet, question, message);
+  return message;
 }
 
 function aSet(service: string, records: DnsRecord[]): RecordSet {

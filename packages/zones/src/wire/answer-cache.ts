@@ -5,13 +5,12 @@
  * id, flags and spelling, the zone's serial, and the next of its addresses in front. Memory is bounded by two generations:
  * when the younger is full it becomes the elder, and what is in neither is made again. Nothing needs to be taken out.
  */
-import type { AnswerCode } from '../answer-question.ts';
 import { encodeAnswer } from '../encode-answer.ts';
 import { TYPE_NAMES } from '../type-names.ts';
 import type { ZoneIndex } from '../zone-index.ts';
-import type { NameStamp } from './name-versions.ts';
+import { type AnswerOrigin, AnswerStore, askedWord, Word } from './answer-store.ts';
 import { lowerCase, questionName, type WireQuestion } from './wire-question.ts';
-import { uint16, type WireRecord, wireRecords } from './wire-records.ts';
+import { type WireRecord, wireRecords } from './wire-records.ts';
 
 export interface AnswerCacheSettings {
   /** Longest answer for askers with EDNS; the others get 512 octets. */
@@ -20,71 +19,46 @@ export interface AnswerCacheSettings {
   readonly maxBytes?: number;
 }
 
+/** Good until the next `find`. */
 export interface KeptAnswer {
-  readonly zone: string;
-  readonly code: AnswerCode;
-  /** See `Answer`. */
-  readonly leadsTo: string | undefined;
+  readonly origin: AnswerOrigin;
   /** Hash of its question. */
   readonly hash: number;
-  /** With id 0 and the question in lower case. Not to be written to. */
-  readonly message: Uint8Array;
-  readonly hasEdns: boolean;
-  readonly questionEnd: number;
-  readonly epoch: number;
-  readonly madeFrom: NameStamp;
-  /** Where the serial of an SOA is; 0 when there is none. */
-  readonly serialAt: number;
-  readonly addresses: AddressRun | undefined;
-  /** How often it was copied; says which address is the first. */
-  turn: number;
-  next: KeptAnswer | undefined;
-}
-
-/** Address records of equal length, one after the other, which may come in any order. */
-interface AddressRun {
-  readonly start: number;
-  readonly end: number;
-  readonly recordBytes: number;
+  /** Length of the message. */
+  readonly bytes: number;
 }
 
 const HEADER_BYTES = 12;
 const PLAIN_BYTES = 512;
 const MAX_QUESTION_BYTES = 255 + 4;
 const DEFAULT_MAX_BYTES = 64 * 2 ** 20;
-const BUCKETS = 2 ** 16;
-/** Of an entry, beside its message: about what the objects take. */
-const ENTRY_BYTES = 400;
-/** Small messages share blocks: thousands of small allocations cost more than what they hold. */
-const BLOCK_BYTES = 2 ** 16;
 const TYPE_A = 1;
 const TYPE_SOA = 6;
 const TYPE_AAAA = 28;
-
-type Generation = (KeptAnswer | undefined)[];
+const NO_ORIGIN: AnswerOrigin = { zone: '', code: 'NXDOMAIN', leadsTo: undefined };
 
 export class AnswerCache {
   readonly #index: ZoneIndex;
   readonly #maxUdpBytes: number;
   readonly #maxBytes: number;
-  #young: Generation = emptyGeneration();
-  #old: Generation = emptyGeneration();
-  #youngBytes = 0;
-  #block = new Uint8Array(BLOCK_BYTES);
-  #blockUsed = 0;
+  #young: AnswerStore;
+  #old: AnswerStore | undefined;
   readonly #scratch: Uint8Array;
   readonly #question = new Uint8Array(MAX_QUESTION_BYTES);
+  /** What `find` found, in the younger generation. One object for all: making one costs as much as finding. */
+  readonly #found = { origin: NO_ORIGIN, hash: 0, bytes: 0, at: 0 };
 
   constructor(index: ZoneIndex, settings: AnswerCacheSettings) {
     this.#index = index;
     this.#maxUdpBytes = settings.maxUdpBytes;
     this.#scratch = new Uint8Array(Math.max(settings.maxUdpBytes, PLAIN_BYTES));
     this.#maxBytes = settings.maxBytes ?? DEFAULT_MAX_BYTES;
+    this.#young = new AnswerStore(this.#maxBytes);
   }
 
-  /** Octets kept, about. */
+  /** Octets kept in the younger generation. */
   get bytes(): number {
-    return this.#youngBytes;
+    return this.#young.usedBytes;
   }
 
   /**
@@ -92,63 +66,87 @@ export class AnswerCache {
    * rare asker that takes more than 512 octets, less than this server's limit, and less than the answer.
    */
   find(packet: Uint8Array, question: WireQuestion): KeptAnswer | undefined {
-    const kept = this.#lookUp(this.#young, packet, question) ?? this.#revive(packet, question);
-    const answer = kept ?? this.#make(packet, question);
-    if (answer === undefined || !question.hasEdns || question.offeredBytes >= this.#maxUdpBytes) return answer;
-    return answer.message.length <= Math.max(question.offeredBytes, PLAIN_BYTES) ? answer : undefined;
+    const kept = this.#young.find(packet, question);
+    const at = kept !== 0 && this.#isCurrent(this.#young, kept) ? kept : this.#bring(packet, question);
+    if (at === 0) return undefined;
+    const bytes = this.#young.words[at + Word.messageBytes] ?? 0;
+    const isShort = question.hasEdns && question.offeredBytes < this.#maxUdpBytes;
+    if (isShort && bytes > Math.max(question.offeredBytes, PLAIN_BYTES)) return undefined;
+    const found = this.#found;
+    found.origin = this.#young.originOf(at);
+    found.hash = question.hash;
+    found.bytes = bytes;
+    found.at = at;
+    return found;
   }
 
-  /** The message for this asker. `allocate` gives at least so many octets; what is returned is exactly the message. */
-  copy(
-    answer: KeptAnswer,
-    packet: Uint8Array,
-    question: WireQuestion,
-    allocate: (bytes: number) => Uint8Array,
-  ): Uint8Array {
-    const { message, serialAt } = answer;
-    const copy = allocate(message.length);
-    copy.set(message);
-    copy[0] = packet[0] ?? 0;
-    copy[1] = packet[1] ?? 0;
-    copy[2] = (message[2] ?? 0) | ((packet[2] ?? 0) & 1);
-    for (let at = HEADER_BYTES; at < question.nameEnd; at += 1) copy[at] = packet[at] ?? 0;
-    if (serialAt > 0) setUint32(copy, serialAt, this.#index.serialOf(answer.zone));
-    if (answer.hasEdns) copy[copy.length - 4] = question.dnssecOk;
-    if (answer.addresses !== undefined) rotate(copy, message, answer.addresses, answer.turn);
-    answer.turn += 1;
-    return copy;
+  /** Writes what was found last for this asker, to the beginning of `target`, which has room for `bytes` of it. */
+  copyFound(packet: Uint8Array, question: WireQuestion, target: Uint8Array): void {
+    const { at, bytes: length, origin } = this.#found;
+    const { words, bytes } = this.#young;
+    const messageAt = words[at + Word.messageAt] ?? 0;
+    const { nameEnd } = question;
+    target[0] = packet[0] ?? 0;
+    target[1] = packet[1] ?? 0;
+    target[2] = (bytes[messageAt + 2] ?? 0) | ((packet[2] ?? 0) & 1);
+    copyBytes(bytes, messageAt, target, 3, HEADER_BYTES);
+    copyBytes(packet, 0, target, HEADER_BYTES, nameEnd);
+    copyBytes(bytes, messageAt, target, nameEnd, length);
+    const serialAt = words[at + Word.serialAt] ?? 0;
+    if (serialAt > 0) setUint32(target, serialAt, this.#index.serialOf(origin.zone));
+    if (question.hasEdns) target[length - 4] = question.dnssecOk;
+    if ((words[at + Word.addressesAt] ?? 0) > 0) this.#rotate(at, target);
   }
 
-  #lookUp(generation: Generation, packet: Uint8Array, question: WireQuestion): KeptAnswer | undefined {
-    let entry = generation[question.hash & (BUCKETS - 1)];
-    while (entry !== undefined) {
-      if (entry.hash === question.hash && entry.hasEdns === question.hasEdns && asksFor(entry, packet, question)) {
-        return this.#isCurrent(entry) ? entry : undefined;
-      }
-      entry = entry.next;
+  /** Each asker gets another address first, in turn, as from CoreDNS's `loadbalance`: many clients use only the first. */
+  #rotate(at: number, target: Uint8Array): void {
+    const { words, bytes } = this.#young;
+    const messageAt = words[at + Word.messageAt] ?? 0;
+    const start = words[at + Word.addressesAt] ?? 0;
+    const end = words[at + Word.addressesEnd] ?? 0;
+    const turn = words[at + Word.turn] ?? 0;
+    words[at + Word.turn] = (turn + 1) & 0xffff;
+    const shift = (turn * (words[at + Word.addressBytes] ?? 0)) % (end - start);
+    if (shift === 0) return;
+    for (let from = start, to = start + shift; from < end; from += 1, to += 1) {
+      if (to === end) to = start;
+      target[to] = bytes[messageAt + from] ?? 0;
     }
-    return undefined;
   }
 
-  #isCurrent({ epoch, madeFrom }: KeptAnswer): boolean {
-    return epoch === this.#index.epoch && this.#index.versions.isCurrent(madeFrom);
+  #isCurrent(store: AnswerStore, at: number): boolean {
+    const { words } = store;
+    if (words[at + Word.epoch] !== this.#index.epoch) return false;
+    return this.#index.versions.areCurrent(words, at + Word.stamp, (words[at + Word.messageAt] ?? 0) >> 2);
   }
 
-  /** What the elder generation has and is asked for moves to the younger. */
-  #revive(packet: Uint8Array, question: WireQuestion): KeptAnswer | undefined {
-    const entry = this.#lookUp(this.#old, packet, question);
-    return entry && this.#keep({ ...entry, message: this.#store(entry.message), next: undefined });
+  /** Into the younger generation: from the elder, where it is good there, or made anew. */
+  #bring(packet: Uint8Array, question: WireQuestion): number {
+    const old = this.#old?.find(packet, question) ?? 0;
+    if (this.#old === undefined || old === 0 || !this.#isCurrent(this.#old, old)) return this.#make(packet, question);
+    const revived = this.#young.addFrom(this.#old, old);
+    if (revived !== 0) return revived;
+    // The elder one has to go to make room, and this answer with it.
+    this.#turnGenerations();
+    return this.#make(packet, question);
   }
 
-  #make(packet: Uint8Array, question: WireQuestion): KeptAnswer | undefined {
+  #turnGenerations(): void {
+    const next = this.#old ?? new AnswerStore(this.#maxBytes);
+    next.clear();
+    this.#old = this.#young;
+    this.#young = next;
+  }
+
+  #make(packet: Uint8Array, question: WireQuestion): number {
     const name = questionName(packet, question.nameEnd);
     const type = TYPE_NAMES.get(question.queryType) ?? `TYPE${question.queryType}`;
     const zone = name === undefined ? undefined : this.#index.zoneNameOf(name);
-    if (name === undefined || zone === undefined || type === 'AXFR' || type === 'IXFR') return undefined;
+    if (name === undefined || zone === undefined || type === 'AXFR' || type === 'IXFR') return 0;
     const { answer, names } = this.#index.answerWithNames({ name, type });
-    if (answer.code === 'SERVFAIL' || answer.code === 'REFUSED' || answer.isChosen === true) return undefined;
+    const { code, leadsTo } = answer;
+    if (code === 'SERVFAIL' || code === 'REFUSED' || answer.isChosen === true) return 0;
     const { hasEdns, hash } = question;
-    const questionEnd = question.nameEnd + 4;
     const options = {
       maxBytes: hasEdns ? this.#maxUdpBytes : PLAIN_BYTES,
       question: this.#lowerCased(packet, question.nameEnd),
@@ -156,11 +154,20 @@ export class AnswerCache {
       udpPayloadSize: hasEdns ? this.#maxUdpBytes : undefined,
       buffer: this.#scratch,
     };
-    const message = this.#store(encodeAnswer(answer, options, { id: 0, opcode: 0, isRecursionDesired: false }));
-    const madeFrom = this.#index.versions.stamp(names);
-    const { code, leadsTo } = answer;
-    const shape = { zone, code, leadsTo, hash, message, hasEdns, questionEnd, madeFrom, ...layoutOf(message) };
-    return this.#keep({ ...shape, epoch: this.#index.epoch, turn: 0, next: undefined });
+    const message = encodeAnswer(answer, options, { id: 0, opcode: 0, isRecursionDesired: false });
+    const entry = {
+      hash,
+      asked: askedWord(question),
+      message,
+      origin: { zone, code, leadsTo },
+      ...layoutOf(message),
+      epoch: this.#index.epoch,
+      stamp: this.#index.versions.stamp(names),
+    };
+    const at = this.#young.add(entry);
+    if (at !== 0) return at;
+    this.#turnGenerations();
+    return this.#young.add(entry);
   }
 
   #lowerCased(packet: Uint8Array, nameEnd: number): Uint8Array {
@@ -171,62 +178,20 @@ export class AnswerCache {
     }
     return question;
   }
-
-  /** In place of what has the same hash: an older answer to the question, or a rare stranger. */
-  #keep(entry: KeptAnswer): KeptAnswer {
-    this.#youngBytes += entry.message.length + ENTRY_BYTES;
-    if (this.#youngBytes > this.#maxBytes) {
-      this.#old = this.#young;
-      this.#young = emptyGeneration();
-      this.#youngBytes = entry.message.length + ENTRY_BYTES;
-    }
-    const bucket = entry.hash & (BUCKETS - 1);
-    entry.next = without(this.#young[bucket], entry);
-    this.#young[bucket] = entry;
-    return entry;
-  }
-
-  #store(message: Uint8Array): Uint8Array {
-    if (this.#blockUsed + message.length > this.#block.length) {
-      this.#block = new Uint8Array(Math.max(BLOCK_BYTES, message.length));
-      this.#blockUsed = 0;
-    }
-    const start = this.#blockUsed;
-    this.#blockUsed += message.length;
-    const stored = this.#block.subarray(start, this.#blockUsed);
-    stored.set(message);
-    return stored;
-  }
 }
 
-function emptyGeneration(): Generation {
-  return Array.from({ length: BUCKETS });
+interface Layout {
+  readonly serialAt: number;
+  readonly addresses: { readonly start: number; readonly end: number; readonly recordBytes: number } | undefined;
 }
 
-function without(first: KeptAnswer | undefined, { hash, hasEdns }: KeptAnswer): KeptAnswer | undefined {
-  const isSame = (entry: KeptAnswer) => entry.hash === hash && entry.hasEdns === hasEdns;
-  if (first !== undefined && isSame(first)) return first.next;
-  for (let entry = first; entry?.next !== undefined; entry = entry.next) {
-    if (isSame(entry.next)) entry.next = entry.next.next;
-  }
-  return first;
-}
-
-function asksFor({ message, questionEnd }: KeptAnswer, packet: Uint8Array, question: WireQuestion): boolean {
-  if (questionEnd !== question.nameEnd + 4) return false;
-  for (let at = HEADER_BYTES; at < question.nameEnd; at += 1) {
-    if (message[at] !== lowerCase(packet[at] ?? 0)) return false;
-  }
-  return uint16(message, question.nameEnd) === question.queryType;
-}
-
-function layoutOf(message: Uint8Array): Pick<KeptAnswer, 'serialAt' | 'addresses'> {
+function layoutOf(message: Uint8Array): Layout {
   const records = wireRecords(message) ?? [];
   const soa = records.find((record) => record.type === TYPE_SOA && record.section === 'authority');
   return { serialAt: soa === undefined ? 0 : soa.end - 20, addresses: addressRun(records) };
 }
 
-function addressRun(records: readonly WireRecord[]): AddressRun | undefined {
+function addressRun(records: readonly WireRecord[]): Layout['addresses'] {
   const isAddress = ({ type, section }: WireRecord) => section === 'answer' && (type === TYPE_A || type === TYPE_AAAA);
   const run = records.filter(isAddress);
   const first = run[0];
@@ -239,14 +204,9 @@ function addressRun(records: readonly WireRecord[]): AddressRun | undefined {
     : undefined;
 }
 
-/** Each asker gets another address first, in turn, as from CoreDNS's `loadbalance`: many clients use only the first. */
-function rotate(copy: Uint8Array, message: Uint8Array, { start, end, recordBytes }: AddressRun, turn: number): void {
-  const shift = (turn * recordBytes) % (end - start);
-  if (shift === 0) return;
-  for (let from = start, to = start + shift; from < end; from += 1, to += 1) {
-    if (to === end) to = start;
-    copy[to] = message[from] ?? 0;
-  }
+/** Byte by byte: for so few it is faster than a view and `set`. */
+function copyBytes(source: Uint8Array, base: number, target: Uint8Array, start: number, end: number): void {
+  for (let at = start; at < end; at += 1) target[at] = source[base + at] ?? 0;
 }
 
 function setUint32(bytes: Uint8Array, at: number, value: number): void {

@@ -11,7 +11,7 @@ const SLOTS = 65_536;
 export type NameStamp = readonly number[];
 
 export class NameVersions {
-  readonly #counters = new Uint32Array(SLOTS);
+  readonly #counters = new Int32Array(SLOTS);
 
   bump(name: string): void {
     const slot = slotOf(name);
@@ -28,8 +28,13 @@ export class NameVersions {
   }
 
   isCurrent(stamp: NameStamp): boolean {
-    for (let at = 0; at < stamp.length; at += 2) {
-      if (this.#counters[stamp[at] ?? 0] !== stamp[at + 1]) return false;
+    return this.areCurrent(Int32Array.from(stamp), 0, stamp.length);
+  }
+
+  /** The same for a stamp that is written somewhere. */
+  areCurrent(words: Int32Array, start: number, end: number): boolean {
+    for (let at = start; at < end; at += 2) {
+      if (this.#counters[words[at] ?? 0] !== words[at + 1]) return false;
     }
     return true;
   }

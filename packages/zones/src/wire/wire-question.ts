@@ -27,53 +27,52 @@ export class WireQuestion {
   /** The DO bit, where an OPT record has it (RFC 3225). */
   dnssecOk = 0;
 
-  /** False: not of the plain form; the fields then mean nothing. */
-  read(packet: Uint8Array): boolean {
-    if (packet.length < HEADER_BYTES + 5 || ((packet[2] ?? 0) & ODD_FLAGS) !== 0) return false;
+  /** The first octets, `length` of them. False: not of the plain form; the fields then mean nothing. */
+  read(packet: Uint8Array, length = packet.length): boolean {
+    if (length < HEADER_BYTES + 5 || ((packet[2] ?? 0) & ODD_FLAGS) !== 0) return false;
     // QDCOUNT 1, ANCOUNT and NSCOUNT 0, ARCOUNT 0 or 1.
     if (packet[4] !== 0 || packet[5] !== 1 || packet[6] !== 0 || packet[7] !== 0) return false;
     if (packet[8] !== 0 || packet[9] !== 0 || packet[10] !== 0 || (packet[11] ?? 2) > 1) return false;
-    return this.#readName(packet) && this.#readType(packet) && this.#readEdns(packet);
+    return this.#readName(packet, length) && this.#readType(packet, length) && this.#readEdns(packet, length);
   }
 
-  #readName(packet: Uint8Array): boolean {
+  #readName(packet: Uint8Array, length: number): boolean {
     let hash = FNV_OFFSET;
     let at = HEADER_BYTES;
-    let length = packet[at] ?? 0;
-    while (length !== 0) {
-      const end = at + 1 + length;
-      if (length > 63 || end >= packet.length || end - HEADER_BYTES >= MAX_NAME_BYTES) return false;
-      hash = Math.imul(hash ^ length, FNV_PRIME);
+    let label = packet[at] ?? 0;
+    while (label !== 0) {
+      const end = at + 1 + label;
+      if (label > 63 || end >= length || end - HEADER_BYTES >= MAX_NAME_BYTES) return false;
+      hash = Math.imul(hash ^ label, FNV_PRIME);
       for (at += 1; at < end; at += 1) hash = Math.imul(hash ^ lowerCase(packet[at] ?? 0), FNV_PRIME);
-      length = packet[at] ?? 0;
+      label = packet[at] ?? 0;
     }
     this.nameEnd = at + 1;
     this.hash = hash;
     return true;
   }
 
-  #readType(packet: Uint8Array): boolean {
+  #readType(packet: Uint8Array, length: number): boolean {
     const at = this.nameEnd;
-    if (at + 4 > packet.length || packet[at + 2] !== 0 || packet[at + 3] !== CLASS_IN) return false;
+    if (at + 4 > length || packet[at + 2] !== 0 || packet[at + 3] !== CLASS_IN) return false;
     this.queryType = ((packet[at] ?? 0) << 8) | (packet[at + 1] ?? 0);
     this.hash = Math.imul(this.hash ^ this.queryType, FNV_PRIME);
     return true;
   }
 
-  #readEdns(packet: Uint8Array): boolean {
+  #readEdns(packet: Uint8Array, length: number): boolean {
     const at = this.nameEnd + 4;
     this.hasEdns = packet[11] === 1;
     this.offeredBytes = 0;
     this.dnssecOk = 0;
-    if (!this.hasEdns) return at === packet.length;
+    if (!this.hasEdns) return at === length;
     // Root, type, size, extended code, version, flags, length of the options.
-    if (at + 11 > packet.length || packet[at] !== 0 || packet[at + 1] !== 0 || packet[at + 2] !== TYPE_OPT)
-      return false;
+    if (at + 11 > length || packet[at] !== 0 || packet[at + 1] !== 0 || packet[at + 2] !== TYPE_OPT) return false;
     const isVersion0 = packet[at + 6] === 0;
     const optionBytes = ((packet[at + 9] ?? 0) << 8) | (packet[at + 10] ?? 0);
     this.offeredBytes = ((packet[at + 3] ?? 0) << 8) | (packet[at + 4] ?? 0);
     this.dnssecOk = (packet[at + 7] ?? 0) & 0x80;
-    return isVersion0 && at + 11 + optionBytes === packet.length;
+    return isVersion0 && at + 11 + optionBytes === length;
   }
 }
 
