@@ -1,6 +1,6 @@
 /** All rules of one family → a shell script that puts them in place of whatever an earlier run, or kube-proxy, left. */
 import type { Family } from '../addresses.ts';
-import { JUMP_TARGETS } from './base-chains.ts';
+import { LOCALNET_CHAIN } from './base-chains.ts';
 
 const DELIMITER = 'SIGNALBOX_END';
 const MARKER = 'SIGNALBOX_WANTED';
@@ -22,19 +22,26 @@ export function replaceIptables(family: Family, wanted: string): string {
     MARKER,
     wanted.trimEnd(),
     DELIMITER,
-    `} | awk '${AWK}' | ${program}-restore --noflush`,
+    `} | awk '${awkProgram(jumpTargetsOf(wanted))}' | ${program}-restore --noflush`,
+    // After the rule that makes it harmless. Where it cannot be set, only node ports on 127.0.0.1 are missing.
+    ...(wanted.includes(`:${LOCALNET_CHAIN} `) ? ['sysctl -qw net.ipv4.conf.all.route_localnet=1 || :'] : []),
     '',
   ].join('\n');
 }
 
+function jumpTargetsOf(wanted: string): string[] {
+  return [...new Set([...wanted.matchAll(/^-I .*-j (\S+)$/gm)].map(([, chain = '']) => chain))];
+}
+
 /** Of chains, only those that are named for a service are deleted: others of kube-proxy and the kubelet are shared. */
-const AWK = String.raw`
+function awkProgram(jumpTargets: readonly string[]): string {
+  return String.raw`
 $0 == "${MARKER}" { wanted = 1; next }
 /^\*/ { table = substr($0, 2) }
 !wanted && /^:KUBE-((SVC|SVL|SEP|EXT|FW)-[A-Z2-7]+|MARK-REMOTE) / {
   chain = substr($1, 2); count[table]++; old[table, count[table]] = chain; next
 }
-!wanted && /^-A [A-Z]+ .*-j (${JUMP_TARGETS.join('|')})$/ { sub(/^-A/, "-D"); jumps[table] = jumps[table] $0 "\n"; next }
+!wanted && /^-A [A-Z]+ (.* )?-j (${jumpTargets.join('|')})$/ { sub(/^-A/, "-D"); jumps[table] = jumps[table] $0 "\n"; next }
 !wanted { next }
 /^\*/ { print; for (i = 1; i <= count[table]; i++) print ":" old[table, i] " - [0:0]"; next }
 /^:/ { declared[table, substr($1, 2)] = 1 }
@@ -42,3 +49,4 @@ $0 == "${MARKER}" { wanted = 1; next }
 /^COMMIT/ { for (i = 1; i <= count[table]; i++) if (!((table, old[table, i]) in declared)) print "-X " old[table, i] }
 { print }
 `.trim();
+}

@@ -1,12 +1,15 @@
 /**
- * Deletes the connection tracking entries of endpoints that are gone: a UDP flow has no end, so without this a client that
- * keeps sending would be led to a dead endpoint for as long as it sends.
+ * Deletes the connection tracking entries that lead to endpoints that are gone: a UDP flow has no end, so without this a
+ * client that keeps sending would be led to a dead endpoint for as long as it sends.
  */
-import { errorText } from '@signalbox/contracts';
+import { errorText, type ProxyPlan } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
-import type { RemovedEndpoint } from '@signalbox/rules';
-import { isMissingProgram, type ProgramCall, type RunProgram } from './run-program.ts';
+import { type RenderOptions, type StaleFlow, staleFlows } from '@signalbox/rules';
+import { isMissingProgram, type RunProgram } from './run-program.ts';
 
+type Family = RenderOptions['families'][number];
+
+const FAMILY_WORDS: Readonly<Record<Family, string>> = { IPv4: 'ipv4', IPv6: 'ipv6' };
 const NOTHING_DELETED = /0 flow entries have been deleted/;
 
 export class Conntrack {
@@ -19,22 +22,45 @@ export class Conntrack {
     this.#logger = logger;
   }
 
-  /** Never throws: the rules are in place, and what is left expires by itself when its client pauses. */
-  async deleteFlows(removed: readonly RemovedEndpoint[]): Promise<void> {
-    for (const call of deletions(removed)) {
-      try {
-        await this.#run(call);
-      } catch (error) {
-        if (NOTHING_DELETED.test(errorText(error))) continue;
-        this.#tell(error, call);
-        if (isMissingProgram(error)) return;
+  /**
+   * Of these services, whose rules are in, all flows that lead to no serving endpoint: also those that were left by an
+   * earlier process. Never throws: what is left expires by itself when its client pauses.
+   */
+  async deleteStaleFlows(plans: readonly ProxyPlan[], { families, node }: RenderOptions): Promise<void> {
+    try {
+      for (const family of families) {
+        const args = ['-L', '-p', 'udp', '-f', FAMILY_WORDS[family]];
+        const listing = await this.#run({ program: 'conntrack', args });
+        await this.#delete(staleFlows(listing, plans, { family, nodeAddresses: node.addresses }));
       }
+    } catch (error) {
+      this.#tell(error);
     }
   }
 
-  #tell(error: unknown, { args }: ProgramCall): void {
+  async #delete(flows: readonly StaleFlow[]): Promise<void> {
+    if (flows.length === 0) return;
+    try {
+      // One process for all of them, and no complaint about a flow that has ended meanwhile.
+      const input = flows.map((flow) => `${deletionOf(flow).join(' ')}\n`).join('');
+      await this.#run({ program: 'conntrack', args: ['-R', '-'], input });
+    } catch {
+      // conntrack-tools before 1.4.7 read no files.
+      for (const flow of flows) await this.#deleteOne(flow);
+    }
+  }
+
+  async #deleteOne(flow: StaleFlow): Promise<void> {
+    try {
+      await this.#run({ program: 'conntrack', args: deletionOf(flow) });
+    } catch (error) {
+      if (!NOTHING_DELETED.test(errorText(error))) throw error;
+    }
+  }
+
+  #tell(error: unknown): void {
     if (!isMissingProgram(error)) {
-      this.#logger.warn({ err: error, args }, 'connection tracking entries of a removed endpoint could not be deleted');
+      this.#logger.warn({ err: error }, 'connection tracking entries of removed endpoints could not be deleted');
       return;
     }
     if (this.#isMissingTold) return;
@@ -45,18 +71,9 @@ export class Conntrack {
   }
 }
 
-/** TCP connections of a removed endpoint end by themselves; SCTP associations as well. */
-export function deletions(removed: readonly RemovedEndpoint[]): ProgramCall[] {
-  const calls = removed
-    .filter(({ protocol }) => protocol === 'udp')
-    .flatMap(({ family, serviceAddresses, servicePort, nodePort, address, port }) => {
-      const common = ['-D', '-f', family === 'IPv6' ? 'ipv6' : 'ipv4', '-p', 'udp'];
-      // Replies come from the endpoint, however the flow was translated to it.
-      const endpoint = ['--reply-src', address, '--reply-port-src', String(port)];
-      const places = serviceAddresses.map((service) => ['--orig-dst', service, '--orig-port-dst', String(servicePort)]);
-      if (nodePort !== undefined) places.push(['--orig-port-dst', String(nodePort)]);
-      return places.map((place) => [...common, ...place, ...endpoint]);
-    });
-  const unique = new Map(calls.map((args) => [args.join(' '), args]));
-  return [...unique.values()].map((args) => ({ program: 'conntrack', args }));
+/** Replies come from the endpoint, however the flow was translated to it. */
+export function deletionOf({ family, address, port, endpointAddress, endpointPort }: StaleFlow): string[] {
+  const to = ['--orig-dst', address, '--orig-port-dst', String(port)];
+  const from = ['--reply-src', endpointAddress, '--reply-port-src', String(endpointPort)];
+  return ['-D', '-f', FAMILY_WORDS[family], '-p', 'udp', ...to, ...from];
 }
