@@ -59,12 +59,12 @@ function renderOptions(options: ApplierOptions, backend: RenderOptions['backend'
 }
 
 /** Throws `unavailable` while our own rules are not in. */
-export async function takeOver({ backend, commandPrefix }: ApplierOptions): Promise<void> {
+export async function takeOver({ backend, families, commandPrefix }: ApplierOptions): Promise<void> {
   if (backend === 'userspace') {
     throw new SignalboxError(
       'invalid',
       'the userspace backend cannot take over: it does not answer on service addresses',
     );
   }
-  await removeKubeProxyRules(programRunner(commandPrefix), backend);
+  await removeKubeProxyRules(programRunner(commandPrefix), { backend, families });
 }
