@@ -135,6 +135,8 @@ class Statuses {
   }
 }
 
+// Told to give up: the server ends with this process.
+process.on('SIGTERM', () => process.exit(1));
 execFileSync('ip', ['link', 'set', 'lo', 'up']);
 const server = await startNatsServer();
 const log = await openJetStreamEventLog({ servers: server.url, name: 'bench' });
