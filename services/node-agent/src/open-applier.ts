@@ -35,7 +35,7 @@ export function openApplier(logger: Logger, options: ApplierOptions, noteProcess
   const { backend, commandPrefix = [], listenHosts, isObserving = false } = options;
   if (backend === 'userspace') {
     if (isObserving) throw new SignalboxError('invalid', 'the userspace backend has no rules in the kernel to observe');
-    return new UserspaceApplier({ name: options.node, addresses: [] }, { ...(listenHosts && { listenHosts }) });
+    return new UserspaceApplier({ name: options.node, addresses: [] }, logger, { ...(listenHosts && { listenHosts }) });
   }
   const rules = renderOptions(options, backend);
   if (isObserving) return new ObservingApplier(rules);
