@@ -29,7 +29,7 @@ if (!hasIpvs) console.log('(ipvs: this kernel has no IPVS, so its programs are n
 printTable(
   (backend, services) => {
     const isRendered = backend === 'ipvs' && !hasIpvs;
-    return measure<RulesMeasurement>('rules-process', backend, services, ...(isRendered ? ['render'] : []));
+    return measure('rules-process', backend, services, ...(isRendered ? ['render'] : [])) as RulesMeasurement | string;
   },
   [
     ['rendered', ({ renderMs }) => seconds(renderMs)],
@@ -50,7 +50,7 @@ console.log(
 console.log('until the acknowledgement has come; then one comparison of the kernel with the plans:');
 printTable(
   (backend, services) =>
-    backend === 'ipvs' ? 'not run' : measure<AgentMeasurement>('agent-measurement', backend, services),
+    backend === 'ipvs' ? 'not run' : (measure('agent-measurement', backend, services) as AgentMeasurement | string),
   [
     ['cold start', ({ coldMs }) => seconds(coldMs)],
     ['change p50', ({ programmedMs }) => milliseconds(percentile(programmedMs, 50))],
@@ -87,17 +87,13 @@ function printTable<Measured>(
   console.log(formatTable<Row<Measured>>([...names, ...shown], rows));
 }
 
-function measure<Measured>(
-  name: string,
-  backend: string,
-  services: string,
-  ...more: readonly string[]
-): Measured | string {
+/** What the script measured, or why there is nothing. */
+function measure(name: string, backend: string, services: string, ...more: readonly string[]): unknown {
   const script = fileURLToPath(new URL(`${name}.js`, import.meta.url));
   const args = ['-n', process.execPath, script, backend, services, `${CHANGES[backend] ?? 20}`, ...more];
   const options = { encoding: 'utf8', timeout: TIME_LIMIT_MS, killSignal: 'SIGTERM' } as const;
   const { status, stdout, stderr } = spawnSync('unshare', args, options);
-  if (status === 0) return JSON.parse(stdout) as Measured;
+  if (status === 0) return JSON.parse(stdout);
   console.error(stderr);
   return status === null ? `not finished in ${seconds(TIME_LIMIT_MS)}` : `failed with ${status}`;
 }

@@ -40,7 +40,7 @@ async function answerOf(thread: Worker, signal: AbortSignal): Promise<KernelComp
 }
 
 async function sendPlans(thread: Worker, plans: readonly ProxyPlan[]): Promise<void> {
-  const send = (message: PlansMessage): void => thread.postMessage(message);
+  const send = (message: PlansMessage): void => thread.postMessage(message, []);
   for (let first = 0; first < plans.length; first += PLANS_AT_ONCE) {
     send(JSON.stringify(plans.slice(first, first + PLANS_AT_ONCE)));
     await nextTurn();

@@ -37,6 +37,6 @@ async function compare({ options, owner, commandPrefix }: ComparisonTask): Promi
 }
 
 function answer(result: ComparisonAnswer): void {
-  parentPort?.postMessage(result);
+  parentPort?.postMessage(result, []);
   parentPort?.close();
 }
