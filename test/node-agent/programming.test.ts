@@ -126,8 +126,8 @@ for (const backend of ['nftables', 'iptables'] as const) {
       await plane.processAll();
       agent = await startAgent(log, lab, { backend });
       await waitFor('the second agent', async () => ((await lastAck(log))?.revision ?? 0) === plane.revision);
-      const flows = lab.run('node', ['conntrack', '-L', '-p', 'udp', '--orig-dst', SERVICE_IP]);
-      expect(flows).not.toContain(FIRST_POD);
+      const flows = (): string => lab.run('node', ['conntrack', '-L', '-p', 'udp', '--orig-dst', SERVICE_IP]);
+      await waitFor('the flows to be gone', () => !flows().includes(FIRST_POD));
     });
 
     test('follows a node that moves to another zone, at the first attempt', async () => {

@@ -35,18 +35,30 @@ function conntrack(complaints: Readonly<Record<string, string>> = {}): Conntrack
   return new Conntrack(run, createLogger({ component: 'test', level: 'silent' }));
 }
 
+async function deleteWith(tracked: Conntrack): Promise<void> {
+  tracked.deleteStaleFlows([DNS], OPTIONS);
+  await tracked.settle();
+}
+
+test('what comes meanwhile is looked at next, all of it together', async () => {
+  const tracked = conntrack();
+  for (const name of ['one', 'two', 'three']) tracked.deleteStaleFlows([{ ...DNS, name }], OPTIONS);
+  await tracked.settle();
+  expect(calls.filter((call) => call.startsWith('-L'))).toHaveLength(2);
+});
+
 test('the flows of a family are read once, and the stale ones deleted by one process', async () => {
-  await conntrack().deleteStaleFlows([DNS], OPTIONS);
+  await deleteWith(conntrack());
   expect(calls).toEqual(['-L -p udp -f ipv4', `-R - ${DELETIONS.join('\n')}`]);
 });
 
 test('an old conntrack that cannot read a file is asked one by one; flows that have ended are no failure', async () => {
   const complaints = { '-R': 'unknown option', '-D': 'conntrack v1.4.6: 0 flow entries have been deleted.' };
-  await conntrack(complaints).deleteStaleFlows([DNS], OPTIONS);
+  await deleteWith(conntrack(complaints));
   expect(calls.slice(2)).toEqual(DELETIONS);
 });
 
 test('a conntrack that is not there stops nothing', async () => {
-  await conntrack({ '-L': 'spawn conntrack ENOENT' }).deleteStaleFlows([DNS], OPTIONS);
+  await deleteWith(conntrack({ '-L': 'spawn conntrack ENOENT' }));
   expect(calls).toHaveLength(1);
 });

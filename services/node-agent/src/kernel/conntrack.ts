@@ -2,7 +2,7 @@
  * Deletes the connection tracking entries that lead to endpoints that are gone: a UDP flow has no end, so without this a
  * client that keeps sending would be led to a dead endpoint for as long as it sends.
  */
-import { errorText, type ProxyPlan } from '@signalbox/contracts';
+import { errorText, type ProxyPlan, serviceKeyText } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
 import { type RenderOptions, type StaleFlow, staleFlows } from '@signalbox/rules';
 import { isMissingProgram, type RunProgram } from './run-program.ts';
@@ -16,6 +16,9 @@ export class Conntrack {
   readonly #run: RunProgram;
   readonly #logger: Logger;
   #isMissingTold = false;
+  /** By service; what comes while flows are looked at is looked at next. */
+  #pending = new Map<string, ProxyPlan>();
+  #work: Promise<void> | undefined;
 
   constructor(run: RunProgram, logger: Logger) {
     this.#run = run;
@@ -24,17 +27,34 @@ export class Conntrack {
 
   /**
    * Of these services, whose rules are in, all flows that lead to no serving endpoint: also those that were left by an
-   * earlier process. Never throws: what is left expires by itself when its client pauses.
+   * earlier process. Further rules do not wait for it. What cannot be deleted expires by itself when its client pauses.
    */
-  async deleteStaleFlows(plans: readonly ProxyPlan[], { families, node }: RenderOptions): Promise<void> {
-    try {
-      for (const family of families) {
-        const args = ['-L', '-p', 'udp', '-f', FAMILY_WORDS[family]];
-        const listing = await this.#run({ program: 'conntrack', args });
-        await this.#delete(staleFlows(listing, plans, { family, nodeAddresses: node.addresses }));
+  deleteStaleFlows(plans: readonly ProxyPlan[], options: RenderOptions): void {
+    for (const plan of plans) this.#pending.set(serviceKeyText(plan), plan);
+    if (this.#pending.size === 0) return;
+    this.#work ??= this.#deletePending(options).finally(() => {
+      this.#work = undefined;
+    });
+  }
+
+  /** Resolves when nothing is left to be looked at. Never rejects. */
+  async settle(): Promise<void> {
+    await this.#work;
+  }
+
+  async #deletePending({ families, node }: RenderOptions): Promise<void> {
+    while (this.#pending.size > 0) {
+      const plans = [...this.#pending.values()];
+      this.#pending = new Map();
+      try {
+        for (const family of families) {
+          const args = ['-L', '-p', 'udp', '-f', FAMILY_WORDS[family]];
+          const listing = await this.#run({ program: 'conntrack', args });
+          await this.#delete(staleFlows(listing, plans, { family, nodeAddresses: node.addresses }));
+        }
+      } catch (error) {
+        this.#tell(error);
       }
-    } catch (error) {
-      this.#tell(error);
     }
   }
 

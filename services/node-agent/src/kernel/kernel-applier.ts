@@ -50,8 +50,10 @@ export class KernelApplier implements Applier {
       for (const step of steps) await this.#runStep(step, isWhole);
     }
     this.#isProgrammed = true;
-    const flowChecks = toRun.flatMap((script) => script.flowChecks);
-    if (flowChecks.length > 0) await this.#conntrack.deleteStaleFlows(flowChecks, this.#rules.options);
+    this.#conntrack.deleteStaleFlows(
+      toRun.flatMap(({ flowChecks }) => flowChecks),
+      this.#rules.options,
+    );
     return { skippedServices: servicesOf(scripts.at(-1)) };
   }
 
@@ -74,6 +76,7 @@ export class KernelApplier implements Applier {
 
   async close(): Promise<void> {
     this.#session.close();
+    await this.#conntrack.settle();
   }
 
   /**
