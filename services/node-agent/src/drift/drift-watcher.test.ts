@@ -185,6 +185,22 @@ test('a kernel that cannot be read is reported, and not repaired', async () => {
   expect(node.repairs).toBe(0);
 });
 
+test('a check that takes longer than the interval is followed by one, not by a queue', async () => {
+  const node = new Node();
+  const compareKernel: DriftWatcherOptions['compareKernel'] = async (wanted) => {
+    node.reads += 1;
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    return compareKernelStates(expectedStates(node.loaded, wanted.options), wanted, 'signalbox');
+  };
+  node.watch({ compareKernel, intervalMs: 1_000 });
+  await vi.advanceTimersByTimeAsync(31_000);
+  expect(node.reads).toBe(3);
+  const stopped = watcher?.stop();
+  await vi.advanceTimersByTimeAsync(10_000);
+  await stopped;
+  expect(node.reads).toBe(3);
+});
+
 test('the end does not wait for a kernel that takes long to read, and nothing is said of it', async () => {
   const node = new Node();
   const compareKernel: DriftWatcherOptions['compareKernel'] = (_wanted, signal) =>

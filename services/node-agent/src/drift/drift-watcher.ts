@@ -63,13 +63,17 @@ class Watcher implements DriftWatcher {
   #pendingChange: NodeJS.Timeout | undefined;
   #lastChangeCheckMs = Number.NEGATIVE_INFINITY;
   #work: Promise<unknown> = Promise.resolve();
+  #queued = 0;
   #isRepairFutile = false;
   readonly #stopping = new AbortController();
 
   constructor(options: DriftWatcherOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#timer = setInterval(() => void this.#enqueue('timer'), options.intervalMs);
+    this.#timer = setInterval(() => {
+      // Where a check takes longer than the interval, there is one after the other, and no queue.
+      if (this.#queued === 0) void this.#enqueue('timer');
+    }, options.intervalMs);
   }
 
   noteChange(): void {
@@ -96,8 +100,11 @@ class Watcher implements DriftWatcher {
   }
 
   #enqueue(trigger: Trigger): Promise<DriftReport | undefined> {
+    this.#queued += 1;
     const next = this.#work.then(() => (this.#stopping.signal.aborted ? undefined : this.#check(trigger)));
-    this.#work = next;
+    this.#work = next.finally(() => {
+      this.#queued -= 1;
+    });
     return next;
   }
 
