@@ -29,7 +29,8 @@ const MODULES = ['@signalbox/node-agent', '@signalbox/event-log', '@signalbox/ki
 const HARNESS = fileURLToPath(new URL('../harness/', import.meta.url));
 /** Where libxtables finds its matches and targets. */
 const XTABLES = '/usr/lib/x86_64-linux-gnu/xtables';
-const TIMEOUT_MS = 10 * 60_000;
+/** A few minutes, where the machine around it has nothing else to do. */
+const TIMEOUT_MS = 20 * 60_000;
 
 const started = performance.now();
 const recorded = recordedProbes(ROOT);
