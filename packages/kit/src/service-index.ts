@@ -13,6 +13,7 @@ import {
   type IntentKind,
   type IntentObject,
   isIntentKind,
+  type LoadBalancerAddressObject,
   type LogObject,
   type NodeObject,
   type ObjectMessage,
@@ -24,8 +25,10 @@ import {
   serviceKeyText,
   serviceNameOfSlice,
 } from '@signalbox/contracts';
+import { AddressIndex } from './address-index.ts';
 import { type ChangeMark, NEVER } from './change-mark.ts';
 import { IntentIndex, intentKey, isFollowed } from './intent-index.ts';
+import { LoadBalancerPolicies } from './load-balancer-policies.ts';
 
 /** One object message; `value` is undefined for a tombstone. */
 export interface IndexInput {
@@ -72,6 +75,8 @@ export class ServiceIndex {
   /** A slice's tombstone does not name its Service, and a slice may move to another: this remembers. */
   readonly #serviceOfSlice = new Map<string, ServiceKey>();
   readonly #intents = new IntentIndex();
+  readonly #addresses = new AddressIndex();
+  readonly #policies = new LoadBalancerPolicies();
   #dirty = emptyDirtySet();
 
   apply(input: IndexInput): void {
@@ -91,6 +96,14 @@ export class ServiceIndex {
         this.#applySlice(input.subject, object?.kind === 'EndpointSlice' ? object : undefined, key, markOf(input));
         break;
       case 'Namespace':
+      case 'Pod':
+      case 'LoadBalancerConfirmation':
+        break;
+      case 'LoadBalancerPolicy':
+        this.#applyPolicy(key.name, object, markOf(input));
+        break;
+      case 'LoadBalancerAddress':
+        this.#applyAddress(key.name, object?.kind === 'LoadBalancerAddress' ? object : undefined, markOf(input));
         break;
       case 'DnsZone':
       case 'DnsRecords':
@@ -105,6 +118,8 @@ export class ServiceIndex {
     this.#clusters.clear();
     this.#serviceOfSlice.clear();
     this.#intents.clear();
+    this.#addresses.clear();
+    this.#policies.clear();
     this.#dirty = emptyDirtySet();
   }
 
@@ -162,10 +177,11 @@ export class ServiceIndex {
     if (cluster?.cluster === undefined || entry?.service === undefined) return undefined;
     return {
       cluster: { name: key.cluster, domain: cluster.cluster.domain },
-      service: entry.service,
+      service: this.#addresses.join(key, entry.service),
       slices: [...entry.slices.values()].sort(byName),
       nodes: options.withNodes ? sortedNodes(cluster) : NO_NODES,
       ...this.#intents.viewOf(key),
+      ...this.#policies.viewOf(entry.service),
     };
   }
 
@@ -227,8 +243,30 @@ export class ServiceIndex {
     this.#intents.put(key, after, mark);
     const changed = kind === 'DnsZone' ? [key, ...this.#intents.keys()] : [key];
     for (const one of changed) this.#dirty.intents.set(serviceKeyText(one), one);
-    const touched = kind === 'DnsZone' ? this.#publicServices() : this.#followedBy([before, after]);
-    for (const entry of touched) {
+    this.#touch(kind === 'DnsZone' ? this.#publicServices() : this.#followedBy([before, after]), mark);
+  }
+
+  #applyAddress(name: string, object: LoadBalancerAddressObject | undefined, mark: ChangeMark): void {
+    const services = this.#addresses.put(name, object);
+    this.#touch(
+      services.flatMap((key) => this.#entry(key) ?? []),
+      mark,
+    );
+  }
+
+  /** Marks Services as dirty that something beside their own objects changed. */
+  #touch(entries: readonly ServiceEntry[], mark: ChangeMark): void {
+    for (const entry of entries) {
+      entry.mark = mark;
+      this.#dirty.services.set(serviceKeyText(entry.key), entry.key);
+    }
+  }
+
+  #applyPolicy(name: string, object: LogObject | undefined, mark: ChangeMark): void {
+    const classes = this.#policies.put(name, object?.kind === 'LoadBalancerPolicy' ? object.spec : undefined);
+    for (const entry of [...this.#clusters.values()].flatMap(({ services }) => [...services.values()])) {
+      const spec = entry.service?.spec;
+      if (spec?.type !== 'LoadBalancer' || !classes.has(spec.loadBalancerClass ?? '')) continue;
       entry.mark = mark;
       this.#dirty.services.set(serviceKeyText(entry.key), entry.key);
     }
