@@ -1,13 +1,14 @@
 /**
  * One measurement of `npm run bench:rules`, alone in a network namespace: how long until the kernel has everything, and
- * until it has one endpoint's change. Prints one line of JSON.
+ * until it has one endpoint's change. With `render`, no program is run: what is left is the state machine and its text.
+ * Prints one line of JSON.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import type { PlanEndpoint, ProxyPlan } from '@signalbox/contracts';
 import { NodeRules, type RulesBackend, type RulesStep } from '@signalbox/rules';
+import { CLUSTER_CIDRS, changedPlan, NODE, NODE_ADDRESS, planOf } from './rules-plans.ts';
 
 export interface RulesMeasurement {
   readonly backend: string;
@@ -21,35 +22,41 @@ export interface RulesMeasurement {
   readonly updatesMs: readonly number[];
   readonly agentPeakMiB: number;
   readonly programPeakMiB: number;
+  /** False: nothing but rendered. */
+  readonly isRun: boolean;
 }
 
-const ENDPOINTS = 10;
 const DESCRIPTION = 'describe ip daddr';
 
 /** Programs that run as long as the agent does would not be started for each change. */
 type Runner = (step: RulesStep) => Promise<void>;
 
-async function measure(backend: RulesBackend, services: number, changes: number): Promise<RulesMeasurement> {
-  const plans = Array.from({ length: services }, (_, index) => planOf(index, 0));
+async function measure(
+  backend: RulesBackend,
+  services: number,
+  changes: number,
+  isRun: boolean,
+): Promise<RulesMeasurement> {
+  const plans = Array.from({ length: services }, (_, index) => planOf(index));
   const startCpuMs = cpuMs();
   const start = performance.now();
   const rules = new NodeRules({
-    node: { name: 'node-0', addresses: ['10.240.0.1'] },
+    node: { name: NODE, addresses: [NODE_ADDRESS] },
     backend,
     families: ['IPv4'],
-    clusterCIDRs: ['10.244.0.0/16'],
+    clusterCIDRs: CLUSTER_CIDRS,
   });
   const { steps } = rules.reset(plans);
   const renderMs = performance.now() - start;
-  for (const step of steps) await runOnce(step);
+  if (isRun) for (const step of steps) await runOnce(step);
   const coldMs = performance.now() - start;
   const coldCpuMs = cpuMs() - startCpuMs;
-  const nft = backend === 'nftables' ? startNft() : undefined;
-  const run: Runner = nft === undefined ? runOnce : nft.run;
+  const nft = isRun && backend === 'nftables' ? startNft() : undefined;
+  const run: Runner = isRun ? (nft?.run ?? runOnce) : async () => {};
   const changesMs: number[] = [];
   const updatesMs: number[] = [];
   for (let index = 0; index < changes; index += 1) {
-    const plan = planOf((index * 7919) % services, index + 1);
+    const plan = changedPlan(index, services);
     const begin = performance.now();
     const update = rules.update([{ key: plan, plan }]);
     updatesMs.push(performance.now() - begin);
@@ -59,36 +66,7 @@ async function measure(backend: RulesBackend, services: number, changes: number)
   const programPeakMiB = nft === undefined ? 0 : peakMiBOf(nft.pid);
   nft?.stop();
   const agentPeakMiB = process.resourceUsage().maxRSS / 1024;
-  return { backend, services, renderMs, coldMs, coldCpuMs, changesMs, updatesMs, agentPeakMiB, programPeakMiB };
-}
-
-function planOf(index: number, change: number): ProxyPlan {
-  const endpoints = Array.from({ length: ENDPOINTS }, (_, number): PlanEndpoint => {
-    const host = index * ENDPOINTS + number;
-    const third = number === 0 && change > 0 ? 200 + (change % 50) : (host >> 8) & 255;
-    return {
-      address: `10.${100 + ((host >> 16) & 127)}.${third}.${host & 255}`,
-      family: 'IPv4',
-      port: 8080,
-      ready: true,
-      serving: true,
-      terminating: false,
-      node: `node-${host % 1000}`,
-    };
-  });
-  return {
-    cluster: 'bench',
-    namespace: `ns-${index % 50}`,
-    name: `service-${index}`,
-    type: 'ClusterIP',
-    clusterIPs: [`10.96.${index >> 8}.${index & 255}`],
-    externalIPs: [],
-    loadBalancerVIPs: [],
-    loadBalancerSourceRanges: [],
-    externalTrafficPolicy: 'Cluster',
-    internalTrafficPolicy: 'Cluster',
-    ports: [{ name: 'http', protocol: 'TCP', port: 80, endpoints }],
-  };
+  return { backend, services, renderMs, coldMs, coldCpuMs, changesMs, updatesMs, agentPeakMiB, programPeakMiB, isRun };
 }
 
 async function runOnce({ program, args, input }: RulesStep): Promise<void> {
@@ -126,5 +104,6 @@ function peakMiBOf(pid: number): number {
   return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 }
 
-const [backend = '', services = '', changes = ''] = process.argv.slice(2);
-console.log(JSON.stringify(await measure(backend as RulesBackend, Number(services), Number(changes))));
+const [backend = '', services = '', changes = '', mode = ''] = process.argv.slice(2);
+const isRun = mode !== 'render';
+console.log(JSON.stringify(await measure(backend as RulesBackend, Number(services), Number(changes), isRun)));

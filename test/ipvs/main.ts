@@ -1,6 +1,6 @@
 /**
  * `npm run test:ipvs`: the recorded cluster's rules for node-a, in a virtual machine whose kernel has IPVS; real TCP and UDP
- * through them, compared with what a real kube-proxy did.
+ * through them, compared with what a real kube-proxy did; the rules read back; and a node agent.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -8,16 +8,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { debianKernel } from './debian-kernel.ts';
-import type { GuestMessage, ProbeResult } from './guest/messages.ts';
+import { driftProblems } from './drift.ts';
+import type { GuestListing, GuestMessage, ProbeResult } from './guest/messages.ts';
+import { nodeModules } from './node-modules.ts';
 import { differenceOf, expectedOfIpvs, probesByHost, type RecordedProbe, recordedProbes } from './recorded-probes.ts';
 import { runMachine } from './virtual-machine.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const GUEST = fileURLToPath(new URL('guest/', import.meta.url));
-const PROGRAMS = ['ip', 'ipset', 'ipvsadm', 'iptables', 'ip6tables', 'iptables-restore', 'ip6tables-restore'];
+const PROGRAMS = ['ip', 'ipset', 'ipvsadm', 'iptables', 'ip6tables'].concat([
+  'iptables-restore',
+  'ip6tables-restore',
+  'iptables-save',
+  'ip6tables-save',
+  'nft',
+  'conntrack',
+]);
+/** What the agent of the machine runs on. */
+const MODULES = ['@signalbox/node-agent', '@signalbox/event-log', '@signalbox/kit', '@signalbox/contracts'];
+const HARNESS = fileURLToPath(new URL('../harness/', import.meta.url));
 /** Where libxtables finds its matches and targets. */
 const XTABLES = '/usr/lib/x86_64-linux-gnu/xtables';
-const TIMEOUT_MS = 10 * 60_000;
+/** A few minutes, where the machine around it has nothing else to do. */
+const TIMEOUT_MS = 20 * 60_000;
 
 const started = performance.now();
 const recorded = recordedProbes(ROOT);
@@ -30,7 +43,7 @@ try {
 
 interface Outcome {
   readonly results: ReadonlyMap<string, ProbeResult>;
-  /** Transitions, with what went wrong. */
+  /** Transitions, drift, and the agent, with what went wrong. */
   readonly checks: ReadonlyMap<string, string | undefined>;
 }
 
@@ -39,6 +52,7 @@ async function runGuest(probes: readonly RecordedProbe[], folder: string): Promi
   mkdirSync(cache, { recursive: true });
   const results = new Map<string, ProbeResult>();
   const checks = new Map<string, string | undefined>();
+  const listings: GuestListing[] = [];
   const lines = runMachine({
     kernel: debianKernel(cache),
     folder,
@@ -52,14 +66,18 @@ async function runGuest(probes: readonly RecordedProbe[], folder: string): Promi
     if (message.type === 'step') console.error(`${message.uptimeSeconds.toFixed(1)} s  ${message.text}`);
     if (message.type === 'result') results.set(message.result.id, message.result);
     if (message.type === 'check') checks.set(message.name, message.problem);
+    if (message.type === 'listing') listings.push(message.listing);
     if (message.type === 'end' && message.error !== undefined) throw new Error(`in the machine: ${message.error}`);
   }
+  for (const [name, problem] of driftProblems(ROOT, listings)) checks.set(name, problem);
   return { results, checks };
 }
 
 function filesOf(probes: readonly RecordedProbe[]): ReadonlyMap<string, Buffer | string> {
   const files = new Map<string, Buffer | string>([
-    ['/vm/package.json', JSON.stringify({ type: 'module' })],
+    ...nodeModules(ROOT, MODULES, '/node_modules'),
+    ['/package.json', JSON.stringify({ type: 'module' })],
+    ['/harness/objects.js', readFileSync(join(HARNESS, 'objects.js'))],
     ['/vm/probes.json', JSON.stringify(probesByHost(probes))],
     ['/vm/rules4.sh', renderRules('ipv4')],
     ['/vm/rules6.sh', renderRules('ipv6')],

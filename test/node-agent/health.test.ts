@@ -69,8 +69,15 @@ describeWithPrograms('health of a node agent', ['ip', 'nft', 'iptables-restore',
     },
   ])('a node that $name is to get no new connections, and no restart', async ({ node }) => {
     await acked(log, await putWorld(log));
+    const port = await freePort();
+    await acked(
+      log,
+      await put(log, theService({ type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: port })),
+    );
     await put(log, node);
     await waitFor('an unhealthy node', async () => (await statusOf('/healthz')) === 503);
+    // Load balancers go on sending it what its own endpoints serve.
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(200);
     expect(await statusOf('/livez')).toBe(200);
     await put(log, theNode());
     await waitFor('a healthy node', async () => (await statusOf('/healthz')) === 200);
@@ -102,7 +109,7 @@ describeWithPrograms('health of a node agent', ['ip', 'nft', 'iptables-restore',
 
   test('health check node ports are answered where node ports are, and nowhere else', async () => {
     await agent.stop();
-    const nodePortAddresses = ['127.0.0.1/32'];
+    const nodePortAddresses = ['127.0.0.1/32', 'fd00:240::/64'];
     agent = await startAgent(log, lab, { nodePortAddresses, healthCheckAddress: undefined });
     const port = await freePort();
     const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: port };

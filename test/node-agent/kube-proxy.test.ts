@@ -65,6 +65,19 @@ for (const backend of ['nftables', 'iptables'] as const) {
       }
     });
 
+    test('leaves the rules of a family that it does not program', async () => {
+      const agent = await startAgent(log, lab, { backend, takesOver: true, families: ['IPv6'] });
+      try {
+        await acked(log, await putWorld(log));
+        await waitFor('the IPv6 rules of kube-proxy to be gone', () => !rules().includes('table ip6 kube-proxy'));
+        await agent.stop();
+        expect(rules()).toContain('table ip kube-proxy');
+        expect(rules()).toContain('OLDOLD');
+      } finally {
+        await agent.stop();
+      }
+    });
+
     test('touches nothing of kube-proxy without being asked to', async () => {
       const agent = await startAgent(log, lab, { backend });
       await acked(log, await putWorld(log));

@@ -17,6 +17,7 @@ import {
   SERVICE_IP,
   startAgent,
   startPlane,
+  theNode,
   theService,
   theSlice,
 } from './agent-world.ts';
@@ -115,6 +116,29 @@ for (const backend of ['nftables', 'iptables'] as const) {
       expect(flows()).toContain(FIRST_POD);
       await acked(log, await put(log, theSlice([SECOND_POD])));
       await waitFor('the flows to be gone', () => !flows().includes(FIRST_POD));
+    });
+
+    test('deletes them too when the endpoint went while no agent was there', async () => {
+      await acked(log, await putWorld(log));
+      await answering('udp');
+      await agent.stop();
+      await put(log, theSlice([SECOND_POD]));
+      await plane.processAll();
+      agent = await startAgent(log, lab, { backend });
+      await waitFor('the second agent', async () => ((await lastAck(log))?.revision ?? 0) === plane.revision);
+      const flows = (): string => lab.run('node', ['conntrack', '-L', '-p', 'udp', '--orig-dst', SERVICE_IP]);
+      await waitFor('the flows to be gone', () => !flows().includes(FIRST_POD));
+    });
+
+    test('follows a node that moves to another zone, at the first attempt', async () => {
+      await acked(log, await putWorld(log));
+      await put(log, theNode({ labels: { 'topology.kubernetes.io/zone': 'z2' } }));
+      await waitFor('the second transaction', async () => {
+        const counted = (await agent.metrics()).matchAll(/applies_total\{.*\} (\d+)/g);
+        return [...counted].reduce((sum, [, count]) => sum + Number(count), 0) > 1;
+      });
+      expect(await agent.metrics()).not.toContain('outcome="failed"');
+      expect((await answering()).endpoints).toEqual([FIRST_POD]);
     });
   });
 }

@@ -272,7 +272,7 @@ const IPTABLES_DAMAGE: readonly Damage[] = [
   },
   {
     name: "other programs' chains are not ours to judge",
-    damage: `iptables -N KUBE-FIREWALL; iptables -A KUBE-FIREWALL -j DROP
+    damage: `iptables -N KUBE-OTHERS; iptables -A KUBE-FIREWALL -j DROP
       iptables -I OUTPUT -j KUBE-FIREWALL; iptables -A FORWARD -s 192.0.2.1 -j ACCEPT`,
     differences: [],
   },

@@ -14,10 +14,12 @@ const LISTS = new URL('../fixtures/kubernetes-1.36/lists/', import.meta.url);
 
 export const RECORDED_CLUSTER_CIDRS = ['10.244.0.0/16', 'fd00:244::/32'];
 
-export function recordedViews(): ServiceView[] {
-  const slices = items('endpointslices.json', 'EndpointSlice').map((item) => endpointSliceObjectSchema.parse(item));
-  const nodes = items('nodes.json', 'Node').map((item) => nodeObjectSchema.parse(item));
-  const services = items('services.json', 'Service').map((item) => serviceObjectSchema.parse(item));
+export function recordedViews(lists = LISTS): ServiceView[] {
+  const slices = items(lists, 'endpointslices.json', 'EndpointSlice').map((item) =>
+    endpointSliceObjectSchema.parse(item),
+  );
+  const nodes = items(lists, 'nodes.json', 'Node').map((item) => nodeObjectSchema.parse(item));
+  const services = items(lists, 'services.json', 'Service').map((item) => serviceObjectSchema.parse(item));
   return services.map((service) => ({
     cluster: { name: 'recorded', domain: 'cluster.local' },
     service,
@@ -29,12 +31,12 @@ export function recordedViews(): ServiceView[] {
   }));
 }
 
-export function recordedPlans(): ProxyPlan[] {
-  return recordedViews().flatMap((view) => compileProxyPlan(view).document ?? []);
+export function recordedPlans(lists = LISTS): ProxyPlan[] {
+  return recordedViews(lists).flatMap((view) => compileProxyPlan(view).document ?? []);
 }
 
-export function recordedNode(name: string): RulesNode {
-  const node = items('nodes.json', 'Node')
+export function recordedNode(name: string, lists = LISTS): RulesNode {
+  const node = items(lists, 'nodes.json', 'Node')
     .map((item) => nodeObjectSchema.parse(item))
     .find((item) => item.metadata.name === name);
   if (node === undefined) throw new Error(`no node ${name} was recorded`);
@@ -42,7 +44,7 @@ export function recordedNode(name: string): RulesNode {
 }
 
 /** Items of a list do not say their kind. */
-function items(file: string, kind: string): object[] {
-  const list = JSON.parse(readFileSync(new URL(file, LISTS), 'utf8')) as { items: object[] };
+function items(lists: URL, file: string, kind: string): object[] {
+  const list = JSON.parse(readFileSync(new URL(file, lists), 'utf8')) as { items: object[] };
   return list.items.map((item) => ({ ...item, kind }));
 }

@@ -1,7 +1,6 @@
 /** What clients meet while a service changes: new connections follow the rules at once, open ones stay where they are. */
-import { spawnSync } from 'node:child_process';
 import type { PlanEndpoint, ProxyPlan } from '@signalbox/contracts';
-import { NodeRules, type RulesScript } from '@signalbox/rules';
+import { NodeRules, type RulesScript, staleFlows } from '@signalbox/rules';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { anEndpoint, aPlan, aPort } from './a-plan.ts';
 import { NetworkLab, type ProbeResult } from './network-lab.ts';
@@ -121,16 +120,17 @@ function planOf(family: Family, endpoints: PlanEndpoint[], parts: Partial<ProxyP
   });
 }
 
-/** As an agent does it: the steps, then conntrack. */
-function apply(lab: NetworkLab, { steps, skipped, removedEndpoints }: RulesScript): void {
+/** As an agent does it: the steps, then the flows that lead nowhere. */
+function apply(lab: NetworkLab, { steps, skipped, flowChecks }: RulesScript): void {
   expect(skipped).toEqual([]);
   for (const { program, args, input } of steps) lab.run('node', [program, ...args], input);
-  for (const { family, protocol, serviceAddresses, servicePort, address } of removedEndpoints) {
-    for (const serviceAddress of serviceAddresses) {
-      const flow = ['-p', protocol, '--orig-dst', serviceAddress, '--orig-port-dst', `${servicePort}`];
-      const command = ['conntrack', '-D', '-f', family.toLowerCase(), ...flow, '--reply-src', address];
-      // It complains when there is no such flow, which is as good.
-      spawnSync('ip', ['netns', 'exec', lab.namespaceOf('node'), ...command]);
+  if (flowChecks.length === 0) return;
+  for (const family of ['IPv4', 'IPv6'] as const) {
+    const listing = lab.run('node', ['conntrack', '-L', '-p', 'udp', '-f', family.toLowerCase()]);
+    for (const flow of staleFlows(listing, flowChecks, { family, nodeAddresses: [] })) {
+      const to = ['--orig-dst', flow.address, '--orig-port-dst', `${flow.port}`];
+      const from = ['--reply-src', flow.endpointAddress, '--reply-port-src', `${flow.endpointPort}`];
+      lab.run('node', ['conntrack', '-D', '-f', family.toLowerCase(), '-p', 'udp', ...to, ...from]);
     }
   }
 }

@@ -21,4 +21,4 @@ export { type RenderOptions, RULES_BACKENDS, type RulesBackend, type RulesStep }
 export { rulesNodeOf } from './rules-node.ts';
 export type { RulesNode } from './select-endpoints.ts';
 export type { ServiceRules, SkippedOfService, TransportProtocol } from './service-rules.ts';
-export type { RemovedEndpoint } from './stale-flows.ts';
+export { type StaleFlow, staleFlows } from './stale-flows.ts';

@@ -13,15 +13,17 @@ import {
 } from './rules-backend.ts';
 import type { RulesNode } from './select-endpoints.ts';
 import type { ServiceRules, SkippedOfService } from './service-rules.ts';
-import { type RemovedEndpoint, StaleFlows } from './stale-flows.ts';
+import { mayHaveStaleFlows } from './stale-flows.ts';
 
 export interface RulesScript {
   /** To be run in order, stopping at the first that fails; empty when there is nothing to do. */
   readonly steps: readonly RulesStep[];
   /** What is left out now, of all services. */
   readonly skipped: readonly SkippedOfService[];
-  /** Tracked flows to be deleted after the steps. */
-  readonly removedEndpoints: readonly RemovedEndpoint[];
+  /** The steps put everything in place of whatever the kernel holds; else they change what it holds. */
+  readonly isWhole: boolean;
+  /** Services whose tracked UDP flows have to be looked at after the steps, see `staleFlows`. */
+  readonly flowChecks: readonly ProxyPlan[];
 }
 
 interface FamilyState {
@@ -47,7 +49,6 @@ export class NodeRules {
   #backend: RulesBackendState;
   #families: readonly FamilyState[] = [];
   #plans = new Map<string, ProxyPlan>();
-  readonly #flows = new StaleFlows();
 
   /** Throws `invalid` for options that cannot be followed. */
   constructor(options: RenderOptions) {
@@ -68,18 +69,20 @@ export class NodeRules {
   /** Everything, in place of whatever the kernel holds of an earlier state, run or version. */
   full(): RulesScript {
     this.#families = this.#families.map((state) => ({ ...state, ledger: this.#newLedger(state.family) }));
-    return this.#script(
-      this.#backend.replace(
-        this.#families.map((state) => ({ family: state.family, parts: this.#countedParts(state) })),
-      ),
+    const steps = this.#backend.replace(
+      this.#families.map((state) => ({ family: state.family, parts: this.#countedParts(state) })),
     );
+    return this.#script(steps, {
+      isWhole: true,
+      flowChecks: this.plans.filter((plan) => mayHaveStaleFlows(undefined, plan)),
+    });
   }
 
   /** From the state after the last script to the one with these changes. */
   update(changes: readonly PlanChange[]): RulesScript {
-    const removedEndpoints = this.#note(changes);
+    const flowChecks = this.#note(changes);
     const deltas = this.#families.map((state) => this.#change(state, changes));
-    return this.#script(this.#backend.update(deltas, changes.length === 0), removedEndpoints);
+    return this.#script(this.#backend.update(deltas, changes.length === 0), { flowChecks });
   }
 
   /** Everything anew if the node's name, zone or addresses changed, else nothing. */
@@ -93,23 +96,19 @@ export class NodeRules {
 
   /** These plans and no others, in place of whatever the kernel holds. */
   reset(plans: readonly ProxyPlan[]): RulesScript {
-    const wanted = new Map(plans.map((plan) => [serviceKeyText(plan), plan]));
-    const gone = [...this.#plans].filter(([text]) => !wanted.has(text));
-    const removedEndpoints = this.#note([
-      ...gone.map(([, plan]) => ({ key: plan, plan: undefined })),
-      ...plans.map((plan) => ({ key: plan, plan })),
-    ]);
+    this.#plans = new Map(plans.map((plan) => [serviceKeyText(plan), plan]));
     this.#compile();
-    return { ...this.full(), removedEndpoints };
+    return this.full();
   }
 
-  #note(changes: readonly PlanChange[]): RemovedEndpoint[] {
+  /** Gives the plans whose flows are to be looked at. */
+  #note(changes: readonly PlanChange[]): ProxyPlan[] {
     return changes.flatMap(({ key, plan }) => {
       const text = serviceKeyText(key);
       const before = this.#plans.get(text);
       if (plan === undefined) this.#plans.delete(text);
       else this.#plans.set(text, plan);
-      return this.#flows.change(before, plan);
+      return plan !== undefined && mayHaveStaleFlows(before, plan) ? [plan] : [];
     });
   }
 
@@ -144,8 +143,9 @@ export class NodeRules {
     return { family, delta: ledger.change(before, after) };
   }
 
-  #script(steps: readonly RulesStep[], removedEndpoints: readonly RemovedEndpoint[] = []): RulesScript {
-    return { steps, skipped: this.#families.flatMap(({ services }) => services.skipped()), removedEndpoints };
+  #script(steps: readonly RulesStep[], rest: Partial<RulesScript> = {}): RulesScript {
+    const skipped = this.#families.flatMap(({ services }) => services.skipped());
+    return { steps, skipped, isWhole: false, flowChecks: [], ...rest };
   }
 }
 

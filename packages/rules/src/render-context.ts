@@ -1,6 +1,7 @@
 /** What every backend is told of the node and the cluster, with addresses read and checked. */
 import { SignalboxError } from '@signalbox/contracts';
-import { type Cidr, disjointCidrs, type Family, parseCidr } from './addresses.ts';
+import { type Cidr, disjointCidrs, type Family, hostCidr, parseAddress, parseCidr } from './addresses.ts';
+import { primaryAddress } from './compile-service-rules.ts';
 import type { RulesNode } from './select-endpoints.ts';
 
 /**
@@ -23,8 +24,8 @@ export interface ContextOptions {
   readonly masqueradeAll?: boolean;
   /**
    * CIDRs of node addresses that answer on node ports; `0.0.0.0/0` and `::/0` mean all but loopback, `primary` the node's
-   * first address of each family. Absent means as in kube-proxy: `primary` with nftables (all, where none is known),
-   * else all addresses.
+   * first address of each family. Absent means as in kube-proxy: `primary` with nftables, else all addresses. Also as
+   * there, a family of which nothing is given, or known of the node, answers on all addresses.
    */
   readonly nodePortAddresses?: readonly string[];
   /** Service networks: with nftables, traffic to addresses in them that no Service has is dropped. */
@@ -66,6 +67,22 @@ export function contextOf(options: ContextOptions): RenderContext {
 /** Disjoint and sorted. */
 export function cidrsOf(family: Family, cidrs: readonly Cidr[]): string[] {
   return disjointCidrs(cidrs.filter((cidr) => cidr.family === family)).map(({ text }) => text);
+}
+
+/** Where node ports of a family answer; undefined: on all addresses. */
+export function nodePortNetworks(
+  family: Family,
+  { node, nodePortAddresses }: RenderContext,
+  byDefault: readonly 'primary'[] = [],
+): readonly Cidr[] | undefined {
+  const primary = parseAddress(primaryAddress(node, family) ?? '');
+  const own: readonly Cidr[] = primary === undefined ? [] : [hostCidr(primary)];
+  const given = nodePortAddresses ?? byDefault;
+  const networks = given
+    .flatMap((cidr) => (cidr === 'primary' ? own : [cidr]))
+    .filter((cidr) => cidr.family === family);
+  const areAll = networks.length === 0 || networks.some(({ prefixLength }) => prefixLength === 0);
+  return areAll ? undefined : networks;
 }
 
 /** The pods' networks of a family; empty when pods are told by interface, or not at all. */

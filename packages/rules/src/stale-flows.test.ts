@@ -1,77 +1,129 @@
 import type { PlanEndpoint, ProxyPlan } from '@signalbox/contracts';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { anEndpoint, aPlan, aPort } from '../../../test/packets/a-plan.ts';
-import { StaleFlows } from './stale-flows.ts';
+import { mayHaveStaleFlows, staleFlows } from './stale-flows.ts';
 
 const ONE = anEndpoint({ address: '10.244.1.1' });
 const TWO = anEndpoint({ address: '10.244.1.2' });
+const DRAINING = { ...ONE, ready: false, terminating: true };
+const GONE = { ...DRAINING, serving: false };
 
-function dns(endpoints: PlanEndpoint[], parts: Partial<ProxyPlan> = {}): ProxyPlan {
-  return aPlan({ ports: [aPort({ protocol: 'UDP', port: 53, endpoints })], ...parts });
+function dns(endpoints: PlanEndpoint[], parts: Partial<ProxyPlan> = {}, nodePort?: number): ProxyPlan {
+  const port = aPort({ protocol: 'UDP', port: 53, endpoints, ...(nodePort === undefined ? {} : { nodePort }) });
+  return aPlan({ ports: [port], ...parts });
 }
 
-/** Addresses whose flows are stale after each plan in turn; a plan that is undefined is a service that is gone. */
-function story(...plans: (ProxyPlan | undefined)[]): string[][] {
-  const flows = new StaleFlows();
-  let before: ProxyPlan | undefined;
-  return plans.map((plan) => {
-    const stale = flows.change(before, plan);
-    before = plan;
-    return stale.map(({ address }) => address);
+describe('flows are looked at', () => {
+  test.for<{ name: string; before: ProxyPlan | undefined; after: ProxyPlan; expected: boolean }>([
+    {
+      name: 'when a service is new: they may have come before it',
+      before: undefined,
+      after: dns([ONE]),
+      expected: true,
+    },
+    { name: 'when an endpoint is gone', before: dns([ONE, TWO]), after: dns([TWO]), expected: true },
+    { name: 'when an endpoint serves no more', before: dns([ONE, TWO]), after: dns([GONE, TWO]), expected: true },
+    { name: 'when it is the first endpoint', before: dns([]), after: dns([ONE]), expected: true },
+    {
+      name: 'when an address is new',
+      before: dns([ONE]),
+      after: dns([ONE], { externalIPs: ['192.0.2.1'] }),
+      expected: true,
+    },
+    { name: 'when a node port is new', before: dns([ONE]), after: dns([ONE], {}, 30_053), expected: true },
+    { name: 'not for an endpoint that is added', before: dns([ONE]), after: dns([ONE, TWO]), expected: false },
+    {
+      name: 'not for one that terminates and serves',
+      before: dns([ONE, TWO]),
+      after: dns([DRAINING, TWO]),
+      expected: false,
+    },
+    { name: 'not for TCP', before: aPlan(), after: aPlan({ ports: [aPort({ endpoints: [TWO] })] }), expected: false },
+  ])('$name', ({ before, after, expected }) => {
+    expect(mayHaveStaleFlows(before, after)).toBe(expected);
   });
-}
-
-test.for<{ name: string; plans: (ProxyPlan | undefined)[]; stale: string[][] }>([
-  {
-    name: 'the first endpoint takes over flows that began without any',
-    plans: [dns([]), dns([ONE])],
-    stale: [[], ['10.96.0.10']],
-  },
-  { name: 'an endpoint that is added takes none', plans: [dns([ONE]), dns([ONE, TWO])], stale: [['10.96.0.10'], []] },
-  {
-    name: 'an endpoint that is removed loses its flows',
-    plans: [dns([ONE, TWO]), dns([TWO])],
-    stale: [['10.96.0.10'], ['10.244.1.1']],
-  },
-  {
-    name: 'an endpoint that terminates keeps them while it serves',
-    plans: [dns([ONE, TWO]), dns([{ ...ONE, ready: false, terminating: true }, TWO])],
-    stale: [['10.96.0.10'], []],
-  },
-  {
-    name: 'the last endpoint keeps them until there is another one',
-    plans: [dns([ONE]), dns([]), dns([TWO])],
-    stale: [['10.96.0.10'], [], ['10.244.1.1', '10.96.0.10']],
-  },
-  {
-    name: 'a service that is gone keeps them until it is back elsewhere',
-    plans: [dns([ONE]), undefined, dns([TWO])],
-    stale: [['10.96.0.10'], [], ['10.244.1.1', '10.96.0.10']],
-  },
-  {
-    name: 'TCP notices by itself',
-    plans: [aPlan(), aPlan({ ports: [aPort({ endpoints: [TWO] })] })],
-    stale: [[], []],
-  },
-])('$name', ({ plans, stale }) => {
-  expect(story(...plans)).toEqual(stale);
 });
 
-test('a report says where the flows came in', () => {
-  const parts = { externalIPs: ['203.0.113.1', 'fd00::1'] };
-  const flows = new StaleFlows();
-  const before = dns([ONE, TWO], parts);
-  flows.change(undefined, before);
-  const [port = aPort()] = dns([TWO]).ports;
-  expect(flows.change(before, aPlan({ ...parts, ports: [{ ...port, nodePort: 30_053 }] }))).toEqual([
+/** As `conntrack` lists a flow of a client to `to` that is answered from `from`. */
+function flow(to: string, from: string, mark = ' [ASSURED]'): string {
+  const [[dst, dport], [src, sport]] = [to.split(' '), from.split(' ')];
+  return `udp      17 29 src=10.0.0.9 dst=${dst} sport=4000 dport=${dport} src=${src} dst=10.0.0.9 sport=${sport} dport=4000${mark} mark=0 use=1\n`;
+}
+
+const NODE = { family: 'IPv4', nodeAddresses: ['10.240.0.1'] } as const;
+
+describe('a flow is stale', () => {
+  test.for<{ name: string; plan: ProxyPlan; listed: string; stale: boolean }>([
     {
-      protocol: 'udp',
-      family: 'IPv4',
-      serviceAddresses: ['10.96.0.10', '203.0.113.1'],
-      servicePort: 53,
-      nodePort: 30_053,
-      address: '10.244.1.1',
-      port: 8080,
+      name: 'that leads to an endpoint that is gone',
+      plan: dns([TWO]),
+      listed: flow('10.96.0.10 53', '10.244.1.1 8080'),
+      stale: true,
     },
-  ]);
+    {
+      name: 'that leads to another port of an endpoint',
+      plan: dns([ONE]),
+      listed: flow('10.96.0.10 53', '10.244.1.1 53'),
+      stale: true,
+    },
+    { name: 'that was not translated', plan: dns([ONE]), listed: flow('10.96.0.10 53', '10.96.0.10 53'), stale: true },
+    {
+      name: 'that was never answered',
+      plan: dns([TWO]),
+      listed:
+        'udp      17 9 src=10.0.0.9 dst=10.96.0.10 sport=4000 dport=53 [UNREPLIED] src=10.244.1.1 dst=10.0.0.9 sport=8080 dport=4000 mark=0 use=1\n',
+      stale: true,
+    },
+    {
+      name: 'at a node port',
+      plan: dns([TWO], {}, 30_053),
+      listed: flow('10.240.0.1 30053', '10.244.1.1 8080'),
+      stale: true,
+    },
+    {
+      name: 'at a node port, untranslated',
+      plan: dns([TWO], {}, 30_053),
+      listed: flow('10.240.0.1 30053', '10.240.0.1 30053'),
+      stale: true,
+    },
+    {
+      name: 'unless it is to that port of another machine',
+      plan: dns([TWO], {}, 30_053),
+      listed: flow('192.0.2.9 30053', '192.0.2.9 30053'),
+      stale: false,
+    },
+    {
+      name: 'unless its endpoint serves',
+      plan: dns([ONE, TWO]),
+      listed: flow('10.96.0.10 53', '10.244.1.1 8080'),
+      stale: false,
+    },
+    {
+      name: 'unless its endpoint still serves while it terminates',
+      plan: dns([DRAINING, TWO]),
+      listed: flow('10.96.0.10 53', '10.244.1.1 8080'),
+      stale: false,
+    },
+    {
+      name: 'unless there is no endpoint to go to',
+      plan: dns([GONE]),
+      listed: flow('10.96.0.10 53', '10.244.1.1 8080'),
+      stale: false,
+    },
+    {
+      name: 'unless it is to another port',
+      plan: dns([TWO]),
+      listed: flow('10.96.0.10 54', '10.244.1.1 8080'),
+      stale: false,
+    },
+  ])('$name', ({ plan, listed, stale }) => {
+    expect(staleFlows(listed, [plan], NODE)).toHaveLength(stale ? 1 : 0);
+  });
+
+  test('and told once, however many clients have it', () => {
+    const listed = flow('10.96.0.10 53', '10.244.1.1 8080').repeat(3);
+    expect(staleFlows(listed, [dns([TWO])], NODE)).toEqual([
+      { family: 'IPv4', address: '10.96.0.10', port: 53, endpointAddress: '10.244.1.1', endpointPort: 8080 },
+    ]);
+  });
 });

@@ -1,99 +1,105 @@
-/** Which tracked UDP flows a change of plans leaves pointing at nothing. TCP notices by itself; UDP would go on for ever. */
-import { type PlanEndpoint, type ProxyPlan, type ServicePortPlan, serviceKeyText } from '@signalbox/contracts';
+/** Which tracked UDP flows lead nowhere. TCP notices by itself; UDP would go on for as long as its client sends. */
+import type { PlanEndpoint, ProxyPlan, ServicePortPlan } from '@signalbox/contracts';
 import type { Family } from './addresses.ts';
 
-/**
- * Flows to one of the service's addresses and port (or to the node port) that are translated to `address` and `port`: to
- * be deleted from conntrack once the rules are in.
- */
-export interface RemovedEndpoint {
-  readonly protocol: 'udp' | 'tcp' | 'sctp';
+/** UDP flows to an address and port that are translated to an endpoint, or (with that same address) not at all. */
+export interface StaleFlow {
   readonly family: Family;
-  readonly serviceAddresses: readonly string[];
-  readonly servicePort: number;
-  readonly nodePort?: number;
   readonly address: string;
   readonly port: number;
+  readonly endpointAddress: string;
+  readonly endpointPort: number;
 }
-
-type Target = Pick<PlanEndpoint, 'address' | 'port'>;
-
-/** Bounds what is remembered of services without endpoints; the oldest is forgotten first. */
-const WAITING_MAX = 10_000;
-const FAMILIES: readonly Family[] = ['IPv4', 'IPv6'];
 
 /**
- * As kube-proxy does, flows are left alone while an endpoint serves (policies, hints and readiness are about new flows),
- * and while a service has no serving endpoint at all: they are deleted once there is another one to go to. Flows
- * that began before the service had endpoints are not translated, which shows as an endpoint with the service's own address.
+ * Whether flows have to be looked at once the rules of `after` are in: a serving endpoint is gone, or there are flows that
+ * came before the first endpoint, address or port. An endpoint that is only added takes no flows.
  */
-export class StaleFlows {
-  readonly #waiting = new Map<string, readonly Target[]>();
-
-  change(before: ProxyPlan | undefined, after: ProxyPlan | undefined): RemovedEndpoint[] {
-    const names = new Set([...udpPorts(before), ...udpPorts(after)].map(({ name }) => name));
-    const plan = after ?? before;
-    if (plan === undefined) return [];
-    return [...names].flatMap((name) =>
-      FAMILIES.flatMap((family) => {
-        const port = udpPorts(after).find((port) => port.name === name);
-        const old = udpPorts(before).find((port) => port.name === name);
-        const key = `${serviceKeyText(plan)} ${name} ${family}`;
-        const targets = this.#changeOfPort(key, servingOf(old, family), servingOf(port, family));
-        return after === undefined || port === undefined ? [] : reportOf(after, port, family, targets);
-      }),
-    );
-  }
-
-  #changeOfPort(key: string, before: readonly Target[], after: readonly Target[]): ChangedTargets {
-    const serving = new Set(after.map(textOf));
-    const known = [...(this.#waiting.get(key) ?? []), ...before];
-    const gone = known.filter((target) => !serving.has(textOf(target)));
-    this.#waiting.delete(key);
-    if (after.length > 0) return { gone, isFirst: before.length === 0 };
-    if (gone.length > 0) this.#waiting.set(key, gone);
-    const [oldest] = this.#waiting.keys();
-    if (this.#waiting.size > WAITING_MAX && oldest !== undefined) this.#waiting.delete(oldest);
-    return { gone: [], isFirst: false };
-  }
+export function mayHaveStaleFlows(before: ProxyPlan | undefined, after: ProxyPlan): boolean {
+  return udpPorts(after).some((port) => {
+    const old = udpPorts(before).find(({ name }) => name === port.name);
+    if (old === undefined || before === undefined || entriesText(before, old) !== entriesText(after, port)) return true;
+    const now = new Set(servingOf(port).map(textOf));
+    const families = (endpoints: readonly PlanEndpoint[]): number =>
+      new Set(endpoints.map(({ family }) => family)).size;
+    const isFirst = families(servingOf(old)) < families(servingOf(port));
+    return isFirst || servingOf(old).some((endpoint) => !now.has(textOf(endpoint)));
+  });
 }
 
-interface ChangedTargets {
-  readonly gone: readonly Target[];
-  /** The first endpoints of a service that had none. */
-  readonly isFirst: boolean;
+/**
+ * From what `conntrack -L -p udp` lists of one family. As kube-proxy does: a flow is stale when its service has serving
+ * endpoints and it leads to none of them. Policies, hints and readiness are about new flows; and the flows of a service
+ * without any serving endpoint stay, because there is nowhere better to go. Of flows to a node port number, those that
+ * were never translated count only at the node's own addresses: elsewhere they are other people's.
+ */
+export function staleFlows(
+  listing: string,
+  plans: readonly ProxyPlan[],
+  { family, nodeAddresses }: { readonly family: Family; readonly nodeAddresses: readonly string[] },
+): StaleFlow[] {
+  const services = new ServingEndpoints(plans, family);
+  const own = new Set(nodeAddresses);
+  const stale = new Map<string, StaleFlow>();
+  for (const [, address = '', portText = '', endpointAddress = '', endpointPort = ''] of listing.matchAll(FLOW)) {
+    const port = Number(portText);
+    const isOfNodePort = own.has(address) || address !== endpointAddress;
+    const serving = services.at(address, port) ?? (isOfNodePort ? services.atNodePort(port) : undefined);
+    if (serving === undefined || serving.has(`${endpointAddress} ${endpointPort}`)) continue;
+    const flow = { family, address, port, endpointAddress, endpointPort: Number(endpointPort) };
+    stale.set(JSON.stringify(flow), flow);
+  }
+  return [...stale.values()];
+}
+
+/** `udp 17 29 src=… dst=… sport=… dport=… [UNREPLIED] src=… dst=… sport=… dport=…`: its way there, and the way of answers. */
+const FLOW = /^udp .*?\bdst=(\S+) sport=\d+ dport=(\d+).*? src=(\S+) dst=\S+ sport=(\d+)/gm;
+
+class ServingEndpoints {
+  readonly #byAddress = new Map<string, ReadonlySet<string>>();
+  readonly #byNodePort = new Map<number, ReadonlySet<string>>();
+
+  constructor(plans: readonly ProxyPlan[], family: Family) {
+    for (const plan of plans) {
+      for (const port of udpPorts(plan)) {
+        const serving = new Set(
+          servingOf(port)
+            .filter((endpoint) => endpoint.family === family)
+            .map(textOf),
+        );
+        if (serving.size === 0) continue;
+        for (const address of addressesOf(plan)) this.#byAddress.set(`${address} ${port.port}`, serving);
+        if (port.nodePort !== undefined) this.#byNodePort.set(port.nodePort, serving);
+      }
+    }
+  }
+
+  at(address: string, port: number): ReadonlySet<string> | undefined {
+    return this.#byAddress.get(`${address} ${port}`);
+  }
+
+  atNodePort(port: number): ReadonlySet<string> | undefined {
+    return this.#byNodePort.get(port);
+  }
 }
 
 function udpPorts(plan: ProxyPlan | undefined): readonly ServicePortPlan[] {
   return (plan?.ports ?? []).filter(({ protocol }) => protocol === 'UDP');
 }
 
-function servingOf(port: ServicePortPlan | undefined, family: Family): PlanEndpoint[] {
-  return (port?.endpoints ?? []).filter((endpoint) => endpoint.family === family && endpoint.serving);
+function servingOf({ endpoints }: ServicePortPlan): PlanEndpoint[] {
+  return endpoints.filter(({ serving }) => serving);
 }
 
-function textOf({ address, port }: Target): string {
+function addressesOf({ clusterIPs, externalIPs, loadBalancerVIPs }: ProxyPlan): string[] {
+  return [...clusterIPs, ...externalIPs, ...loadBalancerVIPs];
+}
+
+/** Where the flows of a service port come in. */
+function entriesText(plan: ProxyPlan, { port, nodePort }: ServicePortPlan): string {
+  return [...addressesOf(plan), port, nodePort].join(' ');
+}
+
+function textOf({ address, port }: PlanEndpoint): string {
   return `${address} ${port}`;
-}
-
-function reportOf(
-  plan: ProxyPlan,
-  { port, nodePort }: ServicePortPlan,
-  family: Family,
-  { gone, isFirst }: ChangedTargets,
-): RemovedEndpoint[] {
-  const serviceAddresses = [...plan.clusterIPs, ...plan.externalIPs, ...plan.loadBalancerVIPs].filter(
-    (address) => address.includes(':') === (family === 'IPv6'),
-  );
-  if (serviceAddresses.length === 0) return [];
-  const untranslated = isFirst ? serviceAddresses.map((address) => ({ address, port })) : [];
-  return [...gone, ...untranslated].map((target) => ({
-    protocol: 'udp',
-    family,
-    serviceAddresses,
-    servicePort: port,
-    ...(nodePort === undefined ? {} : { nodePort }),
-    address: target.address,
-    port: target.port,
-  }));
 }

@@ -12,8 +12,9 @@ import {
 } from '@signalbox/kit';
 import { type RulesNode, rulesNodeOf } from '@signalbox/rules';
 import { OwnProcesses } from './drift/index.ts';
-import { ALL_ADDRESSES, healthCheckAddresses } from './health/health-check-addresses.ts';
+import { healthCheckAddresses } from './health/health-check-addresses.ts';
 import { HealthCheckPorts } from './health/health-check-ports.ts';
+import { EVERY_ADDRESS } from './health/http-server.ts';
 import { ProxyHealth } from './health/proxy-health.ts';
 import { startProxyHealthServer } from './health/proxy-health-server.ts';
 import { createAgentMetrics } from './metrics.ts';
@@ -108,6 +109,7 @@ class Agent {
   #drift: NodeDrift | undefined;
   #node: RulesNode | undefined;
   #mustTakeOver: boolean;
+  #takingOver: Promise<void> = Promise.resolve();
 
   constructor(context: ServiceContext, options: NodeAgentOptions, { applier, ownProcesses }: Programs) {
     const { logger, log, registry } = context;
@@ -136,7 +138,8 @@ class Agent {
     });
     const appliedAtMs = (): number | null => this.#sync.state.appliedAtMs;
     this.health = new ProxyHealth({ queuedSinceMs, appliedAtMs }, options.maxLagMs ?? MINUTE_MS);
-    const isProxyHealthy = (): boolean => this.health.state.isHealthy;
+    // As in kube-proxy: a node that is about to go still serves the connections that it is sent.
+    const isProxyHealthy = (): boolean => this.health.state.isLive;
     const addresses = (): readonly string[] => this.#healthCheckAddresses();
     this.#checks = new HealthCheckPorts({ node: options.node, addresses, isProxyHealthy, logger });
     this.#acknowledger = new Acknowledger({
@@ -183,6 +186,7 @@ class Agent {
       stop: async () => {
         stopping.abort();
         await work;
+        await this.#takingOver;
         await Promise.all([server?.close(), this.#checks.close(), this.#drift?.close(), this.#applier.close()]);
       },
     };
@@ -231,7 +235,7 @@ class Agent {
     if (healthCheckAddress !== undefined) return [healthCheckAddress];
     if (backend === 'userspace') return listenHosts;
     const allowed = nodePortAddresses ?? (backend === 'nftables' ? ['primary'] : undefined);
-    if (allowed === undefined) return [ALL_ADDRESSES];
+    if (allowed === undefined) return [EVERY_ADDRESS];
     return healthCheckAddresses({ allowed, nodeAddresses: this.#node?.addresses ?? [] });
   }
 
@@ -264,7 +268,7 @@ class Agent {
     if (!this.#mustTakeOver) return;
     this.#mustTakeOver = false;
     const { logger } = this.#context;
-    takeOver(this.#options).then(
+    this.#takingOver = takeOver(this.#options).then(
       () => logger.info('the rules of kube-proxy are removed'),
       (err: unknown) => {
         this.#mustTakeOver = true;

@@ -5,12 +5,11 @@ import {
   createDriftMetrics,
   DriftPublisher,
   type DriftWatcherOptions,
-  kernelReader,
   type OwnProcesses,
   openDriftWatcher,
   openKernelMonitor,
+  threadComparer,
 } from './drift/index.ts';
-import { programRunner } from './kernel/run-program.ts';
 
 export interface NodeDriftOptions
   extends Pick<DriftWatcherOptions, 'cluster' | 'owner' | 'expected' | 'repair' | 'intervalMs'> {
@@ -33,7 +32,7 @@ export function openNodeDrift({ log, logger, registry }: ServiceContext, options
   const publisher = new DriftPublisher({ log, logger });
   const watcher = openDriftWatcher({
     ...options,
-    readKernel: kernelReader(programRunner(commandPrefix), owner),
+    compareKernel: threadComparer({ owner, commandPrefix }),
     logger,
     onReport: (report) => {
       metrics.record(report);

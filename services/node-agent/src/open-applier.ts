@@ -35,7 +35,7 @@ export function openApplier(logger: Logger, options: ApplierOptions, noteProcess
   const { backend, commandPrefix = [], listenHosts, isObserving = false } = options;
   if (backend === 'userspace') {
     if (isObserving) throw new SignalboxError('invalid', 'the userspace backend has no rules in the kernel to observe');
-    return new UserspaceApplier({ name: options.node, addresses: [] }, { ...(listenHosts && { listenHosts }) });
+    return new UserspaceApplier({ name: options.node, addresses: [] }, logger, { ...(listenHosts && { listenHosts }) });
   }
   const rules = renderOptions(options, backend);
   if (isObserving) return new ObservingApplier(rules);
@@ -59,12 +59,12 @@ function renderOptions(options: ApplierOptions, backend: RenderOptions['backend'
 }
 
 /** Throws `unavailable` while our own rules are not in. */
-export async function takeOver({ backend, commandPrefix }: ApplierOptions): Promise<void> {
+export async function takeOver({ backend, families, commandPrefix }: ApplierOptions): Promise<void> {
   if (backend === 'userspace') {
     throw new SignalboxError(
       'invalid',
       'the userspace backend cannot take over: it does not answer on service addresses',
     );
   }
-  await removeKubeProxyRules(programRunner(commandPrefix), backend);
+  await removeKubeProxyRules(programRunner(commandPrefix), { backend, families });
 }

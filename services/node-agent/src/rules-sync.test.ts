@@ -113,9 +113,28 @@ test('a failure keeps the revision, is told, and is followed by a full transacti
 
 test('a change waits from when it came until it is applied', async () => {
   await queue(1, 'web');
+  await applier.finish();
+  await queue(2, 'web');
   expect(sync.queuedSinceMs).toBeLessThanOrEqual(Date.now());
   await applier.finish();
   expect(sync.queuedSinceMs).toBeUndefined();
+});
+
+test('the first transaction may take its time, unless it fails', async () => {
+  const before = Date.now();
+  await queue(1, 'web');
+  expect(sync.queuedSinceMs).toBeUndefined();
+  await applier.finish(new Error('nft: no'));
+  expect(sync.queuedSinceMs).toBeGreaterThanOrEqual(before);
+});
+
+test('what a failed transaction tried is told when it is in', async () => {
+  await queue(1, 'web');
+  await applier.finish(new Error('nft: no'));
+  await queue(2, 'api');
+  await expect.poll(() => applier.seen).toHaveLength(2);
+  await applier.finish();
+  expect(outcomes.map(({ changes }) => changes.map(({ key }) => key.name))).toEqual([[], ['web', 'api']]);
 });
 
 test('a repair programs everything, and is done when that is in', async () => {

@@ -35,6 +35,7 @@ export interface SyncOutcome {
   /** `none`: the revision rose, and nothing on this node had to change. */
   readonly kind: 'full' | 'delta' | 'none';
   readonly seconds: number;
+  /** What is in now and was not before: after failures also what those had tried. Empty when it failed. */
   readonly changes: readonly TimedPlanChange[];
   readonly error: string;
 }
@@ -52,6 +53,8 @@ export class RulesSync {
   #pending = new Map<string, TimedPlanChange>();
   #pendingRevision: number | undefined;
   #pendingNode: RulesNode | undefined;
+  /** Of transactions that failed, and are not in. */
+  #failedChanges = new Map<string, TimedPlanChange>();
   #queuedSinceMs: number | undefined;
   #applyingSinceMs: number | undefined;
   #mustApplyAll = true;
@@ -72,8 +75,13 @@ export class RulesSync {
     return this.#state;
   }
 
-  /** Since when the oldest change waits, epoch milliseconds; undefined when all is applied, and before the first batch. */
+  /**
+   * Since when the oldest change waits, epoch milliseconds. Undefined when all is applied, and while starting: the first
+   * transaction may take longer than any later one, and a probe that ends the agent for it would start it all over again.
+   */
   get queuedSinceMs(): number | undefined {
+    const { appliedAtMs, error } = this.#state;
+    if (appliedAtMs === null && error === '') return undefined;
     return this.#applyingSinceMs ?? (this.#hasWork ? this.#queuedSinceMs : undefined);
   }
 
@@ -160,8 +168,21 @@ export class RulesSync {
     const { error } = this.#state;
     if (kind === 'full') this.#tellRepairs(error);
     const seconds = (performance.now() - startedMs) / 1000;
-    this.#options.onOutcome({ kind, seconds, changes: request.changes, error });
+    this.#options.onOutcome({ kind, seconds, changes: this.#changesIn(request.changes), error });
     return error === '';
+  }
+
+  #changesIn(changes: readonly TimedPlanChange[]): TimedPlanChange[] {
+    for (const change of changes) {
+      const text = serviceKeyText(change.key);
+      // A service that changed again has waited since the first time.
+      const changedAtMs = this.#failedChanges.get(text)?.changedAtMs ?? change.changedAtMs;
+      this.#failedChanges.set(text, { ...change, changedAtMs });
+    }
+    if (this.#state.error !== '') return [];
+    const all = [...this.#failedChanges.values()];
+    this.#failedChanges.clear();
+    return all;
   }
 
   /** A repair asked for while a full transaction is under way is told of that one: it programs all as well. */

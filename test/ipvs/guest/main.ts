@@ -1,6 +1,8 @@
 /** The first program of the virtual machine: builds the lab, loads the rules, sends the probes, tells what came of them. */
 import { openSync, readFileSync, writeSync } from 'node:fs';
+import { checkAgent } from './agent.ts';
 import { buildNetwork, type Host, openHosts, run } from './lab.ts';
+import { listingsOf } from './listings.ts';
 import type { ClientProbes, GuestMessage } from './messages.ts';
 import { checkTransitions } from './transitions.ts';
 
@@ -17,13 +19,18 @@ try {
   step('sending probes');
   const all = JSON.parse(readFileSync('/vm/probes.json', 'utf8')) as ClientProbes[];
   await Promise.all(all.map((each) => sendProbes(each, hostOf(hosts, each.client))));
+  step('reading the rules back');
+  for (const listing of listingsOf()) tell({ type: 'listing', listing });
+  run('sh', ['/vm/rules4.sh']);
   step('changing rules under open connections');
   await checkTransitions({
     client: hostOf(hosts, 'client'),
     outside: hostOf(hosts, 'ext'),
     rules: readFileSync('/vm/rules4.sh', 'utf8'),
-    check: (name, problem) => tell({ type: 'check', name, ...(problem === undefined ? {} : { problem }) }),
+    check,
   });
+  step('starting a node agent');
+  await checkAgent(hostOf(hosts, 'client'), check);
   step('done');
   tell({ type: 'end' });
 } catch (error) {
@@ -36,6 +43,10 @@ async function sendProbes({ probes }: ClientProbes, host: Host): Promise<void> {
   // The first connection through new rules waits for modules and caches, which emulation makes long.
   if (first !== undefined) await host.probe(first);
   for (const probe of probes) tell({ type: 'result', result: await host.probe(probe) });
+}
+
+function check(name: string, problem: string | undefined): void {
+  tell({ type: 'check', name, ...(problem === undefined ? {} : { problem }) });
 }
 
 function hostOf(hosts: ReadonlyMap<string, Host>, name: string): Host {

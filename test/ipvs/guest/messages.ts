@@ -33,9 +33,19 @@ export interface ClientProbes {
   readonly probes: readonly Probe[];
 }
 
+/** The programs' output, as the agent asks for it. */
+export interface GuestListing {
+  readonly family: 'IPv4' | 'IPv6';
+  readonly state: 'loaded' | 'damaged';
+  readonly ipvsadm: string;
+  readonly ipset: string;
+  readonly iptables: string;
+}
+
 export type GuestMessage =
   | { readonly type: 'step'; readonly text: string; readonly uptimeSeconds: number }
   | { readonly type: 'result'; readonly result: ProbeResult }
   /** Of a transition, in words; without a problem it went well. */
   | { readonly type: 'check'; readonly name: string; readonly problem?: string }
+  | { readonly type: 'listing'; readonly listing: GuestListing }
   | { readonly type: 'end'; readonly error?: string };

@@ -1,7 +1,6 @@
 /** Chains and jumps that are the same for every set of services, as kube-proxy arranges them. */
-import { type Cidr, type Family, hostCidr, parseAddress } from '../addresses.ts';
-import { primaryAddress } from '../compile-service-rules.ts';
-import { cidrsOf, MASQUERADE_MARK, podCidrsOf, type RenderContext } from '../render-context.ts';
+import { cidrContains, type Family, parseCidr } from '../addresses.ts';
+import { cidrsOf, MASQUERADE_MARK, nodePortNetworks, podCidrsOf, type RenderContext } from '../render-context.ts';
 import { comment, type RestoreText } from './restore-text.ts';
 
 /** Chain for traffic that is not from pods, needed only with several cluster CIDRs: one rule can exclude one of them. */
@@ -24,8 +23,8 @@ const JUMPS: readonly (readonly ['filter' | 'nat', hook: string, chain: string, 
   ['nat', 'POSTROUTING', 'KUBE-POSTROUTING', 'kubernetes postrouting rules', ''],
 ];
 
-/** Chains that the kernel's own chains jump to. */
-export const JUMP_TARGETS: readonly string[] = [...new Set(JUMPS.map(([, , chain]) => chain))];
+/** The kubelet's, which has the same rule in it: whoever removes the one for leaving must leave the other. */
+export const LOCALNET_CHAIN = 'KUBE-FIREWALL';
 
 export function addBaseChains(text: RestoreText, family: Family, context: RenderContext): void {
   for (const [table, hook, chain, why, match] of JUMPS) {
@@ -33,6 +32,7 @@ export function addBaseChains(text: RestoreText, family: Family, context: Render
     text.addJump(table, hook, [match, comment(why), `-j ${chain}`].filter((part) => part !== '').join(' '));
   }
   addForwarding(text);
+  if (hasLocalNodePorts(family, context)) addLocalnetProtection(text);
   text.addChain('nat', 'KUBE-NODEPORTS');
   text.addRule('nat', 'KUBE-MARK-MASQ', `-j MARK --or-mark ${MARK}`);
   text.addRule('nat', 'KUBE-POSTROUTING', `-m mark ! --mark ${MARK}/${MARK} -j RETURN`);
@@ -45,21 +45,34 @@ export function addBaseChains(text: RestoreText, family: Family, context: Render
 
 /** Node ports come after all addresses: a node port must not take traffic to a service address that the node holds. */
 export function addNodePortDispatch(text: RestoreText, family: Family, context: RenderContext): void {
-  const { node, nodePortAddresses } = context;
   const why = comment('kubernetes service nodeports; NOTE: this must be the last rule in this chain');
   // The kernel routes 127.0.0.0/8 to other hosts when route_localnet is set; for ::1 there is no such way.
   const notLoopback = family === 'IPv6' ? '! -d ::1/128' : '';
-  const local = '-m addrtype --dst-type LOCAL -j KUBE-NODEPORTS';
-  if (nodePortAddresses === undefined) {
-    text.addRule('nat', 'KUBE-SERVICES', why, notLoopback, local);
-    return;
+  const networks = nodePortNetworks(family, context);
+  const matches = networks === undefined ? [notLoopback] : cidrsOf(family, networks).map((cidr) => `-d ${cidr}`);
+  for (const match of matches) {
+    text.addRule('nat', 'KUBE-SERVICES', why, match, '-m addrtype --dst-type LOCAL -j KUBE-NODEPORTS');
   }
-  const primary = parseAddress(primaryAddress(node, family) ?? '');
-  const own: readonly Cidr[] = primary === undefined ? [] : [hostCidr(primary)];
-  const cidrs = nodePortAddresses.flatMap((cidr) => (cidr === 'primary' ? own : [cidr]));
-  for (const cidr of cidrsOf(family, cidrs)) {
-    text.addRule('nat', 'KUBE-SERVICES', why, cidr.endsWith('/0') ? notLoopback : `-d ${cidr}`, local);
-  }
+}
+
+const LOOPBACK = parseCidr('127.0.0.0/8');
+
+/** As in kube-proxy, node ports answer on 127.0.0.1 too, unless their addresses are told otherwise. */
+export function hasLocalNodePorts(family: Family, context: RenderContext): boolean {
+  const networks = nodePortNetworks(family, context);
+  if (family === 'IPv6' || LOOPBACK === undefined) return false;
+  return networks?.some((cidr) => cidrContains(LOOPBACK, cidr) || cidrContains(cidr, LOOPBACK)) ?? true;
+}
+
+/**
+ * Node ports on 127.0.0.1 need the sysctl route_localnet, which would let neighbours reach what listens on loopback only
+ * (CVE-2020-8558).
+ */
+function addLocalnetProtection(text: RestoreText): void {
+  for (const hook of ['INPUT', 'OUTPUT']) text.addJump('filter', hook, `-j ${LOCALNET_CHAIN}`);
+  const why = comment('block incoming localnet connections');
+  const isNew = '-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT';
+  text.addRule('filter', LOCALNET_CHAIN, why, '! -s 127.0.0.0/8 -d 127.0.0.0/8', isNew, '-j DROP');
 }
 
 /** Matches of traffic from pods, and of traffic that is not from pods; both empty where nothing is known of pods. */

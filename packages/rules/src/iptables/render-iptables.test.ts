@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { anEndpoint, aPlan, aPort } from '../../../../test/packets/a-plan.ts';
-import { type RenderOptions, renderRules } from '../index.ts';
+import { NodeRules, type RenderOptions, renderRules } from '../index.ts';
 
 const OPTIONS: RenderOptions = {
   node: { name: 'n1', addresses: ['10.240.0.1'] },
@@ -82,4 +82,25 @@ test('node ports answer on the given addresses only', () => {
   const dispatch = lines.filter((line) => line.endsWith('-j KUBE-NODEPORTS') && line.startsWith('-A KUBE-SERVICES'));
   expect(dispatch).toHaveLength(1);
   expect(dispatch[0]).toContain('-d 10.240.0.0/16 -m addrtype --dst-type LOCAL');
+});
+
+describe('node ports on 127.0.0.1', () => {
+  const script = (options: Partial<RenderOptions>): string =>
+    new NodeRules({ ...OPTIONS, ...options })
+      .reset([aPlan()])
+      .steps.map(({ input }) => input)
+      .join('');
+
+  test.for<{ name: string; options: Partial<RenderOptions>; isOpen: boolean }>([
+    { name: 'answer as long as nothing else is said', options: {}, isOpen: true },
+    { name: 'answer where they are asked for', options: { nodePortAddresses: ['127.0.0.1/32'] }, isOpen: true },
+    { name: 'do not answer where others are', options: { nodePortAddresses: ['10.0.0.0/8'] }, isOpen: false },
+    { name: 'are not a thing of IPv6', options: { families: ['IPv6'] }, isOpen: false },
+  ])('$name, and then neighbours cannot reach what listens on loopback', ({ options, isOpen }) => {
+    const text = script(options);
+    expect(text.includes('sysctl -qw net.ipv4.conf.all.route_localnet=1')).toBe(isOpen);
+    const protection = '! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP';
+    expect(text.includes(protection)).toBe(isOpen);
+    expect(text.includes('-I INPUT -j KUBE-FIREWALL')).toBe(isOpen);
+  });
 });

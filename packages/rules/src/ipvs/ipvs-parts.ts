@@ -1,8 +1,7 @@
 /** One service port → its virtual servers, its addresses on the dummy interface, and its members of the filter's sets. */
 import { cidrContains, type Family, hostCidr, parseAddress } from '../addresses.ts';
-import { primaryAddress } from '../compile-service-rules.ts';
 import { KernelParts } from '../kernel-parts.ts';
-import type { RenderContext } from '../render-context.ts';
+import { nodePortNetworks, type RenderContext } from '../render-context.ts';
 import type { ServiceRules } from '../service-rules.ts';
 import { IP_SETS, ipSetMembers, setText } from './ip-sets.ts';
 import { addVirtualServers, type IpvsScheduler } from './virtual-servers.ts';
@@ -36,15 +35,11 @@ export function addressText(family: Family, address: string): string {
 }
 
 /** IPVS needs each address by itself; kube-proxy takes all of the node's, or those in the given CIDRs. */
-export function nodePortAddressesOf(family: Family, { node, nodePortAddresses }: RenderContext): string[] {
-  const own = node.addresses.map(parseAddress).filter((address) => address?.family === family);
-  const addresses = own.filter((address) => address !== undefined);
-  const primary = primaryAddress(node, family);
-  const allowed = addresses.filter(
-    (address) =>
-      nodePortAddresses?.some((cidr) =>
-        cidr === 'primary' ? address.text === primary : cidrContains(cidr, hostCidr(address)),
-      ) ?? true,
-  );
+export function nodePortAddressesOf(family: Family, context: RenderContext): string[] {
+  const own = context.node.addresses.map(parseAddress).filter((address) => address?.family === family);
+  const networks = nodePortNetworks(family, context);
+  const allowed = own
+    .filter((address) => address !== undefined)
+    .filter((address) => networks?.some((cidr) => cidrContains(cidr, hostCidr(address))) ?? true);
   return [...new Set(allowed.map((address) => address.text))];
 }

@@ -3,6 +3,7 @@
  * same chains. Only chains that kube-proxy's rules pass are looked at: kubelet and network plugins have others.
  */
 import { compareText, type Family } from '../addresses.ts';
+import { LOCALNET_CHAIN } from '../iptables/base-chains.ts';
 import { type IptablesRule, parseIptablesRule } from './iptables-rule.ts';
 import {
   ANY_NODE_ADDRESS,
@@ -213,7 +214,8 @@ export function iptablesStructure(tables: IptablesTables): Map<string, readonly 
   const structure = new Map<string, readonly string[]>();
   for (const table of ['filter', 'nat'] as const) {
     for (const [chain, rules] of tables[table]) {
-      if (SERVICE_CHAIN.test(chain)) continue;
+      // The kubelet writes to this one as well.
+      if (SERVICE_CHAIN.test(chain) || chain === LOCALNET_CHAIN) continue;
       const isOurs = chain.startsWith('KUBE-');
       const kept = rules.filter((rule) => (isOurs ? !isOfService(rule, table) : JUMP_TARGETS.has(rule.target)));
       // Every load puts the jumps on top again, which changes nothing. Health checks come in any order.

@@ -1,7 +1,6 @@
 /** The part of the table that is the same for every set of services: hooks, dispatch, filters, masquerading. */
-import { type Cidr, type Family, hostCidr, parseAddress } from '../addresses.ts';
-import { primaryAddress } from '../compile-service-rules.ts';
-import { cidrsOf, MASQUERADE_MARK, podCidrsOf, type RenderContext } from '../render-context.ts';
+import type { Family } from '../addresses.ts';
+import { cidrsOf, MASQUERADE_MARK, nodePortNetworks, podCidrsOf, type RenderContext } from '../render-context.ts';
 import type { TransportProtocol } from '../service-rules.ts';
 import type { Container, TableBuilder } from './table-builder.ts';
 
@@ -132,15 +131,10 @@ function addNodeElements(table: TableBuilder, family: Family, context: RenderCon
   for (const text of nodePortAddresses(family, context)) table.addElement('nodeport-ips', text);
 }
 
-/** kube-proxy's default in nftables mode is the node's primary address; where that is not known, every address. */
-function nodePortAddresses(family: Family, { node, nodePortAddresses: given }: RenderContext): string[] {
-  const primary = parseAddress(primaryAddress(node, family) ?? '');
-  if (given === undefined && primary === undefined) return [FAMILY_SYNTAX[family].everything];
-  const own: readonly Cidr[] = primary === undefined ? [] : [hostCidr(primary)];
-  return cidrsOf(
-    family,
-    (given ?? ['primary' as const]).flatMap((cidr) => (cidr === 'primary' ? own : [cidr])),
-  );
+/** kube-proxy's default in nftables mode is the node's primary address. */
+function nodePortAddresses(family: Family, context: RenderContext): string[] {
+  const networks = nodePortNetworks(family, context, ['primary']);
+  return networks === undefined ? [FAMILY_SYNTAX[family].everything] : cidrsOf(family, networks);
 }
 
 function hex(value: number): string {

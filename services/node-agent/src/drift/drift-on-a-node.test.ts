@@ -6,8 +6,7 @@ import { type RenderOptions, renderRules } from '@signalbox/rules';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { anEndpoint, aPlan, aPort } from '../../../../test/packets/a-plan.ts';
 import { describeWithPrograms } from '../../../../test/packets/requirements.ts';
-import { createDriftMetrics, OwnProcesses, openDriftWatcher, openKernelMonitor } from './index.ts';
-import { kernelReader, type RunProgram } from './read-kernel.ts';
+import { createDriftMetrics, OwnProcesses, openDriftWatcher, openKernelMonitor, threadComparer } from './index.ts';
 
 const logger = createLogger({ component: 'test', level: 'silent' });
 const PLANS = [
@@ -76,7 +75,7 @@ async function startNode(backend: RulesBackend) {
   const watcher = openDriftWatcher({
     cluster: 'c1',
     owner: 'signalbox',
-    readKernel: kernelReader(run satisfies RunProgram, 'signalbox'),
+    compareKernel: threadComparer({ owner: 'signalbox', commandPrefix: ['ip', 'netns', 'exec', namespace] }),
     expected: () => (node.isApplying ? undefined : { revision: 3, version: node.version, plans: PLANS, options }),
     repair: load,
     onReport: (report) => {

@@ -4,6 +4,7 @@ import { expectedStates, type RenderOptions } from '@signalbox/rules';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { anEndpoint, aPlan, aPort } from '../../../../test/packets/a-plan.ts';
 import { type DriftWatcher, type DriftWatcherOptions, type Expectation, openDriftWatcher } from './drift-watcher.ts';
+import { compareKernelStates } from './kernel-comparison.ts';
 
 const OPTIONS: RenderOptions = {
   node: { name: 'n1', addresses: ['10.240.0.1'] },
@@ -36,10 +37,10 @@ class Node {
     watcher = openDriftWatcher({
       cluster: 'c1',
       owner: 'signalbox',
-      readKernel: (options) => {
+      compareKernel: async (wanted) => {
         this.reads += 1;
         this.onRead();
-        return Promise.resolve(expectedStates(this.loaded, options));
+        return compareKernelStates(expectedStates(this.loaded, wanted.options), wanted, 'signalbox');
       },
       expected: () => this.programmed,
       repair: () => this.repair(),
@@ -110,7 +111,8 @@ function openObserver(node: Node, parts: Partial<DriftWatcherOptions>): DriftWat
   watcher = openDriftWatcher({
     cluster: 'c1',
     owner: 'kube-proxy',
-    readKernel: (options) => Promise.resolve(expectedStates(node.loaded, options)),
+    compareKernel: async (wanted) =>
+      compareKernelStates(expectedStates(node.loaded, wanted.options), wanted, 'kube-proxy'),
     expected: () => node.programmed,
     onReport: (report) => node.reports.push(report),
     logger,
@@ -177,10 +179,36 @@ test('a storm of changes by others costs one check when it is over, and few whil
 
 test('a kernel that cannot be read is reported, and not repaired', async () => {
   const node = new Node();
-  const readKernel = (): Promise<never> => Promise.reject(new SignalboxError('unavailable', 'nft: not installed'));
-  const report = await node.watch({ readKernel }).check();
+  const compareKernel = (): Promise<never> => Promise.reject(new SignalboxError('unavailable', 'nft: not installed'));
+  const report = await node.watch({ compareKernel }).check();
   expect(report).toMatchObject({ error: 'nft: not installed', differences: [], repaired: false });
   expect(node.repairs).toBe(0);
+});
+
+test('a check that takes longer than the interval is followed by one, not by a queue', async () => {
+  const node = new Node();
+  const compareKernel: DriftWatcherOptions['compareKernel'] = async (wanted) => {
+    node.reads += 1;
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    return compareKernelStates(expectedStates(node.loaded, wanted.options), wanted, 'signalbox');
+  };
+  node.watch({ compareKernel, intervalMs: 1_000 });
+  await vi.advanceTimersByTimeAsync(31_000);
+  expect(node.reads).toBe(3);
+  const stopped = watcher?.stop();
+  await vi.advanceTimersByTimeAsync(10_000);
+  await stopped;
+  expect(node.reads).toBe(3);
+});
+
+test('the end does not wait for a kernel that takes long to read, and nothing is said of it', async () => {
+  const node = new Node();
+  const compareKernel: DriftWatcherOptions['compareKernel'] = (_wanted, signal) =>
+    new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const checked = node.watch({ compareKernel }).check();
+  await Promise.resolve();
+  await watcher?.stop();
+  expect([await checked, node.reports]).toEqual([undefined, []]);
 });
 
 test('a repair that fails is told with what is wrong', async () => {

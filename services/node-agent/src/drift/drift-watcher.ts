@@ -9,30 +9,22 @@
  * did not mend (somebody puts it back, or it cannot be loaded) is repaired again by the timer only, so that two programs that
  * disagree do not fight as fast as they can.
  */
-import { type DriftOwner, type DriftReport, errorText, type ProxyPlan } from '@signalbox/contracts';
+import { type DriftOwner, type DriftReport, errorText } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
-import {
-  compareStates,
-  expectedStates,
-  mergeComparisons,
-  type RenderOptions,
-  type StateComparison,
-} from '@signalbox/rules';
-import type { KernelReader } from './read-kernel.ts';
+import type { StateComparison } from '@signalbox/rules';
+import type { CompareKernel, KernelComparison, WantedRules } from './kernel-comparison.ts';
 
 /** What the node has programmed. */
-export interface Expectation {
+export interface Expectation extends WantedRules {
   readonly revision: number;
   /** Changes with every transaction, also one that ends as it began. */
   readonly version: number;
-  readonly plans: readonly ProxyPlan[];
-  readonly options: RenderOptions;
 }
 
 export interface DriftWatcherOptions {
   readonly cluster: string;
   readonly owner: DriftOwner;
-  readonly readKernel: KernelReader;
+  readonly compareKernel: CompareKernel;
   /** Undefined before anything is programmed, and while a transaction is under way. */
   readonly expected: () => Expectation | undefined;
   /** Programs everything again; resolves when that is done. Absent: observe, and never touch. */
@@ -54,7 +46,7 @@ export interface DriftWatcher {
   noteChange(): void;
   /** Undefined when there was nothing to compare with, or it changed meanwhile. One at a time: others wait. */
   check(): Promise<DriftReport | undefined>;
-  /** Finishes the check under way. Idempotent. */
+  /** Gives up the check under way, unless it has got to repairing: that is finished. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -71,17 +63,21 @@ class Watcher implements DriftWatcher {
   #pendingChange: NodeJS.Timeout | undefined;
   #lastChangeCheckMs = Number.NEGATIVE_INFINITY;
   #work: Promise<unknown> = Promise.resolve();
+  #queued = 0;
   #isRepairFutile = false;
-  #isStopped = false;
+  readonly #stopping = new AbortController();
 
   constructor(options: DriftWatcherOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#timer = setInterval(() => void this.#enqueue('timer'), options.intervalMs);
+    this.#timer = setInterval(() => {
+      // Where a check takes longer than the interval, there is one after the other, and no queue.
+      if (this.#queued === 0) void this.#enqueue('timer');
+    }, options.intervalMs);
   }
 
   noteChange(): void {
-    if (this.#isStopped) return;
+    if (this.#stopping.signal.aborted) return;
     const { quietMs = 1_000, minGapMs = 15_000 } = this.#options;
     const waitMs = Math.max(quietMs, this.#lastChangeCheckMs + minGapMs - this.#now());
     clearTimeout(this.#pendingChange);
@@ -97,15 +93,18 @@ class Watcher implements DriftWatcher {
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true;
+    this.#stopping.abort();
     clearInterval(this.#timer);
     clearTimeout(this.#pendingChange);
     await this.#work;
   }
 
   #enqueue(trigger: Trigger): Promise<DriftReport | undefined> {
-    const next = this.#work.then(() => (this.#isStopped ? undefined : this.#check(trigger)));
-    this.#work = next;
+    this.#queued += 1;
+    const next = this.#work.then(() => (this.#stopping.signal.aborted ? undefined : this.#check(trigger)));
+    this.#work = next.finally(() => {
+      this.#queued -= 1;
+    });
     return next;
   }
 
@@ -123,6 +122,7 @@ class Watcher implements DriftWatcher {
       const comparison = await this.#compare(before);
       report = comparison && (await this.#settle(before, comparison));
     } catch (error) {
+      if (this.#stopping.signal.aborted) return undefined;
       report = this.#report(before, NOTHING_COMPARED, { error: errorText(error) });
     }
     // The rules changed while they were read: look again when they are quiet.
@@ -134,19 +134,13 @@ class Watcher implements DriftWatcher {
   }
 
   /** Undefined when something else was programmed meanwhile. */
-  async #compare({ plans, options, version }: Expectation): Promise<Comparison | undefined> {
-    const { readKernel, expected, owner } = this.#options;
-    const actual = await readKernel(options);
-    if (expected()?.version !== version) return undefined;
-    const comparisons = expectedStates(plans, options).flatMap((state) => {
-      const found = actual.find(({ family }) => family === state.family);
-      return found === undefined ? [] : [compareStates(state, found, { hasOurLayout: owner === 'signalbox' })];
-    });
-    const unreadable = actual.reduce((sum, state) => sum + state.unreadable, 0);
-    return { ...mergeComparisons(comparisons), unreadable };
+  async #compare(wanted: Expectation): Promise<KernelComparison | undefined> {
+    const { compareKernel, expected } = this.#options;
+    const comparison = await compareKernel(wanted, this.#stopping.signal);
+    return expected()?.version === wanted.version ? comparison : undefined;
   }
 
-  async #settle(before: Expectation, found: Comparison): Promise<DriftReport> {
+  async #settle(before: Expectation, found: KernelComparison): Promise<DriftReport> {
     const { repair, expected } = this.#options;
     if (isEqual(found)) this.#isRepairFutile = false;
     if (isEqual(found) || repair === undefined || this.#isRepairFutile) return this.#report(before, found, {});
@@ -166,7 +160,7 @@ class Watcher implements DriftWatcher {
 
   #report(
     { revision, options }: Expectation,
-    { differences, totals, unreadable }: Comparison,
+    { differences, totals, unreadable }: KernelComparison,
     outcome: { readonly repaired?: boolean; readonly error?: string },
   ): DriftReport {
     const { cluster, owner } = this.#options;
@@ -186,9 +180,7 @@ class Watcher implements DriftWatcher {
   }
 }
 
-type Comparison = StateComparison & { readonly unreadable: number };
-
-const NOTHING_COMPARED: Comparison = {
+const NOTHING_COMPARED: KernelComparison = {
   differences: [],
   totals: { added: 0, missing: 0, changed: 0 },
   unreadable: 0,

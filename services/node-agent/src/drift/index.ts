@@ -1,5 +1,5 @@
+export { threadComparer } from './compare-in-thread.ts';
 export { createDriftMetrics } from './drift-metrics.ts';
 export { DriftPublisher } from './drift-publisher.ts';
 export { type DriftWatcherOptions, openDriftWatcher } from './drift-watcher.ts';
 export { OwnProcesses, openKernelMonitor } from './kernel-monitor.ts';
-export { kernelReader } from './read-kernel.ts';

@@ -1,9 +1,7 @@
 /** Where health check node ports listen: on the addresses that answer on node ports, as with kube-proxy. */
 import { BlockList, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
-
-/** All addresses of both families. */
-export const ALL_ADDRESSES = '::';
+import { EVERY_ADDRESS } from './http-server.ts';
 
 export interface HealthCheckAddressOptions {
   /** CIDRs, and `primary` for the node's first address of each family. */
@@ -14,23 +12,24 @@ export interface HealthCheckAddressOptions {
   readonly ownAddresses?: readonly string[];
 }
 
-/** Never empty where the node is not known: then all addresses answer. */
+/** All addresses of a family of which none is given, or known of the node, as kube-proxy's NodePortAddresses has it. */
 export function healthCheckAddresses(options: HealthCheckAddressOptions): readonly string[] {
-  const { allowed, nodeAddresses, ownAddresses = addressesOfInterfaces() } = options;
-  if (allowed.includes('::/0')) return [ALL_ADDRESSES];
-  const isPrimaryUnknown = allowed.includes('primary') && nodeAddresses.length === 0;
-  if (isPrimaryUnknown) return [ALL_ADDRESSES];
-  const primary = allowed.includes('primary') ? primaryAddresses(nodeAddresses) : [];
-  const networks = allowed.filter((text) => text !== 'primary' && text !== '0.0.0.0/0');
-  const inNetworks = ownAddresses.filter((address) => isIn(networks, address));
-  const everyIPv4 = allowed.includes('0.0.0.0/0') ? ['0.0.0.0'] : [];
-  const others = [...primary, ...inNetworks].filter((address) => everyIPv4.length === 0 || isIPv6(address));
-  return [...new Set([...everyIPv4, ...others])];
+  const [ipv4, ipv6] = [addressesOf(options, false), addressesOf(options, true)];
+  if (ipv4 === undefined && ipv6 === undefined) return [EVERY_ADDRESS];
+  return [...new Set([...(ipv4 ?? ['0.0.0.0']), ...(ipv6 ?? ['::'])])];
 }
 
-function primaryAddresses(addresses: readonly string[]): string[] {
-  const first = [addresses.find((address) => !isIPv6(address)), addresses.find(isIPv6)];
-  return first.filter((address) => address !== undefined);
+/** Undefined: all of the family. */
+function addressesOf(
+  { allowed, nodeAddresses, ownAddresses = addressesOfInterfaces() }: HealthCheckAddressOptions,
+  isV6: boolean,
+): string[] | undefined {
+  const primary = allowed.includes('primary') ? nodeAddresses.find((address) => isIPv6(address) === isV6) : undefined;
+  const networks = allowed.filter((text) => text !== 'primary' && isIPv6(text.replace(/\/.*/, '')) === isV6);
+  const isGiven = primary !== undefined || networks.length > 0;
+  if (!isGiven || networks.some((network) => network.endsWith('/0'))) return undefined;
+  const inNetworks = ownAddresses.filter((address) => isIPv6(address) === isV6 && isIn(networks, address));
+  return [...(primary === undefined ? [] : [primary]), ...inNetworks];
 }
 
 function isIn(networks: readonly string[], address: string): boolean {

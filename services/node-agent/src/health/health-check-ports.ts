@@ -10,7 +10,7 @@ import { type HttpServer, listenHttp } from './http-server.ts';
 
 interface HealthCheckPortsOptions {
   readonly node: string;
-  /** Addresses to listen on; `::` is both families. Asked for at each change. */
+  /** Addresses to listen on, as `listenHttp` takes them. Asked for once after each transaction. */
   readonly addresses: () => readonly string[];
   readonly isProxyHealthy: () => boolean;
   readonly logger: Logger;
@@ -36,6 +36,8 @@ export class HealthCheckPorts {
   #answered = new Map<string, Check>();
   /** By what is listened on, and for whom. */
   readonly #servers = new Map<string, HttpServer>();
+  /** Places that could not be listened on, so that each is told once. */
+  #failed = new Set<string>();
   #work: Promise<void> = Promise.resolve();
 
   constructor(options: HealthCheckPortsOptions) {
@@ -66,26 +68,33 @@ export class HealthCheckPorts {
 
   async #openAndClose(): Promise<void> {
     const wanted = new Map<string, Listener>();
+    // Asking for addresses takes long on a node with many interfaces, and most nodes have nothing to answer for.
+    const addresses = this.#answered.size === 0 ? [] : this.#options.addresses();
     for (const [service, { port }] of this.#answered) {
-      for (const address of this.#options.addresses())
+      for (const address of addresses) {
         wanted.set(JSON.stringify([service, address, port]), { service, address, port });
+      }
     }
     for (const [key, server] of this.#servers) {
       if (wanted.has(key)) continue;
       this.#servers.delete(key);
       await server.close();
     }
-    for (const [key, listener] of wanted) if (!this.#servers.has(key)) await this.#open(key, listener);
+    const failed = new Set<string>();
+    for (const [key, listener] of wanted) {
+      if (!this.#servers.has(key) && !(await this.#open(key, listener))) failed.add(key);
+    }
+    this.#failed = failed;
   }
 
-  async #open(key: string, { service, address, port }: Listener): Promise<void> {
+  async #open(key: string, { service, address, port }: Listener): Promise<boolean> {
     try {
       this.#servers.set(key, await listenHttp(this.#createServer(service), { address, port }));
+      return true;
     } catch (error) {
-      this.#options.logger.warn(
-        { service, address, port, reason: errorText(error) },
-        'a health check node port cannot be listened on',
-      );
+      const fields = { service, address, port, reason: errorText(error) };
+      if (!this.#failed.has(key)) this.#options.logger.warn(fields, 'a health check node port cannot be listened on');
+      return false;
     }
   }
 

@@ -8,7 +8,10 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Throws `unavailable` when the address cannot be had. */
+/** In place of an address: all addresses of both families, or of IPv4 where the machine has no IPv6. */
+export const EVERY_ADDRESS = '*';
+
+/** Throws `unavailable` when the address cannot be had. `::` is IPv6 only. */
 export function listenHttp(server: Server, { address, port }: ListenAddress): Promise<HttpServer> {
   server.requestTimeout = 10_000;
   return new Promise((resolve, reject) => {
@@ -16,9 +19,9 @@ export function listenHttp(server: Server, { address, port }: ListenAddress): Pr
       const where = formatAddress({ address, port });
       reject(new SignalboxError('unavailable', `cannot listen on ${where}: ${errorText(cause)}`, { cause }));
     });
-    server.listen(port, address, () => {
+    server.listen({ port, ...(address === EVERY_ADDRESS ? {} : { host: address, ipv6Only: true }) }, () => {
       const bound = server.address() as AddressInfo;
-      resolve({ url: `http://${formatAddress({ address, port: bound.port })}`, close: () => closeHttp(server) });
+      resolve({ url: `http://${formatAddress(bound)}`, close: () => closeHttp(server) });
     });
   });
 }

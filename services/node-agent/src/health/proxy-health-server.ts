@@ -1,10 +1,14 @@
 /** `/healthz` and `/livez` on kube-proxy's port, in kube-proxy's form: probes and load balancers know it. */
 import { createServer } from 'node:http';
 import type { ListenAddress } from '@signalbox/kit';
-import { type HttpServer, listenHttp } from './http-server.ts';
+import { EVERY_ADDRESS, type HttpServer, listenHttp } from './http-server.ts';
 import type { ProxyHealth } from './proxy-health.ts';
 
-export function startProxyHealthServer(listen: ListenAddress, health: ProxyHealth): Promise<HttpServer> {
+/** As in kube-proxy, `0.0.0.0` and `::` are all addresses of both families: probes come to either. */
+export function startProxyHealthServer(
+  { address, port }: ListenAddress,
+  health: Pick<ProxyHealth, 'state'>,
+): Promise<HttpServer> {
   const server = createServer((request, response) => {
     const { isLive, isHealthy, isNodeEligible, lastUpdatedMs } = health.state;
     const times = { lastUpdated: new Date(lastUpdatedMs).toISOString(), currentTime: new Date().toISOString() };
@@ -21,5 +25,6 @@ export function startProxyHealthServer(listen: ListenAddress, health: ProxyHealt
         response.writeHead(404).end('{}');
     }
   });
-  return listenHttp(server, listen);
+  const isUnspecified = address === '0.0.0.0' || address === '::';
+  return listenHttp(server, { address: isUnspecified ? EVERY_ADDRESS : address, port });
 }

@@ -1,13 +1,7 @@
 /** Rules in the kernel, through the programs of each backend. */
 import type { RulesBackend } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
-import {
-  NodeRules,
-  type RemovedEndpoint,
-  type RenderOptions,
-  type RulesScript,
-  type RulesStep,
-} from '@signalbox/rules';
+import { NodeRules, type RenderOptions, type RulesScript, type RulesStep } from '@signalbox/rules';
 import type { Applied, Applier, ApplyRequest, ProgrammedRules } from '../applier.ts';
 import { Conntrack } from './conntrack.ts';
 import { NftSession, SESSION_SCRIPT_MAX_LENGTH } from './nft-session.ts';
@@ -32,8 +26,6 @@ export class KernelApplier implements Applier {
   #isEmpty = true;
   #isProgrammed = false;
   #version = 0;
-  /** Their flows are deleted once the rules that no longer lead to them are in. */
-  #removedEndpoints: RemovedEndpoint[] = [];
 
   constructor({ rules, logger, commandPrefix, noteProcess }: KernelApplierOptions) {
     this.backend = rules.backend;
@@ -52,15 +44,16 @@ export class KernelApplier implements Applier {
     this.#isProgrammed = false;
     this.#version += 1;
     const scripts = this.#scriptsOf(request);
-    this.#removedEndpoints.push(...scripts.flatMap(({ removedEndpoints }) => removedEndpoints));
-    // A full script says all that the others would.
+    // A full script says all that the others would, and looks at all flows: those of a request that failed as well.
     const toRun = request.isFull ? scripts.slice(-1) : scripts;
-    for (const { steps } of toRun) {
-      for (const step of steps) await this.#runStep(step, request.isFull);
+    for (const { steps, isWhole } of toRun) {
+      for (const step of steps) await this.#runStep(step, isWhole);
     }
     this.#isProgrammed = true;
-    const removed = this.#removedEndpoints.splice(0);
-    if (removed.length > 0) await this.#conntrack.deleteFlows(removed);
+    this.#conntrack.deleteStaleFlows(
+      toRun.flatMap(({ flowChecks }) => flowChecks),
+      this.#rules.options,
+    );
     return { skippedServices: servicesOf(scripts.at(-1)) };
   }
 
@@ -83,11 +76,15 @@ export class KernelApplier implements Applier {
 
   async close(): Promise<void> {
     this.#session.close();
+    await this.#conntrack.settle();
   }
 
-  /** Full loads go through a process of their own: what nft needs for them would stay with the session for ever. */
-  async #runStep({ program, args, input }: RulesStep, isFull: boolean): Promise<void> {
-    const fitsSession = program === 'nft' && !isFull && input.length <= SESSION_SCRIPT_MAX_LENGTH;
+  /**
+   * Full loads go through a process of their own: what nft needs for them would stay with the session for ever, and their
+   * commands span lines.
+   */
+  async #runStep({ program, args, input }: RulesStep, isWhole: boolean): Promise<void> {
+    const fitsSession = program === 'nft' && !isWhole && input.length <= SESSION_SCRIPT_MAX_LENGTH;
     if (fitsSession) await this.#session.run(input);
     else await this.#run({ program, args, input });
   }

@@ -1,5 +1,6 @@
 /** Takes rules out of the kernel: our own on request, and kube-proxy's once ours are in. */
 import { type RulesBackend, SignalboxError } from '@signalbox/contracts';
+import type { RenderOptions } from '@signalbox/rules';
 import { removalScript } from './iptables-chains.ts';
 import { isMissingProgram, type RunProgram } from './run-program.ts';
 
@@ -23,46 +24,56 @@ const KEPT_CHAINS: Readonly<Record<RulesBackend, readonly string[]>> = {
   ipvs: ['SERVICES', 'POSTROUTING', 'MARK-MASQ', 'PROXY-FIREWALL', 'IPVS-FILTER'],
 };
 
+type Family = RenderOptions['families'][number];
+
+const BOTH_FAMILIES: readonly Family[] = ['IPv4', 'IPv6'];
+const TABLE_FAMILIES: Readonly<Record<Family, string>> = { IPv4: 'ip', IPv6: 'ip6' };
+const IPTABLES: Readonly<Record<Family, string>> = { IPv4: 'iptables', IPv6: 'ip6tables' };
+
+/** Of both families: an earlier process may have programmed more than this one. */
 export async function removeOwnRules(run: RunProgram, backend: RulesBackend): Promise<void> {
-  if (backend === 'nftables') return await removeTables(run, OWN_TABLE);
-  await removeChains(run, new Set());
+  if (backend === 'nftables') return await removeTables(run, OWN_TABLE, BOTH_FAMILIES);
+  for (const family of BOTH_FAMILIES) await removeChains(run, family, new Set());
   if (backend === 'ipvs') await removeIpvs(run);
 }
 
 /**
- * Removes what kube-proxy left in any of its modes, except what our rules have replaced. Throws `unavailable` when our own
- * rules are not there: removing the only rules of a node would cut it off.
+ * Removes what kube-proxy left in any of its modes, except what our rules have replaced, and except the rules of a family
+ * that we do not program (virtual servers of IPVS go together). Throws `unavailable` when our own rules are not there:
+ * removing the only rules of a node would cut it off.
  */
-export async function removeKubeProxyRules(run: RunProgram, backend: RulesBackend): Promise<void> {
-  await requireOwnRules(run, backend);
+export async function removeKubeProxyRules(
+  run: RunProgram,
+  { backend, families }: Pick<RenderOptions, 'backend' | 'families'>,
+): Promise<void> {
+  for (const family of families) await requireOwnRules(run, backend, family);
   const kept = new Set(KEPT_CHAINS[backend].map((name) => `KUBE-${name}`));
-  await whereInstalled(() => removeTables(run, KUBE_PROXY_TABLE));
-  await whereInstalled(() => removeChains(run, kept));
+  await whereInstalled(() => removeTables(run, KUBE_PROXY_TABLE, families));
+  for (const family of families) await whereInstalled(() => removeChains(run, family, kept));
   if (backend !== 'ipvs' && (await hasIpvs(run))) await removeIpvs(run);
 }
 
-async function requireOwnRules(run: RunProgram, backend: RulesBackend): Promise<void> {
-  if (backend === 'nftables') await run({ program: 'nft', args: ['list', 'chain', 'ip', OWN_TABLE, 'nat-prerouting'] });
-  const saved = backend === 'nftables' ? '' : await run({ program: 'iptables-save', args: ['-t', 'nat'] });
-  const isThere = backend === 'nftables' || /^-A PREROUTING .*-j KUBE-SERVICES$/m.test(saved);
-  if (!isThere)
+async function requireOwnRules(run: RunProgram, backend: RulesBackend, family: Family): Promise<void> {
+  if (backend === 'nftables') {
+    await run({ program: 'nft', args: ['list', 'chain', TABLE_FAMILIES[family], OWN_TABLE, 'nat-prerouting'] });
+    return;
+  }
+  const saved = await run({ program: `${IPTABLES[family]}-save`, args: ['-t', 'nat'] });
+  if (!/^-A PREROUTING .*-j KUBE-SERVICES$/m.test(saved))
     throw new SignalboxError('unavailable', 'our own rules are not in the kernel, so those of kube-proxy stay');
 }
 
-async function removeTables(run: RunProgram, table: string): Promise<void> {
+async function removeTables(run: RunProgram, table: string, families: readonly Family[]): Promise<void> {
   // Added first, so that removing what is not there is no error.
-  const commands = ['ip', 'ip6'].flatMap((family) => [
-    `add table ${family} ${table}`,
-    `delete table ${family} ${table}`,
-  ]);
-  await run({ program: 'nft', args: ['-f', '-'], input: `${commands.join('\n')}\n` });
+  const commands = families.flatMap((family) =>
+    ['add', 'delete'].map((verb) => `${verb} table ${TABLE_FAMILIES[family]} ${table}\n`),
+  );
+  await run({ program: 'nft', args: ['-f', '-'], input: commands.join('') });
 }
 
-async function removeChains(run: RunProgram, kept: ReadonlySet<string>): Promise<void> {
-  for (const program of ['iptables', 'ip6tables']) {
-    const input = removalScript(await run({ program: `${program}-save`, args: [] }), kept);
-    if (input !== '') await run({ program: `${program}-restore`, args: ['--noflush'], input });
-  }
+async function removeChains(run: RunProgram, family: Family, kept: ReadonlySet<string>): Promise<void> {
+  const input = removalScript(await run({ program: `${IPTABLES[family]}-save`, args: [] }), kept);
+  if (input !== '') await run({ program: `${IPTABLES[family]}-restore`, args: ['--noflush'], input });
 }
 
 async function hasIpvs(run: RunProgram): Promise<boolean> {

@@ -6,7 +6,7 @@ export interface ListenerStatus {
   readonly portName: string;
   readonly protocol: 'tcp' | 'udp' | 'sctp';
   /** Why it listens there: `assigned` ports stand for a cluster IP, chosen from the port range. */
-  readonly via: 'node-port' | 'assigned' | 'cluster-ip';
+  readonly via: 'node-port' | 'assigned' | 'cluster-ip' | 'external-ip' | 'load-balancer';
   readonly address: string;
   /** Undefined when no port could be assigned. */
   readonly port: number | undefined;

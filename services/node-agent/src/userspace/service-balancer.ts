@@ -1,5 +1,5 @@
 /** One service: its choices of endpoints, and its listeners. */
-import type { ServiceKey } from '@signalbox/contracts';
+import type { PlanEndpoint, ServiceKey } from '@signalbox/contracts';
 import { errorText, serviceKeyText } from '@signalbox/contracts';
 import type { Family, RulesNode, ServiceRules } from '@signalbox/rules';
 import { EndpointChoice, type TrafficKind } from './endpoint-choice.ts';
@@ -8,6 +8,7 @@ import type { Listener } from './listener.ts';
 import type { ListenerStatus } from './listener-status.ts';
 import type { PortAllocator } from './port-allocator.ts';
 import { rulesForAddress, type ServiceTarget } from './service-targets.ts';
+import { isAllowedSource } from './source-ranges.ts';
 import type { TcpConnections } from './tcp-connections.ts';
 import { openTcpListener } from './tcp-listener.ts';
 import { openUdpListener, type UdpFlow } from './udp-listener.ts';
@@ -123,9 +124,14 @@ export class ServiceBalancer {
       const isNodePort = rulesForAddress(target, host)?.nodePort !== undefined;
       return place(isNodePort ? 'node-port' : 'assigned', host, ({ nodePort }) => nodePort);
     });
-    if (!this.#shared.listenClusterIPs) return onHosts;
-    const clusterIPs = [...target.rules.values()].flatMap((rules) => rules.clusterIPs);
-    return [...onHosts, ...clusterIPs.flatMap((address) => place('cluster-ip', address, ({ port }) => port))];
+    const own = (via: Via, addressesOf: (rules: ServiceRules) => readonly string[]): Place[] =>
+      [...target.rules.values()].flatMap(addressesOf).flatMap((address) => place(via, address, ({ port }) => port));
+    return [
+      ...onHosts,
+      ...own('external-ip', ({ externalIPs }) => externalIPs),
+      ...own('load-balancer', ({ loadBalancerVIPs }) => loadBalancerVIPs),
+      ...(this.#shared.listenClusterIPs ? own('cluster-ip', ({ clusterIPs }) => clusterIPs) : []),
+    ];
   }
 
   async #open(place: Place): Promise<void> {
@@ -156,26 +162,24 @@ export class ServiceBalancer {
       place.reason = '';
       return true;
     } catch (error) {
-      place.reason = errorText(error);
-      const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      place.reason = code === 'EADDRNOTAVAIL' ? `${place.address} is no address of this machine` : errorText(error);
+      const isTaken = code === 'EADDRINUSE';
       if (place.via === 'assigned' && isTaken) this.#shared.ports.abandon(this.#ownerOf(place));
       return !isTaken;
     }
   }
 
   async #listen(place: Place, port: number): Promise<Listener> {
-    const { address, choice } = place;
-    const traffic = trafficOf(place.via);
-    if (place.rules.protocol === 'udp') {
-      return await openUdpListener(
-        { address, port },
-        { ...this.#shared, choose: (client) => choice.next({ client, traffic }) },
-      );
-    }
-    return await openTcpListener(
-      { address, port },
-      { ...this.#shared, choose: (client, tried) => choice.next({ client, traffic, tried }) },
-    );
+    const { address, choice, via } = place;
+    const traffic = trafficOf(via);
+    const choose = (client: string, tried: ReadonlySet<string> = NOTHING_TRIED): PlanEndpoint | undefined => {
+      // The ranges are about the load balancer's addresses, whoever else knows the service by others.
+      if (via === 'load-balancer' && !isAllowedSource(place.rules, client)) return undefined;
+      return choice.next({ client, traffic, tried });
+    };
+    const open = place.rules.protocol === 'udp' ? openUdpListener : openTcpListener;
+    return await open({ address, port }, { ...this.#shared, choose });
   }
 
   #remove(place: Place): void {
@@ -191,11 +195,12 @@ export class ServiceBalancer {
 }
 
 const NOT_YET = 'is about to be opened';
+const NOTHING_TRIED: ReadonlySet<string> = new Set();
 /** Ports in a row that may belong to other processes before it is given up for now. */
 const ASSIGN_ATTEMPTS = 20;
 
 function trafficOf(via: Via): TrafficKind {
-  return via === 'node-port' ? 'external' : 'internal';
+  return via === 'assigned' || via === 'cluster-ip' ? 'internal' : 'external';
 }
 
 function choiceId(target: ServiceTarget, family: Family): string {

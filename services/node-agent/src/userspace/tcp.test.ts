@@ -358,7 +358,7 @@ describe('listeners', () => {
     const { balancer } = await aBalancer([], { ports, clusterIPs }, { listenClusterIPs: true });
     expect(balancer.listeners().filter(({ via }) => via === 'cluster-ip')).toMatchObject([
       { address: '127.96.0.10', port, state: 'listening' },
-      { address: '192.0.2.1', port, state: 'failed', reason: expect.stringContaining('EADDRNOTAVAIL') },
+      { address: '192.0.2.1', port, state: 'failed', reason: '192.0.2.1 is no address of this machine' },
     ]);
     expect(await tcpAnswer('127.96.0.10', port)).toBe('127.0.0.2');
   });

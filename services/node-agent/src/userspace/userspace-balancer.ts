@@ -1,7 +1,7 @@
 /**
  * Service ports on this machine's own addresses, proxied by this process: needs no root and no kernel support, for laptops
- * and containers. Endpoints are chosen by the same rules as in the kernel backends. External IPs, load-balancer addresses
- * and SCTP are left to those.
+ * and containers. Endpoints are chosen by the same rules as in the kernel backends. External IPs and load-balancer addresses
+ * are listened on where they are addresses of this machine, and reported where they are not; SCTP is left to the kernel.
  */
 import { isIP } from 'node:net';
 import { type ProxyPlan, type ServiceKey, SignalboxError, serviceKeyText } from '@signalbox/contracts';

@@ -1,0 +1,49 @@
+/** Compares the kernel with plans without keeping this thread busy. */
+import { once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { type ProxyPlan, SignalboxError } from '@signalbox/contracts';
+import type { ComparisonAnswer, ComparisonTask, PlansMessage } from './comparison-thread.ts';
+import type { CompareKernel, KernelComparison } from './kernel-comparison.ts';
+
+/** Node runs no TypeScript in a thread: from sources, as in tests, it is the built file. */
+const THREAD = import.meta.url.endsWith('.ts')
+  ? new URL('../../dist/drift/comparison-thread.js', import.meta.url)
+  : new URL('comparison-thread.js', import.meta.url);
+
+/** As JSON some milliseconds of work; in between, other things happen. */
+const PLANS_AT_ONCE = 200;
+
+/** The thread lives as long as the comparison: what it needs of memory is given back. */
+export function threadComparer(task: Omit<ComparisonTask, 'options'>): CompareKernel {
+  return async ({ plans, options }, signal) => {
+    signal.throwIfAborted();
+    // Flags of this process, such as where tests resolve packages, are not for the thread.
+    const thread = new Worker(THREAD, { workerData: { ...task, options } satisfies ComparisonTask, execArgv: [] });
+    const answered = answerOf(thread, signal);
+    try {
+      await Promise.race([sendPlans(thread, plans), answered]);
+      return await answered;
+    } finally {
+      await thread.terminate();
+    }
+  };
+}
+
+async function answerOf(thread: Worker, signal: AbortSignal): Promise<KernelComparison> {
+  const ended = once(thread, 'exit', { signal }).then((): never => {
+    throw new SignalboxError('internal', 'the thread that reads the kernel ended without an answer');
+  });
+  const [answer] = (await Promise.race([once(thread, 'message', { signal }), ended])) as [ComparisonAnswer];
+  if ('error' in answer) throw new SignalboxError('unavailable', answer.error);
+  return answer.comparison;
+}
+
+async function sendPlans(thread: Worker, plans: readonly ProxyPlan[]): Promise<void> {
+  const send = (message: PlansMessage): void => thread.postMessage(message, []);
+  for (let first = 0; first < plans.length; first += PLANS_AT_ONCE) {
+    send(JSON.stringify(plans.slice(first, first + PLANS_AT_ONCE)));
+    await nextTurn();
+  }
+  send(null);
+}
