@@ -37,7 +37,7 @@ export interface SyncState {
 }
 
 const MIN_BACKOFF_MS = 100;
-/** A look takes at most this share of the time: it grows with the number of servers. */
+/** A look takes at most one part in so many of the time: it grows with the number of servers. */
 const LOOK_SHARE = 20;
 
 export class HaproxySync {
@@ -122,7 +122,8 @@ export class HaproxySync {
     wanted.noteRunning(compiled);
     this.#isRunning = true;
     const now = performance.now();
-    if (isLook) this.#nextLookMs = now + Math.max(lookIntervalMs, (now - beganMs) * LOOK_SHARE);
+    const pauseMs = outcome.isReloaded ? 0 : (now - beganMs) * LOOK_SHARE;
+    if (isLook) this.#nextLookMs = now + Math.max(lookIntervalMs, pauseMs);
     return outcome;
   }
 
