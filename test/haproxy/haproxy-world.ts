@@ -82,7 +82,7 @@ export function driverOptions(folder: string): HaproxyDriverOptions {
     bind: ['127.0.0.1'],
     checkIntervalMs: 100,
     lookIntervalMs: 100,
-    leaseMs: 2_000,
+    leaseMs: 10_000,
     maxBackoffMs: 500,
     reportIntervalMs: 20,
   };

@@ -15,7 +15,7 @@ export interface LoadResult {
   readonly answers: ReadonlyMap<string, number>;
 }
 
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 20_000;
 
 export function startLoad(port: number, { perSecond, keepsConnections }: { perSecond: number; keepsConnections: boolean }): Load {
   const agent = new Agent({ keepAlive: keepsConnections, maxSockets: 64 });

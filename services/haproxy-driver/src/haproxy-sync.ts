@@ -46,7 +46,6 @@ export class HaproxySync {
   /** Services to look at in the next round. */
   #dirty = new Set<string>();
   #state: SyncState = { revision: 0, error: '' };
-  #isRunning = false;
   #health: HealthMemory = new Map();
   #nextLookMs = 0;
   #backoffMs = MIN_BACKOFF_MS;
@@ -106,7 +105,6 @@ export class HaproxySync {
     } catch (error) {
       metrics.failures.inc();
       this.#state = { ...this.#state, error: errorText(error) };
-      this.#isRunning = false;
       this.#tell(sets);
       logger.warn({ reason: errorText(error), retryInMs: this.#backoffMs }, 'HAProxy could not be programmed');
       await this.#backOff(signal);
@@ -117,10 +115,10 @@ export class HaproxySync {
     const { wanted, programmer, lookIntervalMs } = this.#options;
     const beganMs = performance.now();
     const isLook = beganMs >= this.#nextLookMs;
-    const compiled = await wanted.compile(sets.values(), this.#isRunning);
-    const outcome = await programmer.program(compiled.proxies, isLook ? 'all' : proxiesOf(sets, dirty));
+    const layout = await programmer.runningLayout();
+    const compiled = await wanted.compile(sets.values(), layout !== undefined);
+    const outcome = await programmer.program(compiled.proxies, { layout, names: isLook ? 'all' : proxiesOf(sets, dirty) });
     wanted.noteRunning(compiled);
-    this.#isRunning = true;
     const now = performance.now();
     const pauseMs = outcome.isReloaded ? 0 : (now - beganMs) * LOOK_SHARE;
     if (isLook) this.#nextLookMs = now + Math.max(lookIntervalMs, pauseMs);

@@ -28,6 +28,13 @@ export interface ProgrammingOutcome {
   readonly drifted: readonly string[];
 }
 
+export interface ProgrammingRequest {
+  /** As `runningLayout` has just told. */
+  readonly layout: string | undefined;
+  /** Backends that may have changed; `all` also finds what others have changed, and reads the health checks. */
+  readonly names: ReadonlySet<string> | 'all';
+}
+
 interface Backend {
   readonly proxy: Proxy;
   readonly command: ServerCommand;
@@ -62,11 +69,14 @@ export class Programmer {
     return this.#details;
   }
 
-  /** `names`: backends that may have changed; `all` also finds what others have changed, and reads the health checks. */
-  async program(proxies: Proxies, names: ReadonlySet<string> | 'all'): Promise<ProgrammingOutcome> {
+  /** Hash of the layout that runs; undefined: no HAProxy answers. */
+  async runningLayout(): Promise<string | undefined> {
+    return await this.#control.runningLayout().catch(() => undefined);
+  }
+
+  async program(proxies: Proxies, { layout, names }: ProgrammingRequest): Promise<ProgrammingOutcome> {
     const { layoutHash } = renderLayout(proxies.values(), this.#settings);
-    const running = await this.#control.runningLayout().catch(() => undefined);
-    if (running !== layoutHash) return await this.#changeLayout(proxies, running !== undefined);
+    if (layout !== layoutHash) return await this.#changeLayout(proxies, layout !== undefined);
     const asked = names === 'all' ? [...proxies.values()] : [...proxies.values()].filter(({ name }) => names.has(name));
     const outcome = await this.#changeServers(asked, { mayShrink: names === 'all' });
     if (names === 'all') await this.#lookAfter(proxies);
