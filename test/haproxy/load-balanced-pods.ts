@@ -9,6 +9,8 @@ export interface Pod {
   readonly requests: number;
   /** As after SIGTERM: each answer says that the connection ends with it. */
   terminate(): void;
+  /** Nothing is accepted any more; requests that are under way are answered. */
+  end(): Promise<void>;
   /** Nothing is accepted any more, and open connections are cut. */
   kill(): Promise<void>;
 }
@@ -36,6 +38,11 @@ export async function startPod(name: string, address = '127.0.0.1', port = 0): P
     terminate: () => {
       state.isTerminating = true;
     },
+    end: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
     kill: () => close(server),
   };
 }

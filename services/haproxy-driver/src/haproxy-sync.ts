@@ -33,6 +33,8 @@ export interface HaproxySyncOptions {
 export interface SyncState {
   /** Up to which everything is programmed; 0: nothing yet. */
   readonly revision: number;
+  /** The same as a position in the TARGETS stream. */
+  readonly sequence: number;
   readonly error: string;
 }
 
@@ -45,7 +47,7 @@ export class HaproxySync {
   readonly #programmed = new Map<string, ProgrammedSet>();
   /** Services to look at in the next round. */
   #dirty = new Set<string>();
-  #state: SyncState = { revision: 0, error: '' };
+  #state: SyncState = { revision: 0, sequence: 0, error: '' };
   #health: HealthMemory = new Map();
   #nextLookMs = 0;
   #backoffMs = MIN_BACKOFF_MS;
@@ -84,13 +86,13 @@ export class HaproxySync {
   }
 
   get #hasWork(): boolean {
-    const isBehind = this.#state.revision !== this.#options.feed.revision;
+    const isBehind = this.#state.sequence !== this.#options.feed.sequence;
     return this.#dirty.size > 0 || isBehind || performance.now() >= this.#nextLookMs;
   }
 
   async #round(signal: AbortSignal): Promise<void> {
     const { feed, logger, metrics } = this.#options;
-    const { revision } = feed;
+    const { revision, sequence } = feed;
     const sets = new Map(feed.sets);
     const dirty = this.#dirty;
     this.#dirty = new Set();
@@ -99,7 +101,7 @@ export class HaproxySync {
       metrics.recordOutcome(outcome);
       if (outcome.drifted.length > 0) logger.warn({ backends: outcome.drifted.slice(0, 20) }, 'changed by others, put right');
       this.#noteProgrammed(sets);
-      this.#state = { revision, error: '' };
+      this.#state = { revision, sequence, error: '' };
       this.#backoffMs = MIN_BACKOFF_MS;
       this.#tell(sets);
     } catch (error) {
@@ -154,7 +156,8 @@ export class HaproxySync {
       const isSkipped = set.groups.some((group) => wanted.current.notes.has(proxyName(groupKey(key, group))));
       if (isSkipped) skippedServices.set(key.cluster, (skippedServices.get(key.cluster) ?? 0) + 1);
     }
-    onStatus({ groups, ...this.#state, skippedServices });
+    const { revision, error } = this.#state;
+    onStatus({ groups, revision, error, skippedServices });
   }
 
   /** Everything is looked at afterwards: a round that failed leaves nothing that is known. */

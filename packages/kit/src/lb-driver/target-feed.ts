@@ -44,6 +44,7 @@ export class TargetFeed implements StreamReader {
   #replayed: Set<string> | undefined = new Set();
   #wasCurrent = false;
   #revision = 0;
+  #sequence = 0;
 
   constructor(options: TargetFeedOptions) {
     this.#options = options;
@@ -59,6 +60,11 @@ export class TargetFeed implements StreamReader {
     return this.#revision;
   }
 
+  /** All that the stream held up to here is in `sets`. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
   /** The stream was read to its end once. A later replay only adds and replaces until it has ended. */
   get isCurrent(): boolean {
     return this.#wasCurrent;
@@ -72,6 +78,7 @@ export class TargetFeed implements StreamReader {
     const changed = new Set<string>();
     const revision = this.#revision;
     for (const message of batch.messages) this.#applyMessage(message, changed);
+    this.#sequence = batch.sequence;
     const endsReplay = batch.isCaughtUp && this.#replayed !== undefined;
     if (endsReplay) this.#endReplay(changed);
     if (changed.size > 0 || endsReplay || this.#revision !== revision) this.#options.onChange(changed);
