@@ -69,9 +69,9 @@ export class Programmer {
     return this.#details;
   }
 
-  /** Hash of the layout that runs; undefined: no HAProxy answers. */
+  /** Hash of the layout that runs; undefined: no HAProxy runs. */
   async runningLayout(): Promise<string | undefined> {
-    return await this.#control.runningLayout().catch(() => undefined);
+    return await this.#control.runningLayout();
   }
 
   async program(proxies: Proxies, { layout, names }: ProgrammingRequest): Promise<ProgrammingOutcome> {

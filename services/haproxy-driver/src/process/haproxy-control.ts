@@ -43,10 +43,18 @@ export class HaproxyControl {
     return await askHaproxy({ path: files.socket, timeoutMs }, commands);
   }
 
-  /** Hash of the layout that runs; empty: one that this driver did not write. Throws `unavailable` when none answers. */
-  async runningLayout(): Promise<string> {
-    const [info = ''] = await this.ask(['show info']);
-    return /^description: signalbox-(\w+)$/m.exec(info)?.[1] ?? '';
+  /**
+   * Hash of the layout that runs; empty: one that this driver did not write; undefined: no HAProxy runs. One that does not
+   * answer runs all the same: then it throws `unavailable`, for nothing may be decided from silence.
+   */
+  async runningLayout(): Promise<string | undefined> {
+    try {
+      const [info = ''] = await this.ask(['show info']);
+      return /^description: signalbox-(\w+)$/m.exec(info)?.[1] ?? '';
+    } catch (error) {
+      if (isNobodyThere(error)) return undefined;
+      throw error;
+    }
   }
 
   /** Keeps what is known of servers for the next worker. */
@@ -131,6 +139,11 @@ export class HaproxyControl {
       throw new SignalboxError('unavailable', `${program} cannot be run`, { cause });
     }
   }
+}
+
+function isNobodyThere(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
+  return cause?.code === 'ECONNREFUSED' || cause?.code === 'ENOENT';
 }
 
 /** The master starts itself anew at this command, so its answer may be cut off: that it can be reached is enough. */
