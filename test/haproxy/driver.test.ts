@@ -16,8 +16,8 @@ import {
   removeGroups,
   reportOf,
 } from './haproxy-world.ts';
-import { ask, startLoad } from './load-generator.ts';
 import { type Pod, startPod } from './load-balanced-pods.ts';
+import { ask, startLoad } from './load-generator.ts';
 import { runningServers, slotsOf, tellHaproxy, workerPid } from './running-haproxy.ts';
 
 let world: HaproxyWorld;
@@ -95,26 +95,50 @@ describe('targets', () => {
     expect(await ackOf(world.log)).toMatchObject({ kind: 'lb-driver', cluster: CLUSTER, error: '' });
   });
 
-  programTest('haproxy', 'doubles slots where they are too few, and deletes them where they are far too many', async () => {
-    const many = await pods(20);
-    const port = await freePort();
-    const driver = await world.startDriver();
-    const backend = backendOf('web', port);
-    await program('web', [aGroup('web', port, many.slice(0, 1).map((each) => target(each)))]);
-    expect(await slotsOf(world.socket, backend)).toBe(4);
-    await program('web', [aGroup('web', port, many.map((each) => target(each)))]);
-    expect(await slotsOf(world.socket, backend)).toBe(32);
-    expect((await runningServers(world.socket, backend)).map((server) => server.place)).toEqual(many.map(place).sort());
-    await healthIs('web', port, 'healthy');
-    expect(new Set(await Promise.all(many.map(() => ask(port)))).size).toBe(20);
+  programTest(
+    'haproxy',
+    'doubles slots where they are too few, and deletes them where they are far too many',
+    async () => {
+      const many = await pods(20);
+      const port = await freePort();
+      const driver = await world.startDriver();
+      const backend = backendOf('web', port);
+      await program('web', [
+        aGroup(
+          'web',
+          port,
+          many.slice(0, 1).map((each) => target(each)),
+        ),
+      ]);
+      expect(await slotsOf(world.socket, backend)).toBe(4);
+      await program('web', [
+        aGroup(
+          'web',
+          port,
+          many.map((each) => target(each)),
+        ),
+      ]);
+      expect(await slotsOf(world.socket, backend)).toBe(32);
+      expect((await runningServers(world.socket, backend)).map((server) => server.place)).toEqual(
+        many.map(place).sort(),
+      );
+      await healthIs('web', port, 'healthy');
+      expect(new Set(await Promise.all(many.map(() => ask(port)))).size).toBe(20);
 
-    await program('web', [aGroup('web', port, many.slice(0, 2).map((each) => target(each)))]);
-    await waitFor('slots being deleted', async () => (await slotsOf(world.socket, backend)) === 4);
-    expect(await driver.count('signalbox_haproxy_reloads_total')).toBe(1);
-    expect((await runningServers(world.socket, backend)).map((server) => server.place)).toEqual(
-      many.slice(0, 2).map(place).sort(),
-    );
-  });
+      await program('web', [
+        aGroup(
+          'web',
+          port,
+          many.slice(0, 2).map((each) => target(each)),
+        ),
+      ]);
+      await waitFor('slots being deleted', async () => (await slotsOf(world.socket, backend)) === 4);
+      expect(await driver.count('signalbox_haproxy_reloads_total')).toBe(1);
+      expect((await runningServers(world.socket, backend)).map((server) => server.place)).toEqual(
+        many.slice(0, 2).map(place).sort(),
+      );
+    },
+  );
 
   programTest('haproxy', 'keeps a connection to a target that drains', async () => {
     const port = await freePort();
@@ -143,7 +167,12 @@ describe('reloads', () => {
     const loads = [true, false].map((keepsConnections) => startLoad(port, { perSecond: 150, keepsConnections }));
     for (const [i, other] of others.entries()) await program(`other-${i}`, [aGroup(`other-${i}`, other, [target(b)])]);
     await removeGroups(world.log, 'other-1');
-    await waitFor('the listener being gone', () => ask(others[1] ?? 0).then(() => false, () => true));
+    await waitFor('the listener being gone', () =>
+      ask(others[1] ?? 0).then(
+        () => false,
+        () => true,
+      ),
+    );
     const results = await Promise.all(loads.map((load) => load.stop()));
     for (const { failures, sent } of results) {
       expect(Object.fromEntries(failures)).toEqual({});
@@ -151,7 +180,10 @@ describe('reloads', () => {
     }
     expect(await driver.count('signalbox_haproxy_reloads_total')).toBe(5);
     // Health is known over a reload, so that a server which is down gets nothing afterwards either.
-    expect((await reportOf(world.log, 'web', port))?.targets.map(({ health }) => health)).toEqual(['healthy', 'healthy']);
+    expect((await reportOf(world.log, 'web', port))?.targets.map(({ health }) => health)).toEqual([
+      'healthy',
+      'healthy',
+    ]);
   });
 });
 
@@ -171,7 +203,10 @@ describe('groups that cannot be', () => {
       const errors = [await reportOf(world.log, 'also', port), await reportOf(world.log, 'blocked', taken)];
       return errors.every((report) => report !== undefined && report.error !== '');
     });
-    expect(await reportOf(world.log, 'dns', port, 'UDP')).toMatchObject({ index: 0, error: 'HAProxy does not balance UDP' });
+    expect(await reportOf(world.log, 'dns', port, 'UDP')).toMatchObject({
+      index: 0,
+      error: 'HAProxy does not balance UDP',
+    });
     expect(await reportOf(world.log, 'also', port)).toMatchObject({
       index: 0,
       error: `127.0.0.1:${port} belongs to ${backendOf('web', port)}`,
@@ -215,14 +250,24 @@ describe('what groups ask for', () => {
     const port = await freePort();
     await world.startDriver();
     const group = (count: number): TargetGroup =>
-      aGroup('web', port, some.slice(0, count).map((each) => target(each)), { sessionAffinitySeconds: 600 });
+      aGroup(
+        'web',
+        port,
+        some.slice(0, count).map((each) => target(each)),
+        { sessionAffinitySeconds: 600 },
+      );
     await program('web', [group(8)]);
     const first = await ask(port);
     for (let i = 0; i < 8; i += 1) expect(await ask(port)).toBe(first);
     const others = some.filter(({ name }) => name !== first).slice(0, 4);
     const mine = some.filter(({ name }) => name === first);
     await program('web', [
-      aGroup('web', port, [...mine, ...others].map((each) => target(each)), { sessionAffinitySeconds: 600 }),
+      aGroup(
+        'web',
+        port,
+        [...mine, ...others].map((each) => target(each)),
+        { sessionAffinitySeconds: 600 },
+      ),
     ]);
     expect(await ask(port)).toBe(first);
   });
@@ -238,7 +283,9 @@ describe('health', () => {
     await a.kill();
     await waitFor('the report of the failure', async () => {
       const report = await reportOf(world.log, 'web', port);
-      return report?.targets.some(({ health, detail }) => health === 'unhealthy' && detail?.startsWith('L4CON')) === true;
+      return (
+        report?.targets.some(({ health, detail }) => health === 'unhealthy' && detail?.startsWith('L4CON')) === true
+      );
     });
     expect([await ask(port), await ask(port), await ask(port)]).toEqual(['b', 'b', 'b']);
     const again = await startPod('a', a.address, a.port);
@@ -258,11 +305,17 @@ describe('drift', () => {
     const damages = ['state maint', 'weight 99', 'addr 127.0.0.9 port 9', 'state drain'];
     for (const [i, damage] of damages.entries()) {
       await tellHaproxy(world.socket, `set server ${backend}/s1 ${damage}`);
-      await waitFor(`repair ${i + 1}`, async () => (await driver.count('signalbox_haproxy_drift_repairs_total')) === i + 1);
+      await waitFor(
+        `repair ${i + 1}`,
+        async () => (await driver.count('signalbox_haproxy_drift_repairs_total')) === i + 1,
+      );
       expect(await runningServers(world.socket, backend)).toEqual(wanted);
     }
     await tellHaproxy(world.socket, `disable health ${backend}/s2`);
-    await waitFor('checks again', async () => (await driver.count('signalbox_haproxy_drift_repairs_total')) === damages.length + 1);
+    await waitFor(
+      'checks again',
+      async () => (await driver.count('signalbox_haproxy_drift_repairs_total')) === damages.length + 1,
+    );
     expect(driver.state.error).toBe('');
   });
 });

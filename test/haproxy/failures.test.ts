@@ -36,7 +36,11 @@ afterEach(() => world.close());
 
 /** Nobody listens there: what is programmed is asked for here, not what is served. */
 function group(numbers: readonly number[], listener = port): TargetGroup {
-  return aGroup('web', listener, numbers.map((number) => aTarget(`127.2.0.${number}`, 9)));
+  return aGroup(
+    'web',
+    listener,
+    numbers.map((number) => aTarget(`127.2.0.${number}`, 9)),
+  );
 }
 
 const placesOf = (numbers: readonly number[]): string[] => numbers.map((number) => `127.2.0.${number}:9`).sort();
@@ -66,25 +70,29 @@ programTest('haproxy', 'that is killed is started again, with what was decided m
   expect(driver.state.error).toBe('');
 });
 
-programTest('haproxy', 'that does not answer for a while: the error is told, then the newest state is there', async () => {
-  const driver = await world.startDriver({ timeoutMs: 400, maxBackoffMs: 200 });
-  await putGroups(world.log, 'web', [group([1, 2])]);
-  await serversAre([1, 2]);
-  const [master, worker] = [await world.haproxyPid(), await workerPid(world.socket)];
-  for (const pid of [master, worker]) process.kill(pid, 'SIGSTOP');
-  try {
-    for (let i = 3; i < 9; i += 1) await putGroups(world.log, 'web', [group([i, i + 1])]);
-    await waitFor('several failures', async () => (await driver.count('signalbox_haproxy_failures_total')) >= 3);
-    await waitFor('the report of it', async () => (await reportOf(world.log, 'web', port))?.error !== '');
-    await waitFor('the acknowledgement of it', async () => (await ackOf(world.log))?.error !== '');
-    expect(driver.readiness().isReady).toBe(false);
-  } finally {
-    for (const pid of [master, worker]) process.kill(pid, 'SIGCONT');
-  }
-  await serversAre([8, 9]);
-  await waitFor('the acknowledgement', async () => (await ackOf(world.log))?.error === '');
-  expect(driver.readiness()).toEqual({ isReady: true, reason: '' });
-});
+programTest(
+  'haproxy',
+  'that does not answer for a while: the error is told, then the newest state is there',
+  async () => {
+    const driver = await world.startDriver({ timeoutMs: 400, maxBackoffMs: 200 });
+    await putGroups(world.log, 'web', [group([1, 2])]);
+    await serversAre([1, 2]);
+    const [master, worker] = [await world.haproxyPid(), await workerPid(world.socket)];
+    for (const pid of [master, worker]) process.kill(pid, 'SIGSTOP');
+    try {
+      for (let i = 3; i < 9; i += 1) await putGroups(world.log, 'web', [group([i, i + 1])]);
+      await waitFor('several failures', async () => (await driver.count('signalbox_haproxy_failures_total')) >= 3);
+      await waitFor('the report of it', async () => (await reportOf(world.log, 'web', port))?.error !== '');
+      await waitFor('the acknowledgement of it', async () => (await ackOf(world.log))?.error !== '');
+      expect(driver.readiness().isReady).toBe(false);
+    } finally {
+      for (const pid of [master, worker]) process.kill(pid, 'SIGCONT');
+    }
+    await serversAre([8, 9]);
+    await waitFor('the acknowledgement', async () => (await ackOf(world.log))?.error === '');
+    expect(driver.readiness()).toEqual({ isReady: true, reason: '' });
+  },
+);
 
 programTest('haproxy', 'whose reload fails keeps what it has, and servers follow as far as they can', async () => {
   const driver = await world.startDriver();
@@ -96,7 +104,9 @@ programTest('haproxy', 'whose reload fails keeps what it has, and servers follow
   const other = await freePort();
   await putGroups(world.log, 'other', [aGroup('other', other, [])]);
   await putGroups(world.log, 'web', [group([1, 2])]);
-  await waitFor('the report of it', async () => /false ended with 1/.test((await reportOf(world.log, 'other', other))?.error ?? ''));
+  await waitFor('the report of it', async () =>
+    /false ended with 1/.test((await reportOf(world.log, 'other', other))?.error ?? ''),
+  );
   await waitFor('the servers', async () => (await runningServers(world.socket, backend)).length === 2);
   await second.stop();
   await world.startDriver();
@@ -104,24 +114,28 @@ programTest('haproxy', 'whose reload fails keeps what it has, and servers follow
   await waitFor('the other one', async () => (await reportOf(world.log, 'other', other))?.error === '');
 });
 
-programTest('haproxy', 'a second driver stands by, takes over when the first one ends, and they never fight', async () => {
-  const first = await world.startDriver({ leaseMs: 3_000 });
-  const index = await putGroups(world.log, 'web', [group([1])]);
-  await serversAre([1], world.log, index);
-  const second = await world.startDriver({ name: 'driver-b', leaseMs: 3_000 });
-  await waitFor('it to stand by', () => /standing by: driver-a/.test(second.readiness().reason));
-  const next = await putGroups(world.log, 'web', [group([1, 2])]);
-  await serversAre([1, 2], world.log, next);
-  expect([first.holdsLease, second.holdsLease]).toEqual([true, false]);
-  expect(await second.count('signalbox_haproxy_updates_total')).toBe(0);
-  await first.stop();
-  const last = await putGroups(world.log, 'web', [group([3])]);
-  await serversAre([3], world.log, last);
-  expect(second.holdsLease).toBe(true);
-  expect((await reportOf(world.log, 'web', port))?.controller).toBe('driver-b');
-  // Taken over as it runs: nothing was loaded anew.
-  expect(await second.count('signalbox_haproxy_reloads_total')).toBe(0);
-});
+programTest(
+  'haproxy',
+  'a second driver stands by, takes over when the first one ends, and they never fight',
+  async () => {
+    const first = await world.startDriver({ leaseMs: 3_000 });
+    const index = await putGroups(world.log, 'web', [group([1])]);
+    await serversAre([1], world.log, index);
+    const second = await world.startDriver({ name: 'driver-b', leaseMs: 3_000 });
+    await waitFor('it to stand by', () => /standing by: driver-a/.test(second.readiness().reason));
+    const next = await putGroups(world.log, 'web', [group([1, 2])]);
+    await serversAre([1, 2], world.log, next);
+    expect([first.holdsLease, second.holdsLease]).toEqual([true, false]);
+    expect(await second.count('signalbox_haproxy_updates_total')).toBe(0);
+    await first.stop();
+    const last = await putGroups(world.log, 'web', [group([3])]);
+    await serversAre([3], world.log, last);
+    expect(second.holdsLease).toBe(true);
+    expect((await reportOf(world.log, 'web', port))?.controller).toBe('driver-b');
+    // Taken over as it runs: nothing was loaded anew.
+    expect(await second.count('signalbox_haproxy_reloads_total')).toBe(0);
+  },
+);
 
 programTest('haproxy', 'the driver is killed in the middle, again and again', async () => {
   const missing = natsServerMissing();

@@ -17,7 +17,10 @@ export interface LoadResult {
 
 const TIMEOUT_MS = 20_000;
 
-export function startLoad(port: number, { perSecond, keepsConnections }: { perSecond: number; keepsConnections: boolean }): Load {
+export function startLoad(
+  port: number,
+  { perSecond, keepsConnections }: { perSecond: number; keepsConnections: boolean },
+): Load {
   const agent = new Agent({ keepAlive: keepsConnections, maxSockets: 64 });
   const failures = new Map<string, number>();
   const answers = new Map<string, number>();
@@ -58,7 +61,9 @@ export function ask(port: number, agent: Agent | false = false): Promise<string>
       response.setEncoding('utf8').on('data', (text: string) => {
         body += text;
       });
-      response.on('end', () => (response.statusCode === 200 ? resolve(body) : reject(new Error(`status ${response.statusCode}`))));
+      response.on('end', () =>
+        response.statusCode === 200 ? resolve(body) : reject(new Error(`status ${response.statusCode}`)),
+      );
       response.on('error', reject);
     });
     request.on('timeout', () => request.destroy(new Error('no answer in time')));

@@ -73,7 +73,14 @@ async function serversBecome(places: readonly string[]): Promise<void> {
   });
 }
 
-async function restartAll(): Promise<{ updates: number; commands: number; changes: number; reloads: number; failures: object; sent: number }> {
+async function restartAll(): Promise<{
+  updates: number;
+  commands: number;
+  changes: number;
+  reloads: number;
+  failures: object;
+  sent: number;
+}> {
   const count = async (): Promise<number[]> => [
     await driver.count('signalbox_haproxy_updates_total'),
     await driver.count('signalbox_haproxy_commands_total'),
@@ -110,7 +117,9 @@ for (const [name, policy] of [
     await startWorld(PODS, policy);
     const result = await restartAll();
     const { updates, commands, changes, sent } = result;
-    console.info(`${name}: ${changes} changes of endpoints, ${updates} updates of HAProxy (${commands} commands), ${sent} requests`);
+    console.info(
+      `${name}: ${changes} changes of endpoints, ${updates} updates of HAProxy (${commands} commands), ${sent} requests`,
+    );
     expect(result.failures).toEqual({});
     expect(sent).toBeGreaterThan(100);
     expect(rollout.places('ready')).toHaveLength(PODS);
@@ -140,7 +149,10 @@ programTest('haproxy', 'a removal of most pods is held at half of them until it 
   await startWorld(8);
   const gone = rollout.pods.slice(0, 7);
   await rollout.vanish(gone);
-  await waitFor('the guard', async () => (await runningServers(haproxy.socket, backend)).filter(({ state }) => state === 'ready').length === 4);
+  await waitFor(
+    'the guard',
+    async () => (await runningServers(haproxy.socket, backend)).filter(({ state }) => state === 'ready').length === 4,
+  );
   const { lastSequence } = await haproxy.log.info('objects');
   await world.confirm('web', lastSequence);
   for (let i = 0; i < 20; i += 1) await rollout.pass(2_000);

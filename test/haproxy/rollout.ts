@@ -1,6 +1,6 @@
 /** A Deployment's rolling restart, as a load balancer lives through it: real servers, real readiness, a clock of its own. */
 import type { EndpointSliceObject } from '@signalbox/contracts';
-import { LbWorld, type PodParts, podsOf } from '../load-balancers/lb-world.ts';
+import { type LbWorld, type PodParts, podsOf } from '../load-balancers/lb-world.ts';
 import { type Pod, startPod } from './load-balanced-pods.ts';
 import { runningServers } from './running-haproxy.ts';
 
@@ -84,7 +84,9 @@ export class Rollout {
    */
   async endDrained(): Promise<void> {
     const { socket, backend } = this.#options;
-    const ready = new Set((await runningServers(socket, backend)).flatMap(({ place, state }) => (state === 'ready' ? [place] : [])));
+    const ready = new Set(
+      (await runningServers(socket, backend)).flatMap(({ place, state }) => (state === 'ready' ? [place] : [])),
+    );
     const drained = [...this.#pods].filter(
       ([pod, phase]) => phase === 'terminating' && !ready.has(`${pod.address}:${pod.port}`),
     );

@@ -6,7 +6,7 @@ import { startWebhookDriver, type WebhookDriver, type WebhookDriverOptions } fro
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { waitFor } from '../harness/event-log-tail.ts';
 import { temporaryFolder } from '../harness/signalbox.ts';
-import { aGroup, aTarget, ackOf, CLASS, putGroups, removeGroups, reportOf } from './haproxy-world.ts';
+import { ackOf, aGroup, aTarget, CLASS, putGroups, removeGroups, reportOf } from './haproxy-world.ts';
 import { startReceiver, type WebhookReceiver } from './webhook-receiver.ts';
 
 const SECRET = Buffer.alloc(32, 7);
@@ -83,9 +83,10 @@ test('delivers each group signed, reports its index, and tells when it is gone',
 
 test('sends only the newest of what waits, and never an older index after a newer one', async () => {
   let release = (): void => {};
-  receiver.answer = () => new Promise((resolve) => {
-    release = () => resolve(200);
-  });
+  receiver.answer = () =>
+    new Promise((resolve) => {
+      release = () => resolve(200);
+    });
   startDriver();
   await put('web', 1);
   await waitFor('the first attempt', () => receiver.attempts === 1);
@@ -178,11 +179,16 @@ test('a restart sends nothing again but what changed meanwhile', async () => {
   const next = await put('new', 1);
   startDriver();
   await delivered('new', next);
-  await waitFor('the removal', () => receiver.messages.at(-1)?.type === 'target-group.removed' || receiver.attempts > count + 1);
-  expect(receiver.messages.slice(2).map(({ name, type }) => `${name} ${type}`).sort()).toEqual([
-    'gone target-group.removed',
-    'new target-group.changed',
-  ]);
+  await waitFor(
+    'the removal',
+    () => receiver.messages.at(-1)?.type === 'target-group.removed' || receiver.attempts > count + 1,
+  );
+  expect(
+    receiver.messages
+      .slice(2)
+      .map(({ name, type }) => `${name} ${type}`)
+      .sort(),
+  ).toEqual(['gone target-group.removed', 'new target-group.changed']);
   expect(receiver.attempts).toBe(count + 2);
 });
 

@@ -1,7 +1,7 @@
 /** The command line: all commands, and what an error means to a caller. */
 import { errorText, isSignalboxError, SignalboxError } from '@signalbox/contracts';
-import { defineProcess } from '@signalbox/kit';
 import { haproxyDriverProcess } from '@signalbox/haproxy-driver';
+import { defineProcess } from '@signalbox/kit';
 import { nodeAgentProcess } from '@signalbox/node-agent';
 import { webhookDriverProcess } from '@signalbox/webhook-driver';
 import { Command, CommanderError } from 'commander';

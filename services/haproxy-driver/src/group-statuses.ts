@@ -1,8 +1,8 @@
 /** What the driver has programmed, and what HAProxy says of its servers → what is told of each target group. Pure. */
 import { type ServiceKey, serviceKeyText, type TargetGroup, type TargetGroupReport } from '@signalbox/contracts';
 import { type GroupStatus, groupKey, type IndexedSet } from '@signalbox/kit';
-import { serverPlace } from './config/compile-proxy.ts';
 import type { CompiledProxies } from './config/compile-proxies.ts';
+import { serverPlace } from './config/compile-proxy.ts';
 import { proxyName } from './config/proxy-name.ts';
 import type { ServersState } from './runtime/servers-state.ts';
 import { type TargetHealth, targetHealth } from './runtime/target-health.ts';

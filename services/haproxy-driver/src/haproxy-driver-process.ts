@@ -40,7 +40,9 @@ export const haproxyDriverProcess: ProcessDefinition<DriverSettings> = {
 function addOptions(command: Command): Command {
   const milliseconds = wholeNumber({ min: 100, max: 600_000 });
   return command
-    .addOption(settingOption('--class <name>', 'spec.loadBalancerClass of the Services; empty: those without').default(''))
+    .addOption(
+      settingOption('--class <name>', 'spec.loadBalancerClass of the Services; empty: those without').default(''),
+    )
     .addOption(settingOption('--folder <path>', 'shared with HAProxy').default('/run/signalbox-haproxy'))
     .addOption(settingOption('--name <name>', 'unique among the drivers of the class (default: haproxy@HOST)'))
     .addOption(
@@ -64,10 +66,14 @@ function addOptions(command: Command): Command {
         .argParser(wholeNumber({ min: 1, max: 10_000_000 })),
     )
     .addOption(
-      settingOption('--check-interval <ms>', 'between two health checks of a target').default(2000).argParser(milliseconds),
+      settingOption('--check-interval <ms>', 'between two health checks of a target')
+        .default(2000)
+        .argParser(milliseconds),
     )
     .addOption(
-      settingOption('--look-interval <ms>', 'between two looks at health and drift').default(1000).argParser(milliseconds),
+      settingOption('--look-interval <ms>', 'between two looks at health and drift')
+        .default(1000)
+        .argParser(milliseconds),
     )
     .addOption(
       settingOption('--lease-duration <seconds>', 'after which another driver takes over')

@@ -107,7 +107,8 @@ class Driver {
       revision: this.#sync.state.revision,
       isFailing: this.#sync.state.error !== '',
       holdsLease: this.#lease.isHeld,
-      refusedGroups: [...this.#wanted.current.notes.keys()].filter((key) => !this.#wanted.current.proxies.has(key)).length,
+      refusedGroups: [...this.#wanted.current.notes.keys()].filter((key) => !this.#wanted.current.proxies.has(key))
+        .length,
     }));
     this.#feed = new TargetFeed({
       loadBalancerClass,
@@ -122,7 +123,12 @@ class Driver {
       onChange: () => void this.#onLease(),
     });
     const mayReport = (): boolean => this.#mayWork;
-    this.#statuses = new DriverStatuses(context, { loadBalancerClass, name, intervalMs: settings.reportIntervalMs, mayReport });
+    this.#statuses = new DriverStatuses(context, {
+      loadBalancerClass,
+      name,
+      intervalMs: settings.reportIntervalMs,
+      mayReport,
+    });
     this.#wanted = new WantedProxies({ defaults: { balance, checkIntervalMs }, bind, portOffset, incumbents });
     const control = new HaproxyControl({ ...settings, files, logger });
     this.#sync = new HaproxySync({
@@ -204,6 +210,12 @@ class Driver {
     if (error !== '') return { isReady: false, reason: `HAProxy cannot be programmed: ${error}` };
     if (revision === 0) return { isReady: false, reason: 'the target groups have not come yet' };
     const { notes } = this.#wanted.current;
-    return { isReady: true, reason: [...notes].slice(0, 5).map(([name, note]) => `${name}: ${note}`).join('; ') };
+    return {
+      isReady: true,
+      reason: [...notes]
+        .slice(0, 5)
+        .map(([name, note]) => `${name}: ${note}`)
+        .join('; '),
+    };
   }
 }

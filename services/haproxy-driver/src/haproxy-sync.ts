@@ -10,11 +10,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '@signalbox/contracts';
-import { groupKey, type DriverStatus, type IndexedSet, type Logger, type TargetFeed } from '@signalbox/kit';
+import { type DriverStatus, groupKey, type IndexedSet, type Logger, type TargetFeed } from '@signalbox/kit';
 import { proxyName } from './config/proxy-name.ts';
 import { compileStatuses, type HealthMemory, type ProgrammedSet } from './group-statuses.ts';
 import type { DriverMetrics } from './metrics.ts';
-import type { ProgrammingOutcome, Programmer } from './programmer.ts';
+import type { Programmer, ProgrammingOutcome } from './programmer.ts';
 import type { WantedProxies } from './wanted-proxies.ts';
 
 export interface HaproxySyncOptions {
@@ -99,7 +99,8 @@ export class HaproxySync {
     try {
       const outcome = await this.#program(sets, dirty);
       metrics.recordOutcome(outcome);
-      if (outcome.drifted.length > 0) logger.warn({ backends: outcome.drifted.slice(0, 20) }, 'changed by others, put right');
+      if (outcome.drifted.length > 0)
+        logger.warn({ backends: outcome.drifted.slice(0, 20) }, 'changed by others, put right');
       this.#noteProgrammed(sets);
       this.#state = { revision, sequence, error: '' };
       this.#backoffMs = MIN_BACKOFF_MS;
@@ -119,7 +120,10 @@ export class HaproxySync {
     const isLook = beganMs >= this.#nextLookMs;
     const layout = await programmer.runningLayout();
     const compiled = await wanted.compile(sets.values(), layout !== undefined);
-    const outcome = await programmer.program(compiled.proxies, { layout, names: isLook ? 'all' : proxiesOf(sets, dirty) });
+    const outcome = await programmer.program(compiled.proxies, {
+      layout,
+      names: isLook ? 'all' : proxiesOf(sets, dirty),
+    });
     wanted.noteRunning(compiled);
     const now = performance.now();
     const pauseMs = outcome.isReloaded ? 0 : (now - beganMs) * LOOK_SHARE;

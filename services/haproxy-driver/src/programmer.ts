@@ -10,7 +10,7 @@
  * Servers come first: a target that has to go does not wait for a reload.
  */
 import { SignalboxError } from '@signalbox/contracts';
-import type { DesiredServer, Proxy } from './config/proxy.ts';
+import type { DesiredServer, LbProxy } from './config/proxy.ts';
 import { type ConfigSettings, NOWHERE, renderConfig, renderLayout, type Slot } from './config/render-config.ts';
 import type { HaproxyControl } from './process/haproxy-control.ts';
 import { planServers, type ServerCommand, slotCount } from './runtime/plan-servers.ts';
@@ -18,7 +18,7 @@ import { renderCommand } from './runtime/render-command.ts';
 import { errorOfAnswer } from './runtime/runtime-socket.ts';
 import { parseCheckDetails, parseServersState, type ServerState, type ServersState } from './runtime/servers-state.ts';
 
-export type Proxies = ReadonlyMap<string, Proxy>;
+export type Proxies = ReadonlyMap<string, LbProxy>;
 
 export interface ProgrammingOutcome {
   readonly isReloaded: boolean;
@@ -36,7 +36,7 @@ export interface ProgrammingRequest {
 }
 
 interface Backend {
-  readonly proxy: Proxy;
+  readonly proxy: LbProxy;
   readonly command: ServerCommand;
 }
 
@@ -105,7 +105,7 @@ export class Programmer {
   }
 
   async #changeServers(
-    proxies: readonly Proxy[],
+    proxies: readonly LbProxy[],
     { mayShrink = false }: { mayShrink?: boolean },
   ): Promise<Omit<ProgrammingOutcome, 'isReloaded'>> {
     const sent: ServerCommand['type'][] = [];
@@ -129,11 +129,11 @@ export class Programmer {
     throw new SignalboxError('unavailable', `the servers do not become what they should: ${reason}`);
   }
 
-  #isDrift({ proxy, commands }: { readonly proxy: Proxy; readonly commands: readonly Backend[] }): boolean {
+  #isDrift({ proxy, commands }: { readonly proxy: LbProxy; readonly commands: readonly Backend[] }): boolean {
     return commands.length > 0 && this.#done.get(proxy.name) === proxy.servers;
   }
 
-  #plan(proxy: Proxy, mayShrink: boolean): { commands: Backend[]; deletions: Backend[] } {
+  #plan(proxy: LbProxy, mayShrink: boolean): { commands: Backend[]; deletions: Backend[] } {
     const { commands, deletions } = planServers(this.#states.get(proxy.name) ?? [], proxy.servers, { mayShrink });
     const of = (command: ServerCommand): Backend => ({ proxy, command });
     return { commands: commands.map(of), deletions: deletions.map(of) };
@@ -163,12 +163,14 @@ export class Programmer {
     this.#details = parseCheckDetails(stat);
     for (const name of this.#done.keys()) if (!proxies.has(name)) this.#done.delete(name);
     if (this.#staleSinceMs === undefined || performance.now() - this.#staleSinceMs < CONFIG_MAX_AGE_MS) return;
-    await this.#control.writeConfig(renderConfig(proxies.values(), this.#settings, (proxy) => this.#slotsOf(proxy)).text);
+    await this.#control.writeConfig(
+      renderConfig(proxies.values(), this.#settings, (proxy) => this.#slotsOf(proxy)).text,
+    );
     this.#staleSinceMs = undefined;
   }
 
   /** As they are; for a backend that does not run yet: its servers, and free slots. */
-  #slotsOf(proxy: Proxy): Slot[] {
+  #slotsOf(proxy: LbProxy): Slot[] {
     const states = this.#states.get(proxy.name);
     if (states !== undefined) return states.map((state) => ({ ...state, isDisabled: state.admin !== 'ready' }));
     return Array.from({ length: slotCount(proxy.servers.length) }, (_, i): Slot => {

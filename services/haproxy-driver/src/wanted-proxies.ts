@@ -2,7 +2,12 @@
 import { networkInterfaces } from 'node:os';
 import type { TargetGroup } from '@signalbox/contracts';
 import { groupKey, type IndexedSet } from '@signalbox/kit';
-import { type BindAddresses, type CompiledProxies, compileProxies, type WantedGroup } from './config/compile-proxies.ts';
+import {
+  type BindAddresses,
+  type CompiledProxies,
+  compileProxies,
+  type WantedGroup,
+} from './config/compile-proxies.ts';
 import { type CompiledProxy, compileProxy, type ProxyDefaults } from './config/compile-proxy.ts';
 import { listenerText } from './config/proxy.ts';
 import { proxyName } from './config/proxy-name.ts';
@@ -39,7 +44,9 @@ export class WantedProxies {
     const settings = { bind, portOffset, localAddresses: localAddresses(), incumbents: this.#incumbents };
     const all = compileProxies(wanted, { ...settings, taken: new Map() });
     const listeners = [...all.proxies.values()].flatMap((proxy) => proxy.listeners);
-    const unknown = isRunning ? listeners.filter((listener) => !this.#incumbents.has(listenerText(listener))) : listeners;
+    const unknown = isRunning
+      ? listeners.filter((listener) => !this.#incumbents.has(listenerText(listener)))
+      : listeners;
     const taken = await probeListeners(unknown);
     this.#current = taken.size === 0 ? all : compileProxies(wanted, { ...settings, taken });
     return this.#current;
@@ -48,7 +55,9 @@ export class WantedProxies {
   /** HAProxy listens for these now. */
   noteRunning({ proxies }: CompiledProxies): void {
     this.#incumbents = new Map(
-      [...proxies.values()].flatMap(({ name, listeners }) => listeners.map((listener) => [listenerText(listener), name])),
+      [...proxies.values()].flatMap(({ name, listeners }) =>
+        listeners.map((listener) => [listenerText(listener), name]),
+      ),
     );
   }
 
@@ -73,5 +82,7 @@ export class WantedProxies {
 }
 
 function localAddresses(): Set<string> {
-  return new Set(Object.values(networkInterfaces()).flatMap((entries) => (entries ?? []).map(({ address }) => address)));
+  return new Set(
+    Object.values(networkInterfaces()).flatMap((entries) => (entries ?? []).map(({ address }) => address)),
+  );
 }

@@ -30,7 +30,15 @@ const NEVER = blockList([
   '2001:db8::/32',
   'fd00:ec2::254/128',
 ]);
-const PRIVATE = blockList(['127.0.0.0/8', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '::1/128', 'fc00::/7']);
+const PRIVATE = blockList([
+  '127.0.0.0/8',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '100.64.0.0/10',
+  '::1/128',
+  'fc00::/7',
+]);
 
 /** Why it is refused; undefined: it is not. */
 export function forbiddenAddress(address: string, { allowsPrivate }: AddressPolicy): string | undefined {

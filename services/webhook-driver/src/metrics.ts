@@ -29,7 +29,11 @@ export function createWebhookMetrics(registry: Registry, read: () => WebhookGaug
     );
   add('signalbox_webhook_revision', 'Revision up to which everything is delivered.', () => read().revision);
   add('signalbox_webhook_pending', 'Messages that wait or are under way.', () => read().pending);
-  add('signalbox_webhook_failing_groups', 'Target groups whose newest state is not delivered.', () => read().failingGroups);
+  add(
+    'signalbox_webhook_failing_groups',
+    'Target groups whose newest state is not delivered.',
+    () => read().failingGroups,
+  );
   add('signalbox_webhook_lease_held', '1 while this driver may send for the class.', () => Number(read().holdsLease));
   const deliveries = new Counter({
     name: 'signalbox_webhook_deliveries_total',

@@ -4,7 +4,7 @@
  * read.
  */
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
-import { Agent as HttpAgent, type IncomingMessage, type RequestOptions, request as httpRequest } from 'node:http';
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { SignalboxError } from '@signalbox/contracts';
@@ -45,7 +45,11 @@ export function openPoster(url: URL, options: PostOptions): Poster {
       const literal = url.hostname.replace(/^\[|\]$/g, '');
       const reason = isIP(literal) === 0 ? undefined : forbiddenAddress(literal, options);
       if (reason !== undefined) throw new SignalboxError('forbidden', reason);
-      const request: RequestOptions = { method: 'POST', agent, headers: { ...headers, 'content-length': Buffer.byteLength(body) } };
+      const request: RequestOptions = {
+        method: 'POST',
+        agent,
+        headers: { ...headers, 'content-length': Buffer.byteLength(body) },
+      };
       return await send(isSecure ? httpsRequest(url, request) : httpRequest(url, request), {
         body,
         signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]),

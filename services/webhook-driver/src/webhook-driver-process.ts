@@ -21,7 +21,8 @@ export const webhookDriverProcess: ProcessDefinition<DriverSettings> = {
   options: (command) => addOptions(command).addHelpText('after', EXAMPLES),
   start: async (context, options) => {
     const { url, secretFile, name } = options;
-    if (url === undefined || !URL.canParse(url)) throw new SignalboxError('invalid', 'say where to send to, with --url');
+    if (url === undefined || !URL.canParse(url))
+      throw new SignalboxError('invalid', 'say where to send to, with --url');
     if (secretFile === undefined) throw new SignalboxError('invalid', 'say what to sign with, with --secret-file');
     const { startWebhookDriver } = await import('./webhook-driver.ts');
     return startWebhookDriver(context, {
@@ -47,7 +48,9 @@ async function readSecrets(path: string): Promise<Buffer[]> {
 
 function addOptions(command: Command): Command {
   return command
-    .addOption(settingOption('--class <name>', 'spec.loadBalancerClass of the Services; empty: those without').default(''))
+    .addOption(
+      settingOption('--class <name>', 'spec.loadBalancerClass of the Services; empty: those without').default(''),
+    )
     .addOption(settingOption('--url <url>', 'where to send to, over https or http'))
     .addOption(settingOption('--secret-file <path>', 'what to sign with: one whsec_… per line'))
     .addOption(settingOption('--name <name>', 'unique among the drivers of the class (default: webhook@HOST)'))

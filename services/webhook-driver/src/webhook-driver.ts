@@ -116,7 +116,9 @@ class Driver {
     const { failure, fail } = failureSignal();
     const statusStopping = new AbortController();
     const { signal } = this.#stopping;
-    const running = [followStream(this.#context, this.#feed, signal), this.#lease.run(signal)].map((part) => part.catch(fail));
+    const running = [followStream(this.#context, this.#feed, signal), this.#lease.run(signal)].map((part) =>
+      part.catch(fail),
+    );
     const telling = this.#statuses.run(statusStopping.signal).catch(fail);
     const driver = this;
     return {
@@ -164,9 +166,13 @@ class Driver {
     const { key, index, isRemoval } = delivery;
     const body = delivery.body();
     const id = messageId(this.#context.log.id, key, index, isRemoval);
-    const headers = { 'content-type': 'application/json', ...signMessage({ id, nowMs: Date.now(), body }, this.#settings.secrets) };
+    const headers = {
+      'content-type': 'application/json',
+      ...signMessage({ id, nowMs: Date.now(), body }, this.#settings.secrets),
+    };
     const outcome = deliveryOutcome(await this.#poster.post(headers, body, this.#stopping.signal));
-    if (outcome.type !== 'delivered') this.#context.logger.warn({ ...key, index, reason: outcome.reason }, 'not delivered');
+    if (outcome.type !== 'delivered')
+      this.#context.logger.warn({ ...key, index, reason: outcome.reason }, 'not delivered');
     return outcome;
   }
 
@@ -208,7 +214,8 @@ class Driver {
   #readiness(): Readiness {
     const { holder } = this.#lease;
     if (!this.#lease.isHeld) {
-      if (holder === '' || holder === this.#settings.name) return { isReady: false, reason: 'the lease is not held yet' };
+      if (holder === '' || holder === this.#settings.name)
+        return { isReady: false, reason: 'the lease is not held yet' };
       return { isReady: true, reason: `standing by: ${holder} holds the lease` };
     }
     if (!this.#feed.isCurrent) return { isReady: false, reason: 'the target groups have not come yet' };

@@ -25,7 +25,10 @@ export interface LeaseWish {
 }
 
 /** The lease to write, or undefined: another holds it. Pure. */
-export function nextLease(seen: SeenLease | undefined, { holder, durationMs, nowMs }: LeaseWish): ControllerLease | undefined {
+export function nextLease(
+  seen: SeenLease | undefined,
+  { holder, durationMs, nowMs }: LeaseWish,
+): ControllerLease | undefined {
   const mine = { holder, durationMs, renewedAtMs: nowMs };
   if (seen === undefined) return { ...mine, epoch: 1, acquiredAtMs: nowMs };
   const { lease, seenAtMs } = seen;

@@ -65,7 +65,11 @@ export class DriverStatuses {
       const { programmedAtMs, ...content } = report;
       const text = content.error.slice(0, MAX_ERROR_LENGTH);
       told.add(subject);
-      this.#reports.set(subject, { controller: name, ...content, error: text }, { programmedAtMs, reportedAtMs: nowMs });
+      this.#reports.set(
+        subject,
+        { controller: name, ...content, error: text },
+        { programmedAtMs, reportedAtMs: nowMs },
+      );
     }
     this.#reports.retain(told);
     this.#acknowledge(new Set(groups.map(({ key }) => key.cluster)), { revision, error, skippedServices }, nowMs);

@@ -6,7 +6,7 @@
 import { isIP } from 'node:net';
 import type { TargetGroup } from '@signalbox/contracts';
 import type { CompiledProxy } from './compile-proxy.ts';
-import { type Listener, listenerText, type Proxy } from './proxy.ts';
+import { type LbProxy, type Listener, listenerText } from './proxy.ts';
 
 /** Where groups are listened for: at those of their addresses that this machine has, at all of them, or at these. */
 export type BindAddresses = 'local' | 'any' | readonly string[];
@@ -31,13 +31,13 @@ export interface WantedGroup {
 
 export interface CompiledProxies {
   /** By name, in order. */
-  readonly proxies: ReadonlyMap<string, Proxy>;
+  readonly proxies: ReadonlyMap<string, LbProxy>;
   /** By proxy name: what cannot be done of a group, for people. */
   readonly notes: ReadonlyMap<string, string>;
 }
 
 export function compileProxies(wanted: readonly WantedGroup[], settings: ListenerSettings): CompiledProxies {
-  const proxies = new Map<string, Proxy>();
+  const proxies = new Map<string, LbProxy>();
   const notes = new Map<string, string>();
   const owners = new Map<string, string>();
   for (const { name, group, compiled } of inOrder(wanted, settings)) {

@@ -10,7 +10,7 @@
  */
 import { isIP } from 'node:net';
 import type { GroupTarget, TargetGroup, TargetGroupKey } from '@signalbox/contracts';
-import type { AdminState, BalanceAlgorithm, DesiredServer, HealthCheck, Proxy } from './proxy.ts';
+import type { AdminState, BalanceAlgorithm, DesiredServer, HealthCheck, LbProxy } from './proxy.ts';
 import { proxyName } from './proxy-name.ts';
 
 export interface ProxyDefaults {
@@ -19,7 +19,7 @@ export interface ProxyDefaults {
 }
 
 export type CompiledProxy =
-  | { readonly type: 'proxy'; readonly proxy: Omit<Proxy, 'listeners'>; readonly leftOut: readonly string[] }
+  | { readonly type: 'proxy'; readonly proxy: Omit<LbProxy, 'listeners'>; readonly leftOut: readonly string[] }
   | { readonly type: 'refused'; readonly reason: string };
 
 const HTTP_PROTOCOLS: readonly (string | undefined)[] = ['http', 'kubernetes.io/ws'];

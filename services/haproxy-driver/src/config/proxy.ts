@@ -25,7 +25,7 @@ export interface HealthCheck {
   readonly fall: number;
 }
 
-export interface Proxy {
+export interface LbProxy {
   readonly key: TargetGroupKey;
   readonly name: string;
   /** Where it listens. */

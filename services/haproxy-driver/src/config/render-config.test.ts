@@ -8,9 +8,9 @@ import { describe, expect, test } from 'vitest';
 import { slotCount } from '../runtime/plan-servers.ts';
 import { compileProxies, type ListenerSettings } from './compile-proxies.ts';
 import { compileProxy } from './compile-proxy.ts';
-import { NOWHERE, readListeners, renderConfig, renderLayout, type Slot } from './render-config.ts';
-import type { Proxy } from './proxy.ts';
+import type { LbProxy } from './proxy.ts';
 import { proxyName } from './proxy-name.ts';
+import { NOWHERE, readListeners, renderConfig, renderLayout, type Slot } from './render-config.ts';
 
 const SETTINGS = {
   socketPath: '/run/lb/admin.sock',
@@ -63,11 +63,15 @@ function listening(parts: Partial<ListenerSettings> = {}): ListenerSettings {
 }
 
 function compile(groups: readonly (readonly [TargetGroupKey, TargetGroup])[], settings = listening()) {
-  const wanted = groups.map(([key, group]) => ({ name: proxyName(key), group, compiled: compileProxy(key, group, DEFAULTS) }));
+  const wanted = groups.map(([key, group]) => ({
+    name: proxyName(key),
+    group,
+    compiled: compileProxy(key, group, DEFAULTS),
+  }));
   return compileProxies(wanted, settings);
 }
 
-function slotsOf(proxy: Proxy): Slot[] {
+function slotsOf(proxy: LbProxy): Slot[] {
   return Array.from({ length: slotCount(proxy.servers.length) }, (_, i) => {
     const server = proxy.servers[i];
     if (server === undefined) return { name: `s${i + 1}`, ...NOWHERE, checkPort: 1, weight: 1, isDisabled: true };
@@ -95,15 +99,30 @@ function complaints(text: string): string {
 const CASES: readonly { name: string; parts: object }[] = [
   { name: 'tcp', parts: {} },
   { name: 'http', parts: { appProtocol: 'http', healthCheck: { type: 'http', port: 9000, path: '/healthz?a=b' } } },
-  { name: 'everything', parts: {
-    appProtocol: 'https',
-    proxyProtocol: 'v2',
-    sessionAffinitySeconds: 600,
-    sourceRanges: ['192.0.2.0/24', 'fd00::/8'],
-    addresses: ['127.0.0.1', '::1'],
-    healthCheck: { type: 'https', port: 9000, path: '/', intervalMs: 5000, timeoutMs: 1000, healthyThreshold: 3, unhealthyThreshold: 5 },
-    targets: [aTarget('10.0.0.1', { weight: 1000 }), aTarget('fd00::1', { weight: 10 }), aTarget('10.0.0.3', { weight: 0 })],
-  } },
+  {
+    name: 'everything',
+    parts: {
+      appProtocol: 'https',
+      proxyProtocol: 'v2',
+      sessionAffinitySeconds: 600,
+      sourceRanges: ['192.0.2.0/24', 'fd00::/8'],
+      addresses: ['127.0.0.1', '::1'],
+      healthCheck: {
+        type: 'https',
+        port: 9000,
+        path: '/',
+        intervalMs: 5000,
+        timeoutMs: 1000,
+        healthyThreshold: 3,
+        unhealthyThreshold: 5,
+      },
+      targets: [
+        aTarget('10.0.0.1', { weight: 1000 }),
+        aTarget('fd00::1', { weight: 10 }),
+        aTarget('10.0.0.3', { weight: 0 }),
+      ],
+    },
+  },
 ];
 
 describe('text', () => {
@@ -122,7 +141,8 @@ describe('text', () => {
   });
 
   test('a layout does not depend on targets', () => {
-    const hash = (parts: object): string => renderLayout(compile([[aKey(), aGroup(parts)]]).proxies.values(), SETTINGS).layoutHash;
+    const hash = (parts: object): string =>
+      renderLayout(compile([[aKey(), aGroup(parts)]]).proxies.values(), SETTINGS).layoutHash;
     expect(hash({ targets: [] })).toBe(hash({}));
     expect(hash({ addresses: ['127.0.0.2'] })).not.toBe(hash({}));
     expect(hash({ healthCheck: { type: 'http', port: 1, path: '/' } })).not.toBe(hash({}));
@@ -139,7 +159,17 @@ describe('text', () => {
 describe('what objects say never gets out of its place', () => {
   const nasty = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 40 }),
-    fc.constantFrom("'\n  stats enable", '"; reload', '#', '\\', '${HOME}', 'a b', '%[env(HOME)]', '127.0.0.1 check\nbind', ''),
+    fc.constantFrom(
+      "'\n  stats enable",
+      '"; reload',
+      '#',
+      '\\',
+      '${HOME}',
+      'a b',
+      '%[env(HOME)]',
+      '127.0.0.1 check\nbind',
+      '',
+    ),
   );
 
   test('whatever the strings, the text has the lines that it is to have, and HAProxy takes it', () => {
@@ -173,7 +203,8 @@ describe('what objects say never gets out of its place', () => {
       fc.property(fc.tuple(nasty, nasty, nasty), fc.tuple(nasty, nasty, nasty), (a, b) => {
         const name = ([cluster, namespace, service]: readonly string[]): string =>
           proxyName(aKey({ cluster: cluster ?? '', namespace: namespace ?? '', name: service ?? '' }));
-        const bytes = (texts: readonly string[]): string => JSON.stringify(texts.map((text) => Buffer.from(text).toString('hex')));
+        const bytes = (texts: readonly string[]): string =>
+          JSON.stringify(texts.map((text) => Buffer.from(text).toString('hex')));
         expect(name(a) === name(b)).toBe(bytes(a) === bytes(b));
       }),
     );
@@ -197,8 +228,18 @@ describe('who gets a listener', () => {
   });
 
   test.for([
-    { name: 'local: those that the machine has', bind: 'local', addresses: ['192.0.2.1', '192.0.2.2'], listeners: ['192.0.2.2'] },
-    { name: 'any: all of them', bind: 'any', addresses: ['192.0.2.1', '192.0.2.2'], listeners: ['192.0.2.1', '192.0.2.2'] },
+    {
+      name: 'local: those that the machine has',
+      bind: 'local',
+      addresses: ['192.0.2.1', '192.0.2.2'],
+      listeners: ['192.0.2.2'],
+    },
+    {
+      name: 'any: all of them',
+      bind: 'any',
+      addresses: ['192.0.2.1', '192.0.2.2'],
+      listeners: ['192.0.2.1', '192.0.2.2'],
+    },
     { name: 'fixed: these', bind: ['127.0.0.1'], addresses: [], listeners: ['127.0.0.1'] },
   ] as const)('$name', ({ bind, addresses, listeners }) => {
     const settings = listening({ bind, localAddresses: new Set(['192.0.2.2']), portOffset: 8000 });
@@ -215,7 +256,27 @@ describe('who gets a listener', () => {
 
 /** All that a configuration of ours begins lines with. */
 const KEYWORDS = [
-  '', 'global', 'description', 'maxconn', 'stats', 'server-state-file', 'hard-stop-after', 'defaults', 'mode',
-  'load-server-state-from-file', 'option', 'retries', 'timeout', 'frontend', 'bind', 'acl', 'tcp-request', 'default',
-  'backend', 'balance', 'hash-type', 'http-check', 'server',
+  '',
+  'global',
+  'description',
+  'maxconn',
+  'stats',
+  'server-state-file',
+  'hard-stop-after',
+  'defaults',
+  'mode',
+  'load-server-state-from-file',
+  'option',
+  'retries',
+  'timeout',
+  'frontend',
+  'bind',
+  'acl',
+  'tcp-request',
+  'default',
+  'backend',
+  'balance',
+  'hash-type',
+  'http-check',
+  'server',
 ];

@@ -5,7 +5,7 @@
  * running HAProxy tells: that is how it is known what runs.
  */
 import { createHash } from 'node:crypto';
-import { listenerText, type Proxy } from './proxy.ts';
+import { type LbProxy, listenerText } from './proxy.ts';
 
 /** A server as it stands, or is to stand, in HAProxy. Its name is `s` and a number. */
 export interface Slot {
@@ -33,17 +33,21 @@ export const NOWHERE = { address: '127.0.0.1', port: 1 } as const;
 const RANGES_PER_LINE = 30;
 
 export function renderConfig(
-  proxies: Iterable<Proxy>,
+  proxies: Iterable<LbProxy>,
   settings: ConfigSettings,
-  slotsOf: (proxy: Proxy) => readonly Slot[],
+  slotsOf: (proxy: LbProxy) => readonly Slot[],
 ): { readonly text: string; readonly layoutHash: string } {
   const all = [...proxies];
   const { layoutHash } = renderLayout(all, settings);
-  const parts = all.map((proxy) => [...proxyLines(proxy), ...slotsOf(proxy).map((slot) => serverLine(proxy, slot)), '']);
+  const parts = all.map((proxy) => [
+    ...proxyLines(proxy),
+    ...slotsOf(proxy).map((slot) => serverLine(proxy, slot)),
+    '',
+  ]);
   return { text: [...globalLines(settings, layoutHash), ...parts.flat()].join('\n'), layoutHash };
 }
 
-export function renderLayout(proxies: Iterable<Proxy>, settings: ConfigSettings): { readonly layoutHash: string } {
+export function renderLayout(proxies: Iterable<LbProxy>, settings: ConfigSettings): { readonly layoutHash: string } {
   // Options of servers are part of it: a dynamic server keeps those that it began with.
   const lines = [...proxies].flatMap((proxy) => [...proxyLines(proxy), serverOptions(proxy)]);
   const text = [...globalLines(settings, ''), ...lines].join('\n');
@@ -51,10 +55,11 @@ export function renderLayout(proxies: Iterable<Proxy>, settings: ConfigSettings)
 }
 
 /** The words after the address, of servers in the configuration and of those added later. */
-export function serverOptions({ check, proxyProtocol }: Proxy): string {
+export function serverOptions({ check, proxyProtocol }: LbProxy): string {
   const words = ['check', `inter ${check.intervalMs}`, `rise ${check.rise}`, `fall ${check.fall}`];
   if (check.type === 'https') words.push('check-ssl verify none');
-  if (proxyProtocol !== undefined) words.push(proxyProtocol === 'v1' ? 'send-proxy' : 'send-proxy-v2', 'check-send-proxy');
+  if (proxyProtocol !== undefined)
+    words.push(proxyProtocol === 'v1' ? 'send-proxy' : 'send-proxy-v2', 'check-send-proxy');
   return words.join(' ');
 }
 
@@ -83,7 +88,7 @@ function globalLines({ socketPath, statePath, maxConnections, timeoutsMs }: Conf
   ];
 }
 
-function proxyLines(proxy: Proxy): string[] {
+function proxyLines(proxy: LbProxy): string[] {
   const { name, mode, listeners, check, balance } = proxy;
   return [
     `frontend ${name}`,
@@ -111,7 +116,7 @@ function rangeLines(ranges: readonly string[] | undefined): string[] {
   return [...lines, '  tcp-request connection reject if !is_allowed'];
 }
 
-function checkLines({ type, path, timeoutMs }: Proxy['check']): string[] {
+function checkLines({ type, path, timeoutMs }: LbProxy['check']): string[] {
   if (type === 'tcp') return [`  timeout check ${timeoutMs}`];
   return [
     `  timeout check ${timeoutMs}`,
@@ -120,7 +125,7 @@ function checkLines({ type, path, timeoutMs }: Proxy['check']): string[] {
   ];
 }
 
-function serverLine(proxy: Proxy, { name, address, port, checkPort, weight, isDisabled }: Slot): string {
+function serverLine(proxy: LbProxy, { name, address, port, checkPort, weight, isDisabled }: Slot): string {
   const disabled = isDisabled ? ' disabled' : '';
   const place = listenerText({ address, port });
   return `  server ${name} ${place} weight ${weight} ${serverOptions(proxy)} port ${checkPort}${disabled}`;

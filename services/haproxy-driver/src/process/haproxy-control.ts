@@ -89,7 +89,8 @@ export class HaproxyControl {
     const { files, reloadCommand, timeoutMs } = this.#options;
     if (reloadCommand !== undefined) {
       const { code, output } = await this.#run(reloadCommand);
-      if (code !== 0) throw new SignalboxError('unavailable', `${reloadCommand.join(' ')} ended with ${code}: ${output}`);
+      if (code !== 0)
+        throw new SignalboxError('unavailable', `${reloadCommand.join(' ')} ended with ${code}: ${output}`);
       return;
     }
     try {
@@ -121,7 +122,10 @@ export class HaproxyControl {
       if (running === layoutHash) return;
       await sleep(POLL_MS);
     }
-    throw new SignalboxError('unavailable', 'HAProxy does not run the new configuration: it could not be started or reloaded');
+    throw new SignalboxError(
+      'unavailable',
+      'HAProxy does not run the new configuration: it could not be started or reloaded',
+    );
   }
 
   async #run([program = '', ...args]: readonly string[]): Promise<{ code: number | null; output: string }> {

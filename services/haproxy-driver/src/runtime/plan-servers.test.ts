@@ -17,27 +17,24 @@ function aSlot(number: number, parts: Partial<ServerState> = {}): ServerState {
 /** What HAProxy makes of commands, as far as plans go by it. */
 function apply(current: readonly ServerState[], commands: readonly ServerCommand[]): ServerState[] {
   const slots = new Map(current.map((slot) => [slot.name, slot]));
-  const change = (name: string, parts: Partial<ServerState>): void => {
-    const slot = slots.get(name);
-    if (slot === undefined) throw new Error(`no such server: ${name}`);
-    slots.set(name, { ...slot, ...parts });
-  };
   for (const command of commands) {
-    if (command.type === 'add') {
-      if (slots.has(command.server)) throw new Error(`already exists: ${command.server}`);
-      slots.set(command.server, { ...aSlot(0, { isChecked: false }), name: command.server });
-    }
-    if (command.type === 'address') change(command.server, { address: command.address, port: command.port });
-    if (command.type === 'check-port') change(command.server, { checkPort: command.port });
-    if (command.type === 'weight') change(command.server, { weight: command.weight });
-    if (command.type === 'enable-checks') change(command.server, { isChecked: true });
-    if (command.type === 'admin') change(command.server, { admin: command.admin });
+    const { server } = command;
+    const slot = slots.get(server);
+    if ((slot === undefined) !== (command.type === 'add')) throw new Error(`there is, or is no, ${server}`);
     if (command.type === 'delete') {
-      if (slots.get(command.server)?.admin !== 'maint') throw new Error(`not in maintenance: ${command.server}`);
-      slots.delete(command.server);
-    }
+      if (slot?.admin !== 'maint') throw new Error(`not in maintenance: ${server}`);
+      slots.delete(server);
+    } else slots.set(server, changed(slot ?? { ...aSlot(0, { isChecked: false }), name: server }, command));
   }
   return [...slots.values()];
+}
+
+function changed(slot: ServerState, command: ServerCommand): ServerState {
+  if (command.type === 'address') return { ...slot, address: command.address, port: command.port };
+  if (command.type === 'check-port') return { ...slot, checkPort: command.port };
+  if (command.type === 'weight') return { ...slot, weight: command.weight };
+  if (command.type === 'enable-checks') return { ...slot, isChecked: true };
+  return command.type === 'admin' ? { ...slot, admin: command.admin } : slot;
 }
 
 const texts = (commands: readonly ServerCommand[]): string[] =>
@@ -45,7 +42,12 @@ const texts = (commands: readonly ServerCommand[]): string[] =>
 
 describe('planServers', () => {
   test.for([
-    { name: 'nothing to do', current: [aSlot(1, { address: '10.0.0.1', port: 80, checkPort: 80, admin: 'ready' })], desired: [aServer()], plan: [] },
+    {
+      name: 'nothing to do',
+      current: [aSlot(1, { address: '10.0.0.1', port: 80, checkPort: 80, admin: 'ready' })],
+      desired: [aServer()],
+      plan: [],
+    },
     {
       name: 'a new target gets a free slot: everything is set before it is made ready',
       current: [aSlot(1)],
@@ -102,23 +104,45 @@ describe('planServers', () => {
 });
 
 describe('for all states and wishes', () => {
-  const place = fc.record({ address: fc.constantFrom('10.0.0.1', '10.0.0.2', 'fd00::1'), port: fc.integer({ min: 1, max: 4 }) });
+  const place = fc.record({
+    address: fc.constantFrom('10.0.0.1', '10.0.0.2', 'fd00::1'),
+    port: fc.integer({ min: 1, max: 4 }),
+  });
   const admin = fc.constantFrom('ready', 'drain', 'maint') as fc.Arbitrary<ServerState['admin']>;
   const slots = fc
-    .array(fc.tuple(fc.oneof(place, fc.constant(NOWHERE)), admin, fc.boolean(), fc.integer({ min: 0, max: 3 })), { maxLength: 20 })
-    .map((all) => all.map(([at, state, isChecked, weight], i) => aSlot(i + 1, { ...at, admin: state, isChecked, weight })));
-  const wishes = fc.uniqueArray(
-    fc.tuple(place, fc.constantFrom('ready', 'drain') as fc.Arbitrary<'ready' | 'drain'>, fc.integer({ min: 0, max: 256 })),
-    { selector: ([{ address, port }]) => `${address} ${port}`, maxLength: 12 },
-  ).map((all) => all.map(([at, state, weight]) => aServer({ ...at, admin: state, weight, checkPort: at.port })));
+    .array(fc.tuple(fc.oneof(place, fc.constant(NOWHERE)), admin, fc.boolean(), fc.integer({ min: 0, max: 3 })), {
+      maxLength: 20,
+    })
+    .map((all) =>
+      all.map(([at, state, isChecked, weight], i) => aSlot(i + 1, { ...at, admin: state, isChecked, weight })),
+    );
+  const wishes = fc
+    .uniqueArray(
+      fc.tuple(
+        place,
+        fc.constantFrom('ready', 'drain') as fc.Arbitrary<'ready' | 'drain'>,
+        fc.integer({ min: 0, max: 256 }),
+      ),
+      { selector: ([{ address, port }]) => `${address} ${port}`, maxLength: 12 },
+    )
+    .map((all) => all.map(([at, state, weight]) => aServer({ ...at, admin: state, weight, checkPort: at.port })));
 
   test('applying a plan gives exactly what is wanted, and planning again gives nothing', () => {
     fc.assert(
       fc.property(slots, wishes, fc.boolean(), (current, desired, mayShrink) => {
         const { commands, deletions } = planServers(current, desired, { mayShrink });
         const after = apply(current, [...commands, ...deletions]);
-        const running = after.filter((slot) => slot.admin !== 'maint').map(({ address, port, checkPort, weight, admin: state }) => ({ address, port, checkPort, weight, admin: state }));
-        const inOrder = (servers: readonly DesiredServer[]): string[] => servers.map((server) => JSON.stringify(server)).sort();
+        const running = after
+          .filter((slot) => slot.admin !== 'maint')
+          .map(({ address, port, checkPort, weight, admin: state }) => ({
+            address,
+            port,
+            checkPort,
+            weight,
+            admin: state,
+          }));
+        const inOrder = (servers: readonly DesiredServer[]): string[] =>
+          servers.map((server) => JSON.stringify(server)).sort();
         expect(inOrder(running)).toEqual(inOrder(desired));
         expect(planServers(after, desired).commands).toEqual([]);
       }),

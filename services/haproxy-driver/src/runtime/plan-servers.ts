@@ -63,7 +63,9 @@ export function planServers(
   ];
   const isGoing = (command: ServerCommand): boolean => command.type === 'admin' && command.admin !== 'ready';
   const going = current
-    .filter((slot) => slot.admin !== 'maint' && (!wanted.has(serverPlace(slot)) || held.get(serverPlace(slot)) !== slot))
+    .filter(
+      (slot) => slot.admin !== 'maint' && (!wanted.has(serverPlace(slot)) || held.get(serverPlace(slot)) !== slot),
+    )
     .map(({ name }): ServerCommand => ({ type: 'admin', server: name, admin: 'maint' }));
   const commands = [...coming.filter((command) => !isGoing(command)), ...coming.filter(isGoing), ...going];
   return { commands, deletions: mayShrink && added.length === 0 ? surplus(current, slots, desired.length) : [] };

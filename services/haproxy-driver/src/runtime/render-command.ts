@@ -1,5 +1,5 @@
 /** Commands as the runtime socket takes them: one line each. */
-import type { Proxy } from '../config/proxy.ts';
+import type { LbProxy } from '../config/proxy.ts';
 import { NOWHERE, serverOptions } from '../config/render-config.ts';
 import type { ServerCommand } from './plan-servers.ts';
 
@@ -7,7 +7,7 @@ import type { ServerCommand } from './plan-servers.ts';
  * Names of backends and servers, addresses and numbers hold nothing that the socket gives a meaning to (space, `;`, `\`,
  * line break): compile-proxy sees to that.
  */
-export function renderCommand(proxy: Proxy, command: ServerCommand): string {
+export function renderCommand(proxy: LbProxy, command: ServerCommand): string {
   const server = `${proxy.name}/${command.server}`;
   switch (command.type) {
     case 'add':

@@ -27,7 +27,10 @@ export async function askHaproxy(options: RuntimeSocketOptions, commands: readon
   const answers = text.split(PROMPT);
   // After the last prompt comes nothing: `quit` has no answer.
   if (answers.length < lines.length + 1) {
-    throw new SignalboxError('unavailable', `HAProxy answered ${answers.length} of ${lines.length} commands at ${options.path}`);
+    throw new SignalboxError(
+      'unavailable',
+      `HAProxy answered ${answers.length} of ${lines.length} commands at ${options.path}`,
+    );
   }
   return answers.slice(PREAMBLE.length, lines.length);
 }

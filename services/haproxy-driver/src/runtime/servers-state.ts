@@ -34,7 +34,12 @@ export function parseServersState(text: string): ServersState {
   if (version?.trim() !== '1' || !header.startsWith('# ')) {
     throw new SignalboxError('invalid', `not a state of servers: ${JSON.stringify(text.slice(0, 200))}`);
   }
-  const columns = new Map(header.slice(2).split(' ').map((name, i) => [name, i]));
+  const columns = new Map(
+    header
+      .slice(2)
+      .split(' ')
+      .map((name, i) => [name, i]),
+  );
   const backends = new Map<string, ServerState[]>();
   for (const line of lines) {
     const words = line.split(' ');
@@ -66,14 +71,22 @@ function readServer(word: (column: string) => string): ServerState {
 /** `backend/server` → what its last check said, such as `L4CON Connection refused`. */
 export function parseCheckDetails(stat: string): Map<string, string> {
   const [header = '', ...lines] = stat.trim().split('\n');
-  const columns = new Map(header.replace(/^# /, '').split(',').map((name, i) => [name, i]));
+  const columns = new Map(
+    header
+      .replace(/^# /, '')
+      .split(',')
+      .map((name, i) => [name, i]),
+  );
   const details = new Map<string, string>();
   for (const line of lines) {
     const words = readCsvLine(line);
     const word = (column: string): string => words[columns.get(column) ?? -1] ?? '';
     const check = word('check_status').replace(/^\* /, '');
     if (check === '') continue;
-    details.set(`${word('pxname')}/${word('svname')}`, [check, word('last_chk')].filter(Boolean).join(' ').slice(0, 200));
+    details.set(
+      `${word('pxname')}/${word('svname')}`,
+      [check, word('last_chk')].filter(Boolean).join(' ').slice(0, 200),
+    );
   }
   return details;
 }
