@@ -142,12 +142,9 @@ programTest('haproxy', 'the driver is killed in the middle, again and again', as
   if (missing !== undefined) return expect(process.env.CI, missing).toBeUndefined();
   const nats = await startNatsServer();
   const log = await openJetStreamEventLog({ servers: [nats.url], name: 'test', maxBytes: 64 * 1024 ** 2 });
-  const start = () =>
-    startProcess([
-      join(ROOT, 'services/haproxy-driver/dist/main.js'),
-      ...['--nats', nats.url, '--class', CLASS, '--folder', world.folder, '--name', DRIVER, '--bind', '127.0.0.1'],
-      ...['--health-listen', '127.0.0.1:0', '--lease-duration', '2'],
-    ]);
+  const settings = `--nats ${nats.url} --class ${CLASS} --folder ${world.folder} --name ${DRIVER} --bind 127.0.0.1`;
+  const flags = `${settings} --health-listen 127.0.0.1:0 --lease-duration 2`.split(' ');
+  const start = () => startProcess([join(ROOT, 'services/haproxy-driver/dist/main.js'), ...flags]);
   let driver = start();
   try {
     await putGroups(log, 'web', [group([1, 2])]);

@@ -9,7 +9,6 @@ import {
   type GroupTarget,
   TARGETS_WATERMARK_SUBJECT,
   type TargetGroup,
-  type TargetGroupReport,
   type TargetGroupSet,
   targetGroupReportSchema,
   targetGroupReportSubject,
@@ -113,7 +112,7 @@ export function aTarget(address: string, port: number, parts: Partial<GroupTarge
 }
 
 export function aGroup(name: string, port: number, targets: readonly GroupTarget[], parts: object = {}): TargetGroup {
-  const protocol = 'protocol' in parts ? parts.protocol : 'TCP';
+  const protocol = 'protocol' in parts ? String(parts.protocol) : 'TCP';
   return targetGroupSchema.parse({
     id: `${CLUSTER}/shop/${name}:${port}/${protocol}`,
     loadBalancerClass: CLASS,
@@ -156,7 +155,7 @@ export async function removeGroups(log: EventLog, name: string): Promise<void> {
 export async function reportOf(log: EventLog, name: string, port: number, protocol = 'TCP') {
   const key = { cluster: CLUSTER, namespace: 'shop', name, loadBalancerClass: CLASS, port: `${port}/${protocol}` };
   const message = await log.last('status', targetGroupReportSubject(key));
-  return message?.data ? (targetGroupReportSchema.parse(JSON.parse(message.data)) as TargetGroupReport) : undefined;
+  return message?.data ? targetGroupReportSchema.parse(JSON.parse(message.data)) : undefined;
 }
 
 export async function ackOf(log: EventLog, consumer = DRIVER): Promise<Ack | undefined> {

@@ -73,7 +73,9 @@ export async function startReceiver(secret: Buffer, headers: Record<string, stri
 function isSigned({ headers }: IncomingMessage, body: string, secret: Buffer): boolean {
   const timestamp = String(headers['webhook-timestamp']);
   if (Math.abs(Date.now() / 1000 - Number(timestamp)) > 300) return false;
-  const wanted = createHmac('sha256', secret).update(`${headers['webhook-id']}.${timestamp}.${body}`).digest();
+  const wanted = createHmac('sha256', secret)
+    .update(`${String(headers['webhook-id'])}.${timestamp}.${body}`)
+    .digest();
   const signatures = String(headers['webhook-signature']).split(' ');
   return signatures.some((signature) => {
     const given = Buffer.from(signature.replace(/^v1,/, ''), 'base64');

@@ -87,7 +87,10 @@ interface Found {
   readonly incumbents: ReadonlyMap<string, string>;
 }
 
-class Driver {
+class Driver implements HaproxyDriver {
+  readonly name = 'haproxy-driver';
+  readonly failure: Promise<never>;
+  readonly #fail: (error: unknown) => void;
   readonly #context: ServiceContext;
   readonly #settings: Settings;
   readonly #feed: TargetFeed;
@@ -95,6 +98,10 @@ class Driver {
   readonly #statuses: DriverStatuses;
   readonly #sync: HaproxySync;
   readonly #wanted: WantedProxies;
+  readonly #stopping = new AbortController();
+  readonly #statusStopping = new AbortController();
+  #working: Promise<unknown> = Promise.resolve();
+  #telling: Promise<void> = Promise.resolve();
   /** The lease is held, and what others wrote meanwhile is known. */
   #isAllowed = false;
 
@@ -103,6 +110,7 @@ class Driver {
     const { loadBalancerClass, name, balance, checkIntervalMs, bind, portOffset } = settings;
     this.#context = context;
     this.#settings = settings;
+    ({ failure: this.failure, fail: this.#fail } = failureSignal());
     const metrics = createDriverMetrics(context.registry, () => ({
       revision: this.#sync.state.revision,
       isFailing: this.#sync.state.error !== '',
@@ -148,36 +156,29 @@ class Driver {
     });
   }
 
-  start(): HaproxyDriver {
-    const stopping = new AbortController();
-    const statusStopping = new AbortController();
-    const { failure, fail } = failureSignal();
-    const { signal } = stopping;
-    const running = [
-      followStream(this.#context, this.#feed, signal),
-      this.#lease.run(signal),
-      this.#sync.run(signal),
-    ].map((part) => part.catch(fail));
-    const telling = this.#statuses.run(statusStopping.signal).catch(fail);
-    const driver = this;
-    return {
-      name: 'haproxy-driver',
-      failure,
-      readiness: () => this.#readiness(),
-      get state() {
-        return driver.#sync.state;
-      },
-      get holdsLease() {
-        return driver.#lease.isHeld;
-      },
-      stop: async () => {
-        stopping.abort();
-        await Promise.all(running);
-        statusStopping.abort();
-        await telling;
-        await this.#lease.release();
-      },
-    };
+  get state(): SyncState {
+    return this.#sync.state;
+  }
+
+  get holdsLease(): boolean {
+    return this.#lease.isHeld;
+  }
+
+  start(): this {
+    const { signal } = this.#stopping;
+    const parts = [followStream(this.#context, this.#feed, signal), this.#lease.run(signal), this.#sync.run(signal)];
+    this.#working = Promise.all(parts.map((part) => part.catch(this.#fail)));
+    this.#telling = this.#statuses.run(this.#statusStopping.signal).catch(this.#fail);
+    return this;
+  }
+
+  /** What was done last is told before the lease is given back. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#working;
+    this.#statusStopping.abort();
+    await this.#telling;
+    await this.#lease.release();
   }
 
   get #mayWork(): boolean {
@@ -199,7 +200,7 @@ class Driver {
   }
 
   /** Who waits for the lease is ready to take over. */
-  #readiness(): Readiness {
+  readiness(): Readiness {
     const { revision, error } = this.#sync.state;
     if (!this.#lease.isHeld) {
       const { holder } = this.#lease;

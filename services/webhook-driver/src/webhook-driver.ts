@@ -69,7 +69,10 @@ export function startWebhookDriver(context: ServiceContext, options: WebhookDriv
 
 type Settings = typeof DEFAULTS & WebhookDriverOptions & { readonly name: string };
 
-class Driver {
+class Driver implements WebhookDriver {
+  readonly name = 'webhook-driver';
+  readonly failure: Promise<never>;
+  readonly #fail: (error: unknown) => void;
   readonly #context: ServiceContext;
   readonly #settings: Settings;
   readonly #poster: Poster;
@@ -78,6 +81,9 @@ class Driver {
   readonly #statuses: DriverStatuses;
   readonly #deliveries: Deliveries;
   readonly #stopping = new AbortController();
+  readonly #statusStopping = new AbortController();
+  #working: Promise<unknown> = Promise.resolve();
+  #telling: Promise<void> = Promise.resolve();
   #isAllowed = false;
   #revision = 0;
 
@@ -85,6 +91,7 @@ class Driver {
     const { loadBalancerClass, name, leaseMs, reportIntervalMs } = settings;
     this.#context = context;
     this.#settings = settings;
+    ({ failure: this.failure, fail: this.#fail } = failureSignal());
     this.#poster = poster;
     const isAllowed = (): boolean => this.#isAllowed && this.#lease.isHeld;
     const metrics = createWebhookMetrics(context.registry, () => ({
@@ -112,32 +119,26 @@ class Driver {
     });
   }
 
-  start(): WebhookDriver {
-    const { failure, fail } = failureSignal();
-    const statusStopping = new AbortController();
+  get revision(): number {
+    return this.#revision;
+  }
+
+  start(): this {
     const { signal } = this.#stopping;
-    const running = [followStream(this.#context, this.#feed, signal), this.#lease.run(signal)].map((part) =>
-      part.catch(fail),
-    );
-    const telling = this.#statuses.run(statusStopping.signal).catch(fail);
-    const driver = this;
-    return {
-      name: 'webhook-driver',
-      failure,
-      readiness: () => this.#readiness(),
-      get revision() {
-        return driver.#revision;
-      },
-      stop: async () => {
-        this.#stopping.abort();
-        await this.#deliveries.stop();
-        await Promise.all(running);
-        statusStopping.abort();
-        await telling;
-        await this.#lease.release();
-        this.#poster.close();
-      },
-    };
+    const parts = [followStream(this.#context, this.#feed, signal), this.#lease.run(signal)];
+    this.#working = Promise.all(parts.map((part) => part.catch(this.#fail)));
+    this.#telling = this.#statuses.run(this.#statusStopping.signal).catch(this.#fail);
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#deliveries.stop();
+    await this.#working;
+    this.#statusStopping.abort();
+    await this.#telling;
+    await this.#lease.release();
+    this.#poster.close();
   }
 
   /** What of the groups as they are now has not been delivered. */
@@ -211,7 +212,7 @@ class Driver {
     this.#deliveries.pump();
   }
 
-  #readiness(): Readiness {
+  readiness(): Readiness {
     const { holder } = this.#lease;
     if (!this.#lease.isHeld) {
       if (holder === '' || holder === this.#settings.name)

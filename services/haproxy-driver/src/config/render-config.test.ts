@@ -164,7 +164,7 @@ describe('what objects say never gets out of its place', () => {
       '"; reload',
       '#',
       '\\',
-      '${HOME}',
+      '$HOME',
       'a b',
       '%[env(HOME)]',
       '127.0.0.1 check\nbind',

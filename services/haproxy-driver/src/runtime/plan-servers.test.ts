@@ -117,14 +117,10 @@ describe('for all states and wishes', () => {
       all.map(([at, state, isChecked, weight], i) => aSlot(i + 1, { ...at, admin: state, isChecked, weight })),
     );
   const wishes = fc
-    .uniqueArray(
-      fc.tuple(
-        place,
-        fc.constantFrom('ready', 'drain') as fc.Arbitrary<'ready' | 'drain'>,
-        fc.integer({ min: 0, max: 256 }),
-      ),
-      { selector: ([{ address, port }]) => `${address} ${port}`, maxLength: 12 },
-    )
+    .uniqueArray(fc.tuple(place, fc.constantFrom('ready', 'drain'), fc.integer({ min: 0, max: 256 })), {
+      selector: ([{ address, port }]) => `${address} ${port}`,
+      maxLength: 12,
+    })
     .map((all) => all.map(([at, state, weight]) => aServer({ ...at, admin: state, weight, checkPort: at.port })));
 
   test('applying a plan gives exactly what is wanted, and planning again gives nothing', () => {
