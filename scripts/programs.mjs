@@ -24,6 +24,7 @@ export const PROGRAMS = {
   knotd: 'knot',
   named: 'bind9',
   nsd: 'nsd',
+  haproxy: 'haproxy',
 };
 
 export function installPrograms(programs = PROGRAMS) {

@@ -1,7 +1,9 @@
 /** The command line: all commands, and what an error means to a caller. */
 import { errorText, isSignalboxError, SignalboxError } from '@signalbox/contracts';
+import { haproxyDriverProcess } from '@signalbox/haproxy-driver';
 import { defineProcess } from '@signalbox/kit';
 import { nodeAgentProcess } from '@signalbox/node-agent';
+import { webhookDriverProcess } from '@signalbox/webhook-driver';
 import { Command, CommanderError } from 'commander';
 import { addDnsCommand } from './commands/dns.ts';
 import { addGetCommand } from './commands/get.ts';
@@ -42,6 +44,10 @@ function createProgram(io: CliIo): Command {
   addDnsCommand(program, io);
   const nodeAgent = program.command(nodeAgentProcess.name).summary('program the rules of one node, as kube-proxy does');
   defineProcess(nodeAgent, nodeAgentProcess);
+  const haproxyDriver = program.command(haproxyDriverProcess.name).summary('program a HAProxy with target groups');
+  defineProcess(haproxyDriver, haproxyDriverProcess);
+  const webhookDriver = program.command(webhookDriverProcess.name).summary('send target groups to a webhook');
+  defineProcess(webhookDriver, webhookDriverProcess);
   return program;
 }
 

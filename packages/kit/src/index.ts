@@ -4,6 +4,7 @@ export { startCompaction } from './compaction.ts';
 export { followStream, type StreamReader } from './follow-stream.ts';
 export * from './health-server.ts';
 export * from './history-settings.ts';
+export * from './lb-driver/index.ts';
 export * from './logger.ts';
 export * from './metrics.ts';
 export * from './run-process.ts';

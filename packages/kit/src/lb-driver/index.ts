@@ -1,0 +1,3 @@
+export { LeaseKeeper } from './controller-lease.ts';
+export { type DriverStatus, DriverStatuses, type GroupStatus } from './driver-statuses.ts';
+export { groupKey, type IndexedSet, TargetFeed } from './target-feed.ts';

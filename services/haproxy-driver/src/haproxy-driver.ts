@@ -1,0 +1,222 @@
+/** The HAProxy driver: the parts, and what they tell each other. */
+import { hostname } from 'node:os';
+import {
+  DriverStatuses,
+  failureSignal,
+  followStream,
+  LeaseKeeper,
+  type Readiness,
+  type RunningService,
+  type ServiceContext,
+  TargetFeed,
+} from '@signalbox/kit';
+import type { BindAddresses } from './config/compile-proxies.ts';
+import type { BalanceAlgorithm } from './config/proxy.ts';
+import { readListeners } from './config/render-config.ts';
+import { HaproxySync, type SyncState } from './haproxy-sync.ts';
+import { createDriverMetrics } from './metrics.ts';
+import { HaproxyControl } from './process/haproxy-control.ts';
+import { haproxyFiles, readIfThere } from './process/haproxy-files.ts';
+import { Programmer } from './programmer.ts';
+import { WantedProxies } from './wanted-proxies.ts';
+
+export interface HaproxyDriverOptions {
+  /** Empty: Services without a class. */
+  readonly loadBalancerClass: string;
+  /** Shared with HAProxy: its configuration and its sockets. */
+  readonly folder: string;
+  /** Unique among the drivers of the class. Default: `haproxy@` and the host's name. */
+  readonly name?: string;
+  /** The program. Default `haproxy`. */
+  readonly haproxy?: string;
+  /** Reloads a HAProxy that somebody else runs; absent: the driver starts one. */
+  readonly reloadCommand?: readonly string[] | undefined;
+  /** Default `local`. */
+  readonly bind?: BindAddresses;
+  readonly portOffset?: number;
+  readonly balance?: BalanceAlgorithm;
+  readonly maxConnections?: number;
+  /** Between two health checks of a server. Default two seconds. */
+  readonly checkIntervalMs?: number;
+  /** Between two looks at health and drift. Default one second. */
+  readonly lookIntervalMs?: number;
+  /** Default 15 seconds. */
+  readonly leaseMs?: number;
+  /** Between two tries while HAProxy fails, at most. Default ten seconds. */
+  readonly maxBackoffMs?: number;
+  /** For an answer of HAProxy, and for a reload. Default ten seconds. */
+  readonly timeoutMs?: number;
+  /** Between two messages about what is programmed. Default half a second. */
+  readonly reportIntervalMs?: number;
+}
+
+export interface HaproxyDriver extends RunningService {
+  readonly state: SyncState;
+  readonly holdsLease: boolean;
+}
+
+const DEFAULTS = {
+  haproxy: 'haproxy',
+  bind: 'local' as BindAddresses,
+  portOffset: 0,
+  balance: 'roundrobin' as BalanceAlgorithm,
+  maxConnections: 4_000,
+  checkIntervalMs: 2_000,
+  lookIntervalMs: 1_000,
+  leaseMs: 15_000,
+  maxBackoffMs: 10_000,
+  timeoutMs: 10_000,
+  reportIntervalMs: 500,
+};
+const PROXY_TIMEOUTS_MS = { connect: 5_000, client: 300_000, server: 300_000 };
+
+/** Starts to follow at once. Throws `invalid` for a folder that cannot be used. */
+export async function startHaproxyDriver(
+  context: ServiceContext,
+  options: HaproxyDriverOptions,
+): Promise<HaproxyDriver> {
+  const files = await haproxyFiles(options.folder);
+  const incumbents = readListeners(await readIfThere(files.config));
+  return new Driver(context, { name: `haproxy@${hostname()}`, ...DEFAULTS, ...options }, { files, incumbents }).start();
+}
+
+type Settings = typeof DEFAULTS & HaproxyDriverOptions & { readonly name: string };
+
+interface Found {
+  readonly files: Awaited<ReturnType<typeof haproxyFiles>>;
+  readonly incumbents: ReadonlyMap<string, string>;
+}
+
+class Driver implements HaproxyDriver {
+  readonly name = 'haproxy-driver';
+  readonly failure: Promise<never>;
+  readonly #fail: (error: unknown) => void;
+  readonly #context: ServiceContext;
+  readonly #settings: Settings;
+  readonly #feed: TargetFeed;
+  readonly #lease: LeaseKeeper;
+  readonly #statuses: DriverStatuses;
+  readonly #sync: HaproxySync;
+  readonly #wanted: WantedProxies;
+  readonly #stopping = new AbortController();
+  readonly #statusStopping = new AbortController();
+  #working: Promise<unknown> = Promise.resolve();
+  #telling: Promise<void> = Promise.resolve();
+  /** The lease is held, and what others wrote meanwhile is known. */
+  #isAllowed = false;
+
+  constructor(context: ServiceContext, settings: Settings, { files, incumbents }: Found) {
+    const { logger } = context;
+    const { loadBalancerClass, name, balance, checkIntervalMs, bind, portOffset } = settings;
+    this.#context = context;
+    this.#settings = settings;
+    ({ failure: this.failure, fail: this.#fail } = failureSignal());
+    const metrics = createDriverMetrics(context.registry, () => ({
+      revision: this.#sync.state.revision,
+      isFailing: this.#sync.state.error !== '',
+      holdsLease: this.#lease.isHeld,
+      refusedGroups: [...this.#wanted.current.notes.keys()].filter((key) => !this.#wanted.current.proxies.has(key))
+        .length,
+    }));
+    this.#feed = new TargetFeed({
+      loadBalancerClass,
+      logger,
+      onChange: (services) => this.#sync.note(services),
+      onBadMessage: () => metrics.badMessages.inc(),
+    });
+    this.#lease = new LeaseKeeper(context, {
+      loadBalancerClass,
+      holder: name,
+      durationMs: settings.leaseMs,
+      onChange: () => void this.#onLease(),
+    });
+    const mayReport = (): boolean => this.#mayWork;
+    this.#statuses = new DriverStatuses(context, {
+      loadBalancerClass,
+      name,
+      intervalMs: settings.reportIntervalMs,
+      mayReport,
+    });
+    this.#wanted = new WantedProxies({ defaults: { balance, checkIntervalMs }, bind, portOffset, incumbents });
+    const control = new HaproxyControl({ ...settings, files, logger });
+    this.#sync = new HaproxySync({
+      ...settings,
+      logger,
+      feed: this.#feed,
+      wanted: this.#wanted,
+      metrics,
+      programmer: new Programmer(control, {
+        socketPath: files.socket,
+        statePath: files.state,
+        maxConnections: settings.maxConnections,
+        timeoutsMs: PROXY_TIMEOUTS_MS,
+      }),
+      isAllowed: mayReport,
+      onStatus: (status) => this.#statuses.note(status, Date.now()),
+    });
+  }
+
+  get state(): SyncState {
+    return this.#sync.state;
+  }
+
+  get holdsLease(): boolean {
+    return this.#lease.isHeld;
+  }
+
+  start(): this {
+    const { signal } = this.#stopping;
+    const parts = [followStream(this.#context, this.#feed, signal), this.#lease.run(signal), this.#sync.run(signal)];
+    this.#working = Promise.all(parts.map((part) => part.catch(this.#fail)));
+    this.#telling = this.#statuses.run(this.#statusStopping.signal).catch(this.#fail);
+    return this;
+  }
+
+  /** What was done last is told before the lease is given back. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#working;
+    this.#statusStopping.abort();
+    await this.#telling;
+    await this.#lease.release();
+  }
+
+  get #mayWork(): boolean {
+    return this.#isAllowed && this.#lease.isHeld;
+  }
+
+  async #onLease(): Promise<void> {
+    const { logger } = this.#context;
+    this.#isAllowed = false;
+    if (!this.#lease.isHeld) {
+      logger.warn({ holder: this.#lease.holder }, 'the lease is lost: nothing is changed');
+      return;
+    }
+    logger.info({ loadBalancerClass: this.#settings.loadBalancerClass }, 'the lease is held');
+    await this.#statuses.restore().catch((err: unknown) => logger.warn({ err }, 'earlier reports could not be read'));
+    this.#isAllowed = true;
+    this.#statuses.noteLease();
+    this.#sync.noteAllowed();
+  }
+
+  /** Who waits for the lease is ready to take over. */
+  readiness(): Readiness {
+    const { revision, error } = this.#sync.state;
+    if (!this.#lease.isHeld) {
+      const { holder } = this.#lease;
+      return holder === '' || holder === this.#settings.name
+        ? { isReady: false, reason: 'the lease is not held yet' }
+        : { isReady: true, reason: `standing by: ${holder} holds the lease` };
+    }
+    if (error !== '') return { isReady: false, reason: `HAProxy cannot be programmed: ${error}` };
+    if (revision === 0) return { isReady: false, reason: 'the target groups have not come yet' };
+    const { notes } = this.#wanted.current;
+    return {
+      isReady: true,
+      reason: [...notes]
+        .slice(0, 5)
+        .map(([name, note]) => `${name}: ${note}`)
+        .join('; '),
+    };
+  }
+}

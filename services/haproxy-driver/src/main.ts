@@ -1,0 +1,4 @@
+import { runProcess } from '@signalbox/kit';
+import { haproxyDriverProcess } from './index.ts';
+
+await runProcess(haproxyDriverProcess);

@@ -1,0 +1,2 @@
+export { startWebhookDriver, type WebhookDriver, type WebhookDriverOptions } from './webhook-driver.ts';
+export { webhookDriverProcess } from './webhook-driver-process.ts';

@@ -1,0 +1,4 @@
+import { runProcess } from '@signalbox/kit';
+import { webhookDriverProcess } from './index.ts';
+
+await runProcess(webhookDriverProcess);

@@ -1,0 +1,226 @@
+/** The webhook driver: target groups of one class, as signed messages to one receiver. */
+import { hostname } from 'node:os';
+import { errorText, SignalboxError } from '@signalbox/contracts';
+import {
+  type DriverStatus,
+  DriverStatuses,
+  failureSignal,
+  followStream,
+  groupKey,
+  LeaseKeeper,
+  type Readiness,
+  type RunningService,
+  type ServiceContext,
+  TargetFeed,
+} from '@signalbox/kit';
+import { Deliveries, type Delivery, laneName } from './deliveries.ts';
+import { type DeliveryOutcome, deliveryOutcome } from './delivery-outcome.ts';
+import { readEarlierReports } from './earlier-reports.ts';
+import { createWebhookMetrics } from './metrics.ts';
+import { openPoster, type Poster } from './post-message.ts';
+import { signMessage } from './sign-message.ts';
+import { changedMessage, messageId, removedMessage } from './target-group-message.ts';
+
+export interface WebhookDriverOptions {
+  /** Empty: Services without a class. */
+  readonly loadBalancerClass: string;
+  readonly url: URL;
+  /** At least one; a message has a signature of each. */
+  readonly secrets: readonly Buffer[];
+  /** Unique among the drivers of the class. Default: `webhook@` and the host's name. */
+  readonly name?: string;
+  /** Receivers on this machine and in private networks. Default false. */
+  readonly allowsPrivate?: boolean;
+  /** Messages under way at once. Default 8. */
+  readonly concurrency?: number;
+  /** For one message. Default ten seconds. */
+  readonly timeoutMs?: number;
+  /** Default half a second, and one minute. */
+  readonly backoff?: { readonly minMs: number; readonly maxMs: number };
+  /** After an answer that would be the same next time. Default five minutes. */
+  readonly refusedRetryMs?: number;
+  /** Default 15 seconds. */
+  readonly leaseMs?: number;
+  /** Between two reports. Default half a second. */
+  readonly reportIntervalMs?: number;
+}
+
+export interface WebhookDriver extends RunningService {
+  readonly revision: number;
+}
+
+const DEFAULTS = {
+  allowsPrivate: false,
+  concurrency: 8,
+  timeoutMs: 10_000,
+  backoff: { minMs: 500, maxMs: 60_000 },
+  refusedRetryMs: 300_000,
+  leaseMs: 15_000,
+  reportIntervalMs: 500,
+};
+
+/** Starts to follow at once. Throws `invalid` for a URL that cannot be one. */
+export function startWebhookDriver(context: ServiceContext, options: WebhookDriverOptions): WebhookDriver {
+  const settings = { name: `webhook@${hostname()}`, ...DEFAULTS, ...options };
+  if (settings.secrets.length === 0) throw new SignalboxError('invalid', 'a webhook needs a secret to sign with');
+  const poster = openPoster(settings.url, { ...settings, maxConnections: settings.concurrency });
+  return new Driver(context, settings, poster).start();
+}
+
+type Settings = typeof DEFAULTS & WebhookDriverOptions & { readonly name: string };
+
+class Driver implements WebhookDriver {
+  readonly name = 'webhook-driver';
+  readonly failure: Promise<never>;
+  readonly #fail: (error: unknown) => void;
+  readonly #context: ServiceContext;
+  readonly #settings: Settings;
+  readonly #poster: Poster;
+  readonly #feed: TargetFeed;
+  readonly #lease: LeaseKeeper;
+  readonly #statuses: DriverStatuses;
+  readonly #deliveries: Deliveries;
+  readonly #stopping = new AbortController();
+  readonly #statusStopping = new AbortController();
+  #working: Promise<unknown> = Promise.resolve();
+  #telling: Promise<void> = Promise.resolve();
+  #isAllowed = false;
+  #revision = 0;
+
+  constructor(context: ServiceContext, settings: Settings, poster: Poster) {
+    const { loadBalancerClass, name, leaseMs, reportIntervalMs } = settings;
+    this.#context = context;
+    this.#settings = settings;
+    ({ failure: this.failure, fail: this.#fail } = failureSignal());
+    this.#poster = poster;
+    const isAllowed = (): boolean => this.#isAllowed && this.#lease.isHeld;
+    const metrics = createWebhookMetrics(context.registry, () => ({
+      revision: this.#revision,
+      pending: this.#deliveries.pending,
+      failingGroups: this.#deliveries.states.filter(({ error }) => error !== '').length,
+      holdsLease: this.#lease.isHeld,
+    }));
+    this.#feed = new TargetFeed({
+      loadBalancerClass,
+      logger: context.logger,
+      onChange: () => this.#want(),
+      onBadMessage: () => metrics.badMessages.inc(),
+    });
+    const lease = { loadBalancerClass, holder: name, durationMs: leaseMs, onChange: () => void this.#onLease() };
+    this.#lease = new LeaseKeeper(context, lease);
+    const statuses = { loadBalancerClass, name, intervalMs: reportIntervalMs, mayReport: isAllowed };
+    this.#statuses = new DriverStatuses(context, statuses);
+    this.#deliveries = new Deliveries({
+      ...settings,
+      isAllowed,
+      send: (delivery) => this.#send(delivery),
+      onOutcome: (type) => metrics.recordOutcome(type),
+      onChange: () => this.#tell(),
+    });
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  start(): this {
+    const { signal } = this.#stopping;
+    const parts = [followStream(this.#context, this.#feed, signal), this.#lease.run(signal)];
+    this.#working = Promise.all(parts.map((part) => part.catch(this.#fail)));
+    this.#telling = this.#statuses.run(this.#statusStopping.signal).catch(this.#fail);
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#deliveries.stop();
+    await this.#working;
+    this.#statusStopping.abort();
+    await this.#telling;
+    await this.#lease.release();
+    this.#poster.close();
+  }
+
+  /** What of the groups as they are now has not been delivered. */
+  #want(): void {
+    if (!this.#feed.isCurrent || !this.#isAllowed) return;
+    const wanted = new Set<string>();
+    for (const { key: service, index, set } of this.#feed.sets.values()) {
+      for (const group of set.groups) {
+        const key = groupKey(service, group);
+        wanted.add(laneName(key));
+        const body = (): string => changedMessage(key, group, { ...set, index });
+        this.#deliveries.want({ key, index, revision: set.revision, isRemoval: false, body });
+      }
+    }
+    for (const { key, index } of this.#deliveries.states) {
+      if (wanted.has(laneName(key))) continue;
+      const { revision } = this.#feed;
+      const decidedAtMs = Date.now();
+      const body = (): string => removedMessage(key, { index, revision, decidedAtMs });
+      this.#deliveries.want({ key, index, revision, isRemoval: true, body });
+    }
+    this.#tell();
+  }
+
+  async #send(delivery: Delivery): Promise<DeliveryOutcome> {
+    const { key, index, isRemoval } = delivery;
+    const body = delivery.body();
+    const id = messageId(this.#context.log.id, key, index, isRemoval);
+    const headers = {
+      'content-type': 'application/json',
+      ...signMessage({ id, nowMs: Date.now(), body }, this.#settings.secrets),
+    };
+    const outcome = deliveryOutcome(await this.#poster.post(headers, body, this.#stopping.signal));
+    if (outcome.type !== 'delivered')
+      this.#context.logger.warn({ ...key, index, reason: outcome.reason }, 'not delivered');
+    return outcome;
+  }
+
+  #tell(): void {
+    const states = this.#deliveries.states;
+    const isDone = this.#feed.isCurrent && this.#deliveries.pending === 0 && states.every(({ error }) => error === '');
+    if (isDone) this.#revision = this.#feed.revision;
+    const groups = states.map(({ key, index, revision, deliveredAtMs, error }) => ({
+      key,
+      report: { index, revision, programmedAtMs: deliveredAtMs, error, targets: [] },
+    }));
+    const error = states.find((state) => state.error !== '')?.error ?? '';
+    const status: DriverStatus = { groups, revision: this.#revision, error, skippedServices: new Map() };
+    if (this.#isAllowed) this.#statuses.note(status, Date.now());
+  }
+
+  /** Nothing is sent before it is known what was. */
+  async #onLease(): Promise<void> {
+    const { logger } = this.#context;
+    this.#isAllowed = false;
+    if (!this.#lease.isHeld) {
+      logger.warn({ holder: this.#lease.holder }, 'the lease is lost: nothing is sent');
+      return;
+    }
+    try {
+      await this.#statuses.restore();
+      const earlier = await readEarlierReports(this.#context, this.#settings.loadBalancerClass);
+      for (const state of earlier) this.#deliveries.restore(state);
+    } catch (error) {
+      logger.warn({ reason: errorText(error) }, 'earlier reports could not be read: everything is sent');
+    }
+    logger.info({ loadBalancerClass: this.#settings.loadBalancerClass }, 'the lease is held');
+    this.#isAllowed = true;
+    this.#statuses.noteLease();
+    this.#want();
+    this.#deliveries.pump();
+  }
+
+  readiness(): Readiness {
+    const { holder } = this.#lease;
+    if (!this.#lease.isHeld) {
+      if (holder === '' || holder === this.#settings.name)
+        return { isReady: false, reason: 'the lease is not held yet' };
+      return { isReady: true, reason: `standing by: ${holder} holds the lease` };
+    }
+    if (!this.#feed.isCurrent) return { isReady: false, reason: 'the target groups have not come yet' };
+    const failing = this.#deliveries.states.find(({ error }) => error !== '');
+    return failing === undefined ? { isReady: true, reason: '' } : { isReady: false, reason: failing.error };
+  }
+}
