@@ -22,8 +22,7 @@ RUN npx tsc -b packages/cli services/* migrations \
   && npm prune --omit=dev --no-audit --no-fund \
   && rm -rf test node_modules/.bin node_modules/better-sqlite3/deps node_modules/better-sqlite3/src \
   && find node_modules/better-sqlite3/build -type f ! -path '*/Release/better_sqlite3.node' -delete \
-  && find packages services migrations -name src -prune -exec rm -rf {} + \
-  && find . -type f '(' -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.map' -o -name '*.tsbuildinfo' \
+  && find . -type f '(' -name '*.ts' -o -name '*.cts' -o -name '*.mts' -o -name '*.map' -o -name '*.tsbuildinfo' \
        -o -name 'tsconfig*.json' ')' -delete \
   && find . -type d -empty -delete
 

@@ -5,14 +5,14 @@
  * --folder DIR keeps engine state and images there for the next run; else all is removed. Its own Compose project and host
  * ports are those of docker-compose.yml, so nothing else may use them meanwhile.
  */
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { installPrograms } from './programs.mjs';
 import { ROOT, say } from './setup.mjs';
 import { provideBaseImages } from './test-compose/base-images.mjs';
-import { checkContainers, checkDemo, checkExample, checkNewRevision } from './test-compose/checks.mjs';
+import { checkCluster, checkContainers, checkDemo, checkExample, checkNewRevision } from './test-compose/checks.mjs';
 import { openEngine, removeFolder } from './test-compose/engine.mjs';
 
 /** What is copied to a folder of its own, so that editing the example touches nothing of the user's. */
@@ -63,6 +63,7 @@ async function testProfile(profile) {
     await timed(`${profile}: API and DNS`, () => checkExample(world));
     await timed(`${profile}: HAProxy and backends`, () => checkDemo(world));
     await timed(`${profile}: edit of the example seen`, () => checkNewRevision(world));
+    if (profile === 'cluster') await timed('cluster: a NATS server killed, edit seen', () => checkCluster(world));
   } catch (error) {
     say(compose(profile, ['logs', '--tail', '30']));
     throw error;
@@ -85,7 +86,9 @@ function copyProject() {
 
 /** What our files are built from and run, without what only other profiles need. */
 function baseImages() {
-  const dockerfiles = ['Dockerfile', 'deploy/compose/nats.Dockerfile'].map((path) => readFileSync(join(ROOT, path), 'utf8'));
+  const dockerfiles = ['Dockerfile', 'deploy/compose/nats.Dockerfile'].map((path) =>
+    readFileSync(join(ROOT, path), 'utf8'),
+  );
   const from = dockerfiles.flatMap((text) => [...text.matchAll(/^FROM (\S+:\S+)/gm)]).map((match) => match[1]);
   return [...new Set([...from, ...composeImages()])];
 }

@@ -44,7 +44,14 @@ function checkConfinement(engine, { Name, Id, HostConfig }) {
 
 export async function checkExample() {
   const { items } = await getJson('/v1/services?namespace=shop');
-  equal('services of shop', items.map(({ name }) => name).sort().join(), SHOP_SERVICES);
+  equal(
+    'services of shop',
+    items
+      .map(({ name }) => name)
+      .sort()
+      .join(),
+    SHOP_SERVICES,
+  );
   for (const transport of ['+notcp', '+tcp']) {
     equal(`DNS ${transport}`, dig(['storefront.shop.svc.cluster.local', 'A', transport]), '10.96.10.1');
   }
@@ -87,6 +94,20 @@ export async function checkNewRevision({ project }) {
   }
 }
 
+/** Three copies of every stream, on three servers; without one of them everything goes on. */
+export async function checkCluster(world) {
+  const { engine, projectName } = world;
+  const server = (name) => inspectAll(engine, projectName).find(({ Name }) => Name.includes(name)).Id;
+  const read = ['wget', '-q', '-O', '-', 'http://127.0.0.1:8222/jsz?accounts=1&streams=1&config=1'];
+  const { account_details: accounts } = JSON.parse(engine.run(['exec', server('nats-1'), ...read]));
+  const streams = accounts.flatMap(({ stream_detail: details }) => details);
+  equal('streams', streams.length, 3);
+  for (const { name, config } of streams) equal(`replicas of ${name}`, config.num_replicas, 3);
+  engine.run(['kill', server('nats-2')]);
+  await checkNewRevision(world);
+  engine.run(['start', server('nats-2')]);
+}
+
 function dig(args) {
   const { stdout } = spawnSync('dig', ['@127.0.0.1', '-p', '7053', '+short', '+time=2', '+tries=1', ...args], {
     encoding: 'utf8',
@@ -100,14 +121,22 @@ async function getJson(path) {
   return await response.json();
 }
 
-/** Waits until `trouble` returns an empty string; a thrown error is trouble too. */
-async function eventually(what, trouble) {
+/** Waits until `findTrouble` returns an empty string; a thrown error is trouble too. */
+async function eventually(what, findTrouble) {
   const deadline = Date.now() + DEADLINE_MS;
   for (;;) {
-    const reason = await Promise.resolve().then(trouble).catch(String);
-    if (reason === '') return;
-    if (Date.now() > deadline) throw new Error(`waited ${DEADLINE_MS / 1000} s for ${what}: ${reason}`);
+    const trouble = await troubleOf(findTrouble);
+    if (trouble === '') return;
+    if (Date.now() > deadline) throw new Error(`waited ${DEADLINE_MS / 1000} s for ${what}: ${trouble}`);
     await delay(300);
+  }
+}
+
+async function troubleOf(findTrouble) {
+  try {
+    return await findTrouble();
+  } catch (error) {
+    return String(error);
   }
 }
 
