@@ -33,10 +33,20 @@ export type NodeAgentAck = z.infer<typeof nodeAgentAckSchema>;
 const dnsServerAckSchema = z.object({ ...common, kind: z.literal('dns-server') });
 export type DnsServerAck = z.infer<typeof dnsServerAckSchema>;
 
+/** A driver of load balancers; its consumer name is its own, once in every cluster that it has target groups of. */
+const lbDriverAckSchema = z.object({
+  ...common,
+  kind: z.literal('lb-driver'),
+  loadBalancerClass: z.string(),
+});
+export type LbDriverAck = z.infer<typeof lbDriverAckSchema>;
+
 /**
  * The last word of one consumer of one layer. While it fails, `revision` stays the last one that was applied whole, and
  * `error` says why there is no later one. A consumer that is gone for good leaves a tombstone.
  */
-export const ackSchema = z.discriminatedUnion('kind', [nodeAgentAckSchema, dnsServerAckSchema]).meta({ id: 'Ack' });
+export const ackSchema = z
+  .discriminatedUnion('kind', [nodeAgentAckSchema, dnsServerAckSchema, lbDriverAckSchema])
+  .meta({ id: 'Ack' });
 export type Ack = z.infer<typeof ackSchema>;
-export const ACK_KINDS = ['node-agent', 'dns-server'] as const satisfies readonly Ack['kind'][];
+export const ACK_KINDS = ['node-agent', 'dns-server', 'lb-driver'] as const satisfies readonly Ack['kind'][];

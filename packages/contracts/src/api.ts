@@ -8,6 +8,7 @@ import { LAYERS, skippedSchema } from './derived.ts';
 import { ERROR_CODES, type ErrorCode } from './errors.ts';
 import { INTENT_KINDS } from './intents.ts';
 import { serviceObjectSchema } from './kubernetes.ts';
+import { LOAD_BALANCER_INTENT_KINDS } from './load-balancer-intents.ts';
 import { clusterObjectSchema, SOURCE_KINDS } from './objects.ts';
 import { proxyPlanSchema } from './proxy-plan.ts';
 import { dnsRecordSchema, recordSetSchema } from './record-set.ts';
@@ -17,7 +18,7 @@ import { sourceStateSchema, sourceStatusSchema } from './source-status.ts';
 const revision = z.int().min(0);
 const timestamp = z.iso.datetime();
 const layer = z.enum(LAYERS);
-const objectKind = z.enum([...SOURCE_KINDS, 'Cluster', ...INTENT_KINDS]);
+const objectKind = z.enum([...SOURCE_KINDS, 'Cluster', ...INTENT_KINDS, ...LOAD_BALANCER_INTENT_KINDS]);
 
 export const RULES_BACKENDS = ['nftables', 'iptables', 'ipvs'] as const;
 export type RulesBackend = (typeof RULES_BACKENDS)[number];

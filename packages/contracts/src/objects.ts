@@ -7,6 +7,11 @@ import {
   nodeObjectSchema,
   serviceObjectSchema,
 } from './kubernetes.ts';
+import {
+  loadBalancerAddressObjectSchema,
+  loadBalancerConfirmationObjectSchema,
+  loadBalancerPolicyObjectSchema,
+} from './load-balancer-intents.ts';
 
 /** Kinds that a source reads from a cluster. */
 export const SOURCE_KINDS = ['Service', 'EndpointSlice', 'Node', 'Namespace'] as const;
@@ -43,6 +48,9 @@ export const logObjectSchema = z.discriminatedUnion('kind', [
   dnsZoneObjectSchema,
   dnsRecordsObjectSchema,
   dnsAliasObjectSchema,
+  loadBalancerPolicyObjectSchema,
+  loadBalancerConfirmationObjectSchema,
+  loadBalancerAddressObjectSchema,
 ]);
 export type LogObject = z.infer<typeof logObjectSchema>;
 export type ObjectKind = LogObject['kind'];

@@ -8,16 +8,24 @@ import {
   decodeToken,
   derivedSubject,
   encodeToken,
+  intentSubject,
   objectSubject,
   objectsOfCluster,
   PARTITION_COUNT,
   parseAckSubject,
   parseDerivedSubject,
   parseObjectSubject,
+  parseTargetGroupReportSubject,
+  parseTargetsSubject,
   partitionOf,
   SHARED_PARTITION,
   statusTypeOf,
   subjectMatches,
+  TARGETS_WATERMARK_SUBJECT,
+  targetGroupReportSubject,
+  targetGroupReportsOfClass,
+  targetGroupSetSubject,
+  targetGroupsOfClass,
 } from './subjects.ts';
 
 function aService(namespace: string, name: string): LogObject {
@@ -119,4 +127,34 @@ test.for([
   { pattern: '>', subject: 'a', isMatch: true },
 ])('$pattern against $subject: $isMatch', ({ pattern, subject, isMatch }) => {
   expect(subjectMatches(pattern, subject)).toBe(isMatch);
+});
+
+test('an intent that is gone has the subject that it had', () => {
+  const zone: LogObject = { kind: 'DnsZone', metadata: { name: 'example.com' }, spec: {} };
+  expect(intentSubject('DnsZone', 'example.com')).toBe(objectSubject('', zone));
+});
+
+describe('subjects of target groups', () => {
+  const key = { loadBalancerClass: 'example.com/f5', cluster: 'shop.eu', namespace: 'web', name: 'front' };
+
+  test('give back the class and the Service, whatever the names hold', () => {
+    expect(parseTargetsSubject(targetGroupSetSubject(key))).toEqual(key);
+    expect(parseTargetsSubject(targetGroupSetSubject({ ...key, loadBalancerClass: '' }))?.loadBalancerClass).toBe('');
+    expect(subjectMatches(targetGroupsOfClass(key.loadBalancerClass), targetGroupSetSubject(key))).toBe(true);
+    expect(subjectMatches(targetGroupsOfClass(''), targetGroupSetSubject(key))).toBe(false);
+  });
+
+  test('of a report name the port as well', () => {
+    const group = { ...key, port: '80/TCP' };
+    expect(parseTargetGroupReportSubject(targetGroupReportSubject(group))).toEqual(group);
+    expect(subjectMatches(targetGroupReportsOfClass(key.loadBalancerClass), targetGroupReportSubject(group))).toBe(
+      true,
+    );
+  });
+
+  test('that are no target groups are refused', () => {
+    expect(parseTargetsSubject(TARGETS_WATERMARK_SUBJECT)).toBeUndefined();
+    expect(() => parseTargetsSubject('targets.group.a.b')).toThrow('targets.group.a.b');
+    expect(() => parseTargetGroupReportSubject('status.group.a.b.c.d')).toThrow('status.group.a.b.c.d');
+  });
 });

@@ -4,9 +4,13 @@
  *     objects.<partition>.<kind>.<cluster>.<namespace>.<name>      one per object; value = ObjectMessage
  *     derived.<layer>.<partition>.<cluster>.<namespace>.<name>     one per service and layer; value = DerivedMessage
  *     watermarks.<layer>                                           one per layer, in the DERIVED stream; value = Watermark
+ *     targets.group.<class>.<cluster>.<namespace>.<name>           one per LoadBalancer Service; value = TargetGroupSet
+ *     targets.watermark                                            value = TargetsWatermark
  *     status.source.<cluster>.<kind>                               one per source and kind; value = SourceStatus
  *     status.ack.<layer>.<cluster>.<consumer>                      one per consumer of a layer; value = Ack
  *     status.drift.<cluster>.<node>                                one per node; value = DriftReport
+ *     status.group.<class>.<cluster>.<namespace>.<name>.<port>     one per target group; value = TargetGroupReport
+ *     status.lease.<class>                                         one per load-balancer class; value = ControllerLease
  *
  * Tokens are percent-encoded, because cluster names and EndpointSlice names may hold what NATS gives a meaning to
  * (`.`, `*`, `>`, space). `_` stands for "no namespace": no Kubernetes namespace can be called that.
@@ -14,12 +18,15 @@
 
 import type { Layer } from './derived.ts';
 import { SignalboxError } from './errors.ts';
+import type { IntentKind } from './intents.ts';
+import type { LoadBalancerIntentKind } from './load-balancer-intents.ts';
 import type { LogObject, ObjectKey, ObjectKind, ServiceKey, SourceKind } from './objects.ts';
 import { serviceNameOfSlice } from './objects.ts';
 
 export const STREAM_SUBJECTS = {
   objects: ['objects.>'],
   derived: ['derived.>', 'watermarks.>'],
+  targets: ['targets.>'],
   status: ['status.>'],
 } as const;
 export type StreamName = keyof typeof STREAM_SUBJECTS;
@@ -64,6 +71,11 @@ export function objectSubject(cluster: string, object: LogObject): string {
   const metadata: { name: string; namespace?: string } = object.metadata;
   const tokens = [cluster, metadata.namespace ?? '', metadata.name].map(encodeToken);
   return ['objects', partitionOfObject(object), object.kind, ...tokens].join('.');
+}
+
+/** Subject of an intent, also of one that is gone. */
+export function intentSubject(kind: IntentKind | LoadBalancerIntentKind, name: string): string {
+  return ['objects', SHARED_PARTITION, kind, NO_NAMESPACE, NO_NAMESPACE, encodeToken(name)].join('.');
 }
 
 function partitionOfObject(object: LogObject): string {
@@ -173,9 +185,80 @@ export function parseDriftSubject(subject: string): { readonly cluster: string; 
   return { cluster: decodeToken(cluster), node: decodeToken(node) };
 }
 
+export interface TargetGroupSetKey extends ServiceKey {
+  readonly loadBalancerClass: string;
+}
+
+export function targetGroupSetSubject(key: TargetGroupSetKey): string {
+  const tokens = [key.loadBalancerClass, key.cluster, key.namespace, key.name].map(encodeToken);
+  return ['targets', 'group', ...tokens].join('.');
+}
+
+/** Pattern of the target groups of one class, which is all that its load balancer has to read. */
+export function targetGroupsOfClass(loadBalancerClass: string): string {
+  return `targets.group.${encodeToken(loadBalancerClass)}.>`;
+}
+
+export const TARGETS_WATERMARK_SUBJECT = 'targets.watermark';
+
+/** Undefined for the watermark. */
+export function parseTargetsSubject(subject: string): TargetGroupSetKey | undefined {
+  if (subject === TARGETS_WATERMARK_SUBJECT) return undefined;
+  const [stream, type, loadBalancerClass, cluster, namespace, name, ...rest] = subject.split('.');
+  const isWhole = loadBalancerClass !== undefined && cluster !== undefined && namespace !== undefined;
+  if (stream !== 'targets' || type !== 'group' || !isWhole || name === undefined || rest.length > 0) {
+    throw new SignalboxError('invalid', `not a subject of the targets stream: ${subject}`);
+  }
+  return {
+    loadBalancerClass: decodeToken(loadBalancerClass),
+    cluster: decodeToken(cluster),
+    namespace: decodeToken(namespace),
+    name: decodeToken(name),
+  };
+}
+
+export interface TargetGroupKey extends TargetGroupSetKey {
+  /** `80/TCP`, as at the end of the registration's id. */
+  readonly port: string;
+}
+
+export function targetGroupReportSubject(key: TargetGroupKey): string {
+  const tokens = [key.loadBalancerClass, key.cluster, key.namespace, key.name, key.port].map(encodeToken);
+  return ['status', 'group', ...tokens].join('.');
+}
+
+export function parseTargetGroupReportSubject(subject: string): TargetGroupKey {
+  const [stream, type, loadBalancerClass, cluster, namespace, name, port, ...rest] = subject.split('.');
+  const isWhole = loadBalancerClass !== undefined && cluster !== undefined && namespace !== undefined;
+  if (stream !== 'status' || type !== 'group' || !isWhole || name === undefined || !port || rest.length > 0) {
+    throw new SignalboxError('invalid', `not the subject of a target group's report: ${subject}`);
+  }
+  return {
+    loadBalancerClass: decodeToken(loadBalancerClass),
+    cluster: decodeToken(cluster),
+    namespace: decodeToken(namespace),
+    name: decodeToken(name),
+    port: decodeToken(port),
+  };
+}
+
+/** Pattern of all reports on the target groups of one class. */
+export function targetGroupReportsOfClass(loadBalancerClass: string): string {
+  return `status.group.${encodeToken(loadBalancerClass)}.>`;
+}
+
+export function controllerLeaseSubject(loadBalancerClass: string): string {
+  return `status.lease.${encodeToken(loadBalancerClass)}`;
+}
+
 /** Pattern of all objects of one cluster, for a source that compares its list with the log. */
 export function objectsOfCluster(cluster: string): string {
   return `objects.*.*.${encodeToken(cluster)}.>`;
+}
+
+/** Pattern of the objects that belong to no Service: Nodes, Namespaces, Clusters, intents. */
+export function sharedObjects(): string {
+  return `objects.${SHARED_PARTITION}.>`;
 }
 
 /** Pattern of the objects that say which clusters there are. */

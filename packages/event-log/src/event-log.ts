@@ -1,7 +1,7 @@
 /**
  * The event log: a port with two adapters (SQLite, JetStream) that pass one conformance suite.
  *
- * A log has three streams (objects, derived, status). A stream is a sequence of messages, of which only the last one per
+ * A log has four streams (objects, derived, targets, status). A stream is a sequence of messages, of which only the last one per
  * subject is kept: that is the state of the world. A message without data is a tombstone: the subject is gone. Tombstones
  * stay until `compact` removes them, so that a follower that was away for a while still sees the deletion.
  */

@@ -1,1 +1,2 @@
+export { AddressBook, type AddressChange } from './address-pools/address-book.ts';
 export { compileRegistrations } from './compile-registrations.ts';

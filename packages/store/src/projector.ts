@@ -65,7 +65,7 @@ export class Projector {
   readonly #work: Promise<unknown>;
   /** Where each stream was read up to; a stream is missing until it was read to its end once. */
   readonly #readTo = new Map<StreamName, number>();
-  readonly #messages: Record<StreamName, number> = { objects: 0, derived: 0, status: 0 };
+  readonly #messages: Record<StreamName, number> = { objects: 0, derived: 0, targets: 0, status: 0 };
   #dropped = 0;
   #prunedRows = 0;
   #sincePrune = 0;

@@ -2,6 +2,8 @@
 import { defineWorker } from '@signalbox/kit';
 import { compileRegistrations } from '@signalbox/registrations';
 
+export { startAddressAllocator } from './address-allocator.ts';
+
 export const lbWorker = defineWorker({
   name: 'lb-worker',
   layer: 'lb',

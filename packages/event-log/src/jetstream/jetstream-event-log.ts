@@ -88,7 +88,12 @@ export class JetStreamEventLog implements EventLog {
     const isConnected = () => this.#isConnected;
     this.#context = { ...parts, isConnected };
     const openWindow = () => new AppendWindow({ ...this.#context, timeoutMs: appendTimeoutMs });
-    this.#windows = { objects: openWindow(), derived: openWindow(), status: openWindow() };
+    this.#windows = {
+      objects: openWindow(),
+      derived: openWindow(),
+      targets: openWindow(),
+      status: openWindow(),
+    };
     void this.#watchConnection();
   }
 

@@ -24,7 +24,7 @@ interface OpenedStreams {
   readonly created: ReadonlyMap<string, string>;
 }
 
-const STREAMS: readonly (StreamName | 'meta')[] = ['objects', 'derived', 'status', 'meta'];
+const STREAMS: readonly (StreamName | 'meta')[] = ['objects', 'derived', 'targets', 'status', 'meta'];
 const META_MAX_BYTES = 1024 * 1024;
 
 export async function openStreams(
@@ -39,8 +39,9 @@ export async function openStreams(
     checkEcho(wanted, info);
     created.set(wanted.name, info.created);
   }
+  // Targets are left out, so that a log from before they had a stream stays the same log when it gets one.
   const logId = createHash('sha256')
-    .update(JSON.stringify([...created]))
+    .update(JSON.stringify([...created].filter(([name]) => name !== subjects.stream('targets'))))
     .digest('hex')
     .slice(0, 32);
   return { logId, created };

@@ -78,6 +78,15 @@ function prepareFormat(db: SqliteDatabase, path: string): void {
     const reason = `event log ${path} has format ${format}, this version of Signalbox reads format ${FORMAT}`;
     throw new SignalboxError('invalid', `${reason}: use the version that wrote it, or a new file`);
   }
+  addNewStreams(db);
+}
+
+/** A file from before a stream existed gets it; versions that do not know it leave it alone. */
+function addNewStreams(db: SqliteDatabase): void {
+  db.transaction(() => {
+    const existing = new Set(db.prepare('SELECT name FROM streams').pluck().all());
+    for (const name of STREAM_NAMES.filter((stream) => !existing.has(stream))) createStream(db, name);
+  })();
 }
 
 function notAnEventLog(path: string, cause?: { cause: unknown }): SignalboxError {

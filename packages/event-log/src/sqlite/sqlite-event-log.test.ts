@@ -31,6 +31,20 @@ describe('the file', () => {
     await second.close();
   });
 
+  test('from before a stream existed gets it, and keeps the rest', async () => {
+    const first = openSqliteEventLog({ path });
+    await first.append('objects', entry('a'));
+    await first.close();
+    const db = new Database(path);
+    db.exec(`DROP TABLE targets; DELETE FROM streams WHERE name = 'targets'`);
+    db.close();
+    const second = openSqliteEventLog({ path });
+    expect(second.id).toBe(first.id);
+    expect(await second.append('targets', { subject: 'targets.watermark', data: '{"revision":1}' })).toBe(1);
+    expect(await snapshot(second)).toHaveLength(1);
+    await second.close();
+  });
+
   test('each log in memory is one of its own', async () => {
     const logs = [openSqliteEventLog({ path: ':memory:' }), openSqliteEventLog({ path: ':memory:' })];
     expect(new Set(logs.map(({ id }) => id)).size).toBe(2);
