@@ -40,7 +40,7 @@ RUN mkdir /data && chown 1000:1000 /data
 USER 1000:1000
 VOLUME /data
 # Every service answers here; SIGNALBOX_HEALTH_LISTEN moves it.
-HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=8s --start-period=30s --retries=3 \
   CMD ["node", "/app/scripts/healthcheck.mjs"]
 ENTRYPOINT ["node"]
 CMD ["packages/cli/bin/signalbox.js", "--help"]

@@ -47,8 +47,9 @@ try {
   const standIns = await timed('base images', () => provideBaseImages(engine, baseImages(), folder));
   await timed('build', () => compose('single', ['build'], { isShown: true }));
   for (const profile of ['single', 'cluster']) await testProfile(profile);
-  report(standIns);
+  reportImages(standIns);
 } finally {
+  console.log(`\n${times.join('\n')}`);
   for (const profile of ['single', 'cluster']) compose(profile, ['down', '--volumes', '--remove-orphans']);
   await engine.close();
   rmSync(project, { recursive: true, force: true });
@@ -107,10 +108,10 @@ async function timed(what, work) {
   return result;
 }
 
-function report(standIns) {
+function reportImages(standIns) {
   const images = ['signalbox', 'signalbox-nats', ...baseImages()];
   const format = '{{.Size}}  {{.Repository}}:{{.Tag}}';
   const sizes = images.map((image) => engine.run(['image', 'ls', '--format', format, image]).trim());
-  console.log(`\n${times.join('\n')}\n\n${sizes.join('\n')}`);
+  console.log(`\n${sizes.join('\n')}`);
   if (standIns.length > 0) console.log(`\nStand-ins, because they could not be pulled: ${standIns.join(', ')}`);
 }

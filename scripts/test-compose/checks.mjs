@@ -12,7 +12,9 @@ export async function checkContainers({ engine, projectName, profile }) {
   const list = () => inspectAll(engine, projectName);
   await eventually('all containers to be healthy', () => {
     const bad = list().filter(({ State }) => !State.Running || (State.Health && State.Health.Status !== 'healthy'));
-    return bad.map(({ Name, State }) => `${Name} ${State.Health?.Status ?? State.Status}`).join(', ');
+    return bad
+      .map(({ Name, State }) => `${Name} ${State.Health?.Status ?? State.Status}${lastProbe(State)}`)
+      .join(', ');
   });
   const containers = list();
   const expected = profile === 'cluster' ? 16 : 11;
@@ -22,6 +24,11 @@ export async function checkContainers({ engine, projectName, profile }) {
     const response = await fetch(`${API}/readyz`);
     return response.ok ? '' : await response.text();
   });
+}
+
+function lastProbe({ Health }) {
+  const { ExitCode, Output } = Health?.Log?.at(-1) ?? {};
+  return ExitCode === undefined ? '' : ` (exit code ${ExitCode}: ${Output.trim()})`;
 }
 
 function inspectAll(engine, projectName) {

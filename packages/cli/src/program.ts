@@ -3,6 +3,7 @@ import { errorText, isSignalboxError, SignalboxError } from '@signalbox/contract
 import { defineProcess } from '@signalbox/kit';
 import { nodeAgentProcess } from '@signalbox/node-agent';
 import { Command, CommanderError } from 'commander';
+import { addBackupCommands } from './commands/backup.ts';
 import { addDnsCommand } from './commands/dns.ts';
 import { addGetCommand } from './commands/get.ts';
 import { addRenderCommand } from './commands/render.ts';
@@ -40,6 +41,7 @@ function createProgram(io: CliIo): Command {
   addGetCommand(program, io);
   addResolveCommand(program, io);
   addDnsCommand(program, io);
+  addBackupCommands(program, io);
   const nodeAgent = program.command(nodeAgentProcess.name).summary('program the rules of one node, as kube-proxy does');
   defineProcess(nodeAgent, nodeAgentProcess);
   return program;
