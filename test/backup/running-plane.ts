@@ -16,13 +16,9 @@ export async function startPlaneOn(
   dataDir: string,
   { manifests = join(ROOT, 'examples/shop') }: { manifests?: string } = {},
 ): Promise<RunningPlane> {
-  const process = startProcess([
-    CLI,
-    'up',
-    ...['--manifests', `shop=${manifests}`],
-    ...['--data-dir', dataDir],
-    ...['--api-listen', '127.0.0.1:0', '--dns-listen', '127.0.0.1:0'],
-  ]);
+  const source = ['--manifests', `shop=${manifests}`, '--data-dir', dataDir];
+  const listen = ['--api-listen', '127.0.0.1:0', '--dns-listen', '127.0.0.1:0'];
+  const process = startProcess([CLI, 'up', ...source, ...listen]);
   const [, api = ''] = await process.waitFor(/ready, API (\S+),/);
   return {
     process,

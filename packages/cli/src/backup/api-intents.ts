@@ -68,6 +68,6 @@ async function listIntents(client: ApiClient): Promise<ListedIntent[]> {
   return lists;
 }
 
-function withoutRevision({ revision: _, ...intent }: ListedIntent): BackupIntents[number] {
-  return intent;
+function withoutRevision({ path, name, spec, owner }: ListedIntent): BackupIntents[number] {
+  return { path, name, spec, ...(owner && { owner }) };
 }

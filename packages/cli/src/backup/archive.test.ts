@@ -50,7 +50,11 @@ describe('an archive is refused', () => {
     { name: 'with other bytes', spoil: (good) => replaced(good, '\nfeeds', '\nfeeDs'), reason: 'events.db in' },
     { name: 'cut off', spoil: (good) => good.subarray(0, good.length - 20), reason: 'cannot read the backup' },
     { name: 'ending early', spoil: (good) => gzipSync(gunzipSync(good).subarray(0, -9)), reason: 'it ends early' },
-    { name: 'with more', spoil: (good) => gzipSync(Buffer.concat([gunzipSync(good), Buffer.from("more")])), reason: 'holds more than it lists' },
+    {
+      name: 'with more',
+      spoil: (good) => gzipSync(Buffer.concat([gunzipSync(good), Buffer.from('more')])),
+      reason: 'holds more than it lists',
+    },
     { name: 'of a newer version', spoil: (good) => replaced(good, '"version":1', '"version":2'), reason: 'version 2' },
     { name: 'that is none', spoil: () => Buffer.from('something else'), reason: 'cannot read the backup' },
     { name: 'of another program', spoil: () => gzipSync('{"format":"x"}\n'), reason: 'is not a Signalbox backup' },
