@@ -49,7 +49,12 @@ export const loadBalancerPolicySpecSchema = z
       .optional(),
     /** Never fewer than `minShare` (0 to 1) of a group's members in one step, until confirmed or after `timeLimitMs`. */
     massRemoval: z
-      .strictObject({ minShare: z.number().min(0).max(1).optional(), timeLimitMs: milliseconds.optional() })
+      .strictObject({
+        minShare: z.number().min(0).max(1).optional(),
+        timeLimitMs: milliseconds.optional(),
+        /** How long the last known targets are kept of a cluster that is gone from the log. */
+        lostClusterMs: milliseconds.optional(),
+      })
       .optional(),
     /** A target that went is kept as draining for this long. */
     drainMs: milliseconds.optional(),
@@ -57,8 +62,15 @@ export const loadBalancerPolicySpecSchema = z
     updates: z
       .strictObject({ perSecond: z.number().positive().optional(), burst: z.int().min(1).optional() })
       .optional(),
+    /**
+     * A node target waits until its node has acknowledged the rules, at most this long; 0: it does not wait. Only where
+     * nodes of the cluster acknowledge at all.
+     */
+    awaitRulesMs: milliseconds.optional(),
     /** Whether cordoned nodes leave. */
     excludeCordonedNodes: z.boolean().optional(),
+    /** Whether nodes that are not ready leave; false leaves that to health checks (KEP-3458). */
+    excludeNotReadyNodes: z.boolean().optional(),
     /** `auto`: nodes where there is a node port, else pods. */
     targetType: z.enum(['auto', 'node', 'pod']).optional(),
     /** Services of this class get their address from here: it has no allocator outside. */
@@ -133,6 +145,15 @@ export type LoadBalancerAddressObject = z.infer<typeof loadBalancerAddressObject
 export function nameForService(service: { cluster: string; namespace: string; name: string }): string {
   const cluster = [...service.cluster].map((char) => (/[a-z0-9_.-]/.test(char) ? char : hexOf(char))).join('');
   return `${service.namespace}.${service.name}.${cluster}`;
+}
+
+/** The reverse of `nameForService`; undefined for a name that no Service has. */
+export function serviceOfName(name: string): { cluster: string; namespace: string; name: string } | undefined {
+  const [namespace = '', service = '', ...rest] = name.split('.');
+  const cluster = rest
+    .join('.')
+    .replace(/:([0-9a-f]{2})/g, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return cluster === '' ? undefined : { cluster, namespace, name: service };
 }
 
 /** Names of clusters are ASCII. */
