@@ -13,7 +13,7 @@ import {
 } from '../../../../test/harness/kustomization.ts';
 import { ROOT } from '../../../../test/harness/signalbox.ts';
 
-const FOLDERS = ['overlays/plane', 'overlays/external-nats', 'overlays/nodes', 'status-writer'];
+const FOLDERS = ['overlays/plane', 'overlays/external-nats', 'overlays/nodes', 'overlays/write-back'];
 const PARTS = Object.fromEntries(FOLDERS.map((folder) => [folder, readPart(folder)]));
 
 describe.each(FOLDERS)('deploy/kubernetes/%s', (folder) => {
@@ -101,7 +101,7 @@ describe.each(FOLDERS)('deploy/kubernetes/%s', (folder) => {
     for (const { name, spec } of pods) {
       const isAgent = name === 'node-agent';
       expect([name, spec.securityContext.seccompProfile]).toEqual([name, { type: 'RuntimeDefault' }]);
-      expect([name, spec.automountServiceAccountToken]).toEqual([name, name === 'api-watcher']);
+      expect([name, spec.automountServiceAccountToken]).toEqual([name, TOKEN_HOLDERS.includes(name)]);
       expect([name, spec.hostNetwork, spec.hostPID]).toEqual([
         name,
         ...(isAgent ? [true, true] : [undefined, undefined]),
@@ -140,13 +140,17 @@ test('services are started with flags that they have', { timeout: 60_000 }, () =
   }
 });
 
-test('the watcher may list and watch what it reads, and change nothing', () => {
-  const roles = (PARTS['overlays/plane'] ?? []).filter(({ kind }) => kind.endsWith('Role'));
-  expect(roles.map(({ rules }) => rules)).toEqual([
+test('the watcher may read what it watches, the status writer patch two statuses, and nobody anything else', () => {
+  const roles = (PARTS['overlays/write-back'] ?? []).filter(({ kind }) => kind.endsWith('Role'));
+  expect(roles.map(({ metadata, rules }) => [metadata.name, rules])).toEqual([
     [
-      { apiGroups: [''], resources: ['services', 'nodes', 'namespaces'], verbs: ['list', 'watch'] },
-      { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
+      'signalbox-api-watcher',
+      [
+        { apiGroups: [''], resources: ['services', 'nodes', 'namespaces'], verbs: ['list', 'watch'] },
+        { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
+      ],
     ],
+    ['signalbox-status-writer', [{ apiGroups: [''], resources: ['services/status', 'pods/status'], verbs: ['patch'] }]],
   ]);
 });
 
@@ -183,6 +187,8 @@ describe('what is wrong in a manifest is told', () => {
   });
 });
 
+/** The only ones that talk to API servers. */
+const TOKEN_HOLDERS = ['api-watcher', 'status-writer'];
 const ENFORCE = 'pod-security.kubernetes.io/enforce';
 
 interface Model {
