@@ -118,6 +118,25 @@ describe('without a node port the endpoints are targets', () => {
     expect(registration.healthCheck).toEqual({ type: 'tcp', port: 8080 });
   });
 
+  test('with a readiness gate those that are not ready yet are targets without weight', () => {
+    const slices = [
+      aSlice([
+        { addresses: ['10.244.1.4'], conditions: { ready: false, serving: false, terminating: true } },
+        { addresses: ['10.244.1.3'], conditions: { ready: false, serving: false, terminating: false } },
+        { addresses: ['10.244.1.1'] },
+      ]),
+      aSlice([{ addresses: ['10.244.1.1'], conditions: { ready: false } }], 'web-0'),
+    ];
+    const view = aView(spec, { slices });
+    const annotations = { 'signalbox.dev/lb-readiness-gate': 'true' };
+    const gated = only({ ...view, service: { ...view.service, metadata: { ...view.service.metadata, annotations } } });
+    expect(gated.hasReadinessGate).toBe(true);
+    expect(gated.targets.map(({ address, weight, state }) => ({ address, weight, state }))).toEqual([
+      { address: '10.244.1.1', weight: 1, state: 'active' },
+      { address: '10.244.1.3', weight: 0, state: 'active' },
+    ]);
+  });
+
   test('an address in two slices counts once, and active wins', () => {
     const draining = { addresses: ['10.244.1.1'], conditions: { ready: false, serving: true, terminating: true } };
     const slices = [aSlice([draining], 'web-1'), aSlice([{ addresses: ['10.244.1.1'] }], 'web-2')];

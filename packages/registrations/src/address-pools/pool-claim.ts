@@ -4,11 +4,11 @@ import { addressFamily, canonicalAddress } from '../address.ts';
 import type { Family } from './address-range.ts';
 
 /** Addresses that are wanted, separated by commas; takes precedence over `spec.loadBalancerIP`. */
-export const ADDRESSES_ANNOTATION = 'signalbox.dev/load-balancer-addresses';
+export const ADDRESSES_ANNOTATION = 'signalbox.dev/lb-addresses';
 /** Name of the only pool to take from. */
-export const POOL_ANNOTATION = 'signalbox.dev/address-pool';
+export const POOL_ANNOTATION = 'signalbox.dev/lb-address-pool';
 /** Services with the same key may have the same address, on different ports. */
-export const SHARING_ANNOTATION = 'signalbox.dev/address-sharing-key';
+export const SHARING_ANNOTATION = 'signalbox.dev/lb-address-sharing-key';
 
 export interface Sharing {
   readonly key: string;
