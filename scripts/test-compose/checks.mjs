@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const API = 'http://127.0.0.1:7070';
-const DEADLINE_MS = 120_000;
+const DEADLINE_MS = 300_000;
 
 /** All healthy, none as root, none with a writable root, none with a right or without a limit; then the API is ready. */
 export async function checkContainers({ engine, projectName, profile }) {
