@@ -105,6 +105,8 @@ describe('help', () => {
     ['resolve'],
     ['dns'],
     ['dns', 'set'],
+    ['backup'],
+    ['restore'],
   ])('of signalbox %j has examples', async (command) => {
     const { code, stdout } = await signalbox([...command, '--help']);
     expect(code).toBe(0);

@@ -5,6 +5,7 @@ import { defineProcess } from '@signalbox/kit';
 import { nodeAgentProcess } from '@signalbox/node-agent';
 import { webhookDriverProcess } from '@signalbox/webhook-driver';
 import { Command, CommanderError } from 'commander';
+import { addBackupCommands } from './commands/backup.ts';
 import { addDnsCommand } from './commands/dns.ts';
 import { addGetCommand } from './commands/get.ts';
 import { addRenderCommand } from './commands/render.ts';
@@ -42,6 +43,7 @@ function createProgram(io: CliIo): Command {
   addGetCommand(program, io);
   addResolveCommand(program, io);
   addDnsCommand(program, io);
+  addBackupCommands(program, io);
   const nodeAgent = program.command(nodeAgentProcess.name).summary('program the rules of one node, as kube-proxy does');
   defineProcess(nodeAgent, nodeAgentProcess);
   const haproxyDriver = program.command(haproxyDriverProcess.name).summary('program a HAProxy with target groups');

@@ -1,5 +1,6 @@
 export * from './acks.ts';
 export * from './api.ts';
+export * from './backup.ts';
 export * from './derived.ts';
 export * from './drift.ts';
 export * from './errors.ts';

@@ -16,10 +16,10 @@ export const STREAM_NAMES = Object.keys(STREAM_SUBJECTS) as StreamName[];
 const APPLICATION_ID = 0x5362784c;
 const FORMAT = 1;
 
-export function openDatabase(path: string): SqliteDatabase {
+export function openDatabase(path: string, { mustExist = false } = {}): SqliteDatabase {
   let db: SqliteDatabase | undefined;
   try {
-    db = new Database(path, { timeout: 0 });
+    db = new Database(path, { timeout: 0, fileMustExist: mustExist });
     // The lock comes first: whatever is read afterwards stays true.
     db.pragma('locking_mode = EXCLUSIVE');
     db.pragma('journal_mode = WAL');

@@ -1,0 +1,119 @@
+/** `signalbox backup`, `signalbox restore`. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type BackupHeader, backupIntentsSchema, SignalboxError } from '@signalbox/contracts';
+import { settingOption } from '@signalbox/kit';
+import type { Command } from 'commander';
+import { ApiClient, DEFAULT_API } from '../api-client.ts';
+import { readIntents, writeIntents } from '../backup/api-intents.ts';
+import { readArchive, writeArchive } from '../backup/archive.ts';
+import type { CliIo } from '../io.ts';
+import { VERSION } from '../version.ts';
+
+interface BackupOptions {
+  readonly to: string;
+  readonly api: string;
+  readonly dataDir?: string;
+}
+
+interface RestoreOptions {
+  readonly from: string;
+  readonly api: string;
+  readonly dataDir?: string;
+  readonly force?: boolean;
+}
+
+const INTENTS = 'intents.json';
+
+export function addBackupCommands(program: Command, io: CliIo): void {
+  withPlace(program.command('backup').description('save intents, or the whole data folder with its history'))
+    .requiredOption('--to <file>', 'the backup, a new file')
+    .addHelpText('after', BACKUP_EXAMPLES)
+    .action((options: BackupOptions) => runBackup(options, io));
+  withPlace(program.command('restore').description('bring back what "signalbox backup" saved'))
+    .requiredOption('--from <file>', 'the backup')
+    .option('--force', 'replace what is there')
+    .addHelpText('after', RESTORE_EXAMPLES)
+    .action((options: RestoreOptions) => runRestore(options, io));
+}
+
+function withPlace(command: Command): Command {
+  return command
+    .addOption(settingOption('--api <url>', 'intents of a running Signalbox').default(DEFAULT_API))
+    .option('--data-dir <path>', 'everything in the data folder of a stopped "signalbox up" instead');
+}
+
+async function runBackup({ to, api, dataDir }: BackupOptions, io: CliIo): Promise<void> {
+  await inTemporaryFolder(async (folder) => {
+    const isData = dataDir !== undefined;
+    const names = isData ? await copyData(dataDir, folder) : await saveIntents(api, folder);
+    const about = { contents: isData ? 'data' : 'intents', signalbox: VERSION } as const;
+    const header = await writeArchive(to, folder, about, names);
+    io.stdout.write(`saved ${describe(header)} to ${to}\n`);
+  });
+}
+
+async function runRestore({ from, api, dataDir, force }: RestoreOptions, io: CliIo): Promise<void> {
+  await inTemporaryFolder(async (folder) => {
+    const header = await readArchive(from, folder);
+    const wanted = dataDir === undefined ? 'intents' : 'data';
+    if (header.contents !== wanted) {
+      const flag = header.contents === 'data' ? '--data-dir' : '--api';
+      throw new SignalboxError('invalid', `${from} holds ${CONTENTS[header.contents]}: restore it with ${flag}`);
+    }
+    if (dataDir === undefined) return await restoreIntents({ api, folder, isForced: force === true }, io);
+    const { restoreDataFolder } = await import('../backup/data-folder.ts');
+    const files = header.files.map(({ name }) => name);
+    await restoreDataFolder(folder, dataDir, { files, isForced: force === true });
+    io.stdout.write(`restored ${describe(header)} to ${dataDir}\n`);
+  });
+}
+
+async function copyData(dataDir: string, folder: string): Promise<string[]> {
+  // Loaded here, so that the other commands do not wait for databases to be loaded.
+  const { copyDataFolder } = await import('../backup/data-folder.ts');
+  return await copyDataFolder(dataDir, folder);
+}
+
+async function saveIntents(api: string, folder: string): Promise<string[]> {
+  await writeFile(join(folder, INTENTS), JSON.stringify(await readIntents(new ApiClient(api)), undefined, 1));
+  return [INTENTS];
+}
+
+async function restoreIntents(
+  { api, folder, isForced }: { api: string; folder: string; isForced: boolean },
+  io: CliIo,
+): Promise<void> {
+  const intents = backupIntentsSchema.parse(JSON.parse(await readFile(join(folder, INTENTS), 'utf8')));
+  const { written, owned, failed } = await writeIntents(new ApiClient(api), intents, { isForced });
+  const left = owned === 0 ? '' : `; left ${owned} to their owner`;
+  io.stdout.write(`restored ${written} intents${left}\n`);
+  if (failed.length > 0) throw new SignalboxError('internal', `not restored:\n  ${failed.join('\n  ')}`);
+}
+
+async function inTemporaryFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'signalbox-backup-'));
+  try {
+    await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const CONTENTS = { data: 'a data folder', intents: 'intents' } as const;
+
+function describe({ contents, createdAt, signalbox, files }: BackupHeader): string {
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  return `${CONTENTS[contents]} of ${createdAt} (Signalbox ${signalbox}, ${bytes} bytes)`;
+}
+
+const BACKUP_EXAMPLES = `
+Examples:
+  signalbox backup --to intents.backup
+  signalbox backup --to monday.backup --data-dir .signalbox`;
+
+const RESTORE_EXAMPLES = `
+Examples:
+  signalbox restore --from intents.backup --api http://10.0.0.7:7070
+  signalbox restore --from monday.backup --data-dir /var/lib/signalbox`;

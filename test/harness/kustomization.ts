@@ -1,0 +1,143 @@
+/**
+ * Reads a kustomization as `kubectl kustomize` would, limited to what deploy/kubernetes uses: resources (files, folders),
+ * replicas, images, JSON 6902 `replace`. Anything else in a kustomization.yaml throws, so that it cannot be overlooked.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: ManifestMetadata;
+  readonly spec?: ManifestSpec;
+  readonly rules?: readonly unknown[];
+  readonly roleRef?: { readonly name: string };
+  readonly subjects?: readonly { readonly name: string; readonly namespace: string }[];
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+interface ManifestMetadata {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly labels?: Labels;
+}
+
+export interface Selector {
+  readonly matchLabels?: Labels;
+}
+
+/** What tests read, of every kind that has a spec. */
+interface ManifestSpec {
+  /** A Service's is labels, all others' a selector. */
+  readonly selector?: unknown;
+  readonly podSelector?: Selector;
+  readonly ports?: readonly { readonly targetPort: string }[];
+  readonly ingress?: readonly { readonly ports?: readonly { readonly port: string }[] }[];
+  readonly template?: PodTemplate;
+  replicas?: number;
+}
+
+export interface PodTemplate {
+  readonly metadata: { readonly labels: Labels };
+  readonly spec: PodSpec;
+}
+
+export interface PodSpec {
+  readonly serviceAccountName: string;
+  readonly automountServiceAccountToken: boolean;
+  readonly hostNetwork?: boolean;
+  readonly hostPID?: boolean;
+  readonly securityContext: { readonly seccompProfile: unknown };
+  readonly containers: readonly Container[];
+  readonly volumes?: readonly { readonly configMap?: { readonly name: string } }[];
+}
+
+export interface Container {
+  image: string;
+  readonly args: readonly string[];
+  readonly ports?: readonly { readonly name: string }[];
+  readonly envFrom?: readonly { readonly configMapRef: { readonly name: string } }[];
+  readonly startupProbe: Probe;
+  readonly livenessProbe: Probe;
+  readonly readinessProbe: Probe;
+  readonly resources: unknown;
+  readonly securityContext: { readonly capabilities: unknown };
+}
+
+interface Probe {
+  readonly httpGet: { readonly port: string };
+}
+
+interface Kustomization {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly resources?: readonly string[];
+  readonly replicas?: readonly { readonly name: string; readonly count: number }[];
+  readonly images?: readonly { readonly name: string; readonly newName?: string; readonly newTag?: string }[];
+  readonly patches?: readonly {
+    readonly target: { readonly kind: string; readonly name: string };
+    readonly patch: string;
+  }[];
+}
+
+interface Replacement {
+  readonly op: string;
+  readonly path: string;
+  readonly value: unknown;
+}
+
+const FIELDS = ['apiVersion', 'kind', 'resources', 'replicas', 'images', 'patches'];
+
+/** `parseAll` gives every document of a YAML text. */
+export function readKustomization(folder: string, parseAll: (text: string) => unknown[]): Manifest[] {
+  const [parsed] = parseAll(readFileSync(join(folder, 'kustomization.yaml'), 'utf8'));
+  const kustomization = parsed as Kustomization;
+  const unknownField = Object.keys(kustomization).find((field) => !FIELDS.includes(field));
+  if (unknownField !== undefined)
+    throw new Error(`${folder}: kustomization field ${unknownField} is not read by this test`);
+  const manifests = (kustomization.resources ?? []).flatMap((name) => {
+    const path = join(folder, name);
+    if (existsSync(join(path, 'kustomization.yaml'))) return readKustomization(path, parseAll);
+    return parseAll(readFileSync(path, 'utf8')) as Manifest[];
+  });
+  for (const { name, count } of kustomization.replicas ?? []) setReplicas(manifests, name, count);
+  for (const image of kustomization.images ?? []) setImage(manifests, image);
+  for (const { target, patch } of kustomization.patches ?? []) {
+    replaceIn(find(manifests, target.kind, target.name), parseAll(patch).flat() as Replacement[]);
+  }
+  return manifests;
+}
+
+function find(manifests: readonly Manifest[], kind: string | undefined, name: string): Manifest {
+  const fits = manifests.filter((one) => one.metadata.name === name && (kind === undefined || one.kind === kind));
+  const [only] = fits;
+  if (only === undefined || fits.length > 1) throw new Error(`${fits.length} manifests are ${kind} ${name}`);
+  return only;
+}
+
+function setReplicas(manifests: readonly Manifest[], name: string, count: number): void {
+  const { spec } = find(manifests, 'Deployment', name);
+  if (spec !== undefined) spec.replicas = count;
+}
+
+function setImage(
+  manifests: readonly Manifest[],
+  { name, newName = name, newTag }: { name: string; newName?: string; newTag?: string },
+): void {
+  const containers = manifests.flatMap(({ spec }) => spec?.template?.spec.containers ?? []);
+  const fits = containers.filter(({ image }) => image === name);
+  if (fits.length === 0) throw new Error(`no container has the image ${name}`);
+  for (const container of fits) container.image = newTag === undefined ? newName : `${newName}:${newTag}`;
+}
+
+function replaceIn(manifest: Manifest, operations: readonly Replacement[]): void {
+  for (const { op, path, value } of operations) {
+    const keys = path.slice(1).split('/');
+    const last = keys.pop() ?? '';
+    let parent = { ...manifest } as Record<string, unknown>;
+    for (const key of keys) parent = parent[key] as Record<string, unknown>;
+    if (op !== 'replace' || !Object.hasOwn(parent, last)) throw new Error(`cannot ${op} ${path} of ${manifest.kind}`);
+    parent[last] = value;
+  }
+}
