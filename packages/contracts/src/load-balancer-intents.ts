@@ -14,8 +14,8 @@ export type LoadBalancerIntentKind = (typeof LOAD_BALANCER_INTENT_KINDS)[number]
 const metadata = z.strictObject({
   name: z
     .string()
-    .max(253)
-    .regex(/^[a-z0-9_][a-z0-9_.:-]*$/, 'may hold lower-case letters, digits and _ . : -'),
+    .max(600)
+    .regex(/^[a-z0-9_:][a-z0-9_.:-]*$/, 'may hold lower-case letters, digits and _ . : -'),
 });
 const milliseconds = z.int().min(0).max(86_400_000);
 const serviceReference = z.strictObject({
@@ -117,6 +117,20 @@ export const loadBalancerAddressObjectSchema = z.object({
   spec: loadBalancerAddressSpecSchema,
 });
 export type LoadBalancerAddressObject = z.infer<typeof loadBalancerAddressObjectSchema>;
+
+/**
+ * The one intent name per Service, so that two writers meet on one subject: `namespace.name.cluster`, with what such a
+ * name may not hold written as `:` and two hexadecimal digits. No two Services have the same.
+ */
+export function nameForService(service: { cluster: string; namespace: string; name: string }): string {
+  const cluster = [...service.cluster].map((char) => (/[a-z0-9_.-]/.test(char) ? char : hexOf(char))).join('');
+  return `${service.namespace}.${service.name}.${cluster}`;
+}
+
+/** Names of clusters are ASCII. */
+function hexOf(char: string): string {
+  return `:${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
+}
 
 export type LoadBalancerIntent = LoadBalancerPolicyObject | LoadBalancerConfirmationObject | LoadBalancerAddressObject;
 

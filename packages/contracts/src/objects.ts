@@ -12,6 +12,7 @@ import {
   loadBalancerConfirmationObjectSchema,
   loadBalancerPolicyObjectSchema,
 } from './load-balancer-intents.ts';
+import { apiTokenObjectSchema } from './tokens.ts';
 
 /** Kinds that a source reads from a cluster. */
 export const SOURCE_KINDS = ['Service', 'EndpointSlice', 'Node', 'Namespace'] as const;
@@ -51,6 +52,7 @@ export const logObjectSchema = z.discriminatedUnion('kind', [
   loadBalancerPolicyObjectSchema,
   loadBalancerConfirmationObjectSchema,
   loadBalancerAddressObjectSchema,
+  apiTokenObjectSchema,
 ]);
 export type LogObject = z.infer<typeof logObjectSchema>;
 export type ObjectKind = LogObject['kind'];

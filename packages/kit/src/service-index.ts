@@ -93,6 +93,7 @@ export class ServiceIndex {
       case 'Namespace':
       case 'LoadBalancerPolicy':
       case 'LoadBalancerConfirmation':
+      case 'ApiToken':
       case 'LoadBalancerAddress':
         break;
       case 'DnsZone':

@@ -1,5 +1,6 @@
 export { type Change, ChangeFeed, type ChangeListener } from './change-feed.ts';
 export { openStore, type StoreOptions } from './open-store.ts';
+export { streamLogId, streamPosition } from './positions.ts';
 export {
   type Projector,
   type ProjectorLogger,
@@ -9,5 +10,6 @@ export {
 } from './projector.ts';
 export * from './queries/index.ts';
 export { DEFAULT_HISTORY_RETENTION, type HistoryRetention } from './retention.ts';
+export { targetsRevision } from './settings.ts';
 export { type StateRevision, stateRevision } from './state-revision.ts';
 export type { Store } from './store.ts';

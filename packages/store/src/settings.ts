@@ -1,4 +1,4 @@
-/** The two single values of a store. */
+/** The single values of a store. */
 import { compiledQuery } from './compiled-query.ts';
 import type { Schema } from './schema.ts';
 import type { Store } from './store.ts';
@@ -13,6 +13,11 @@ export function historyHorizon(store: Store): number {
 /** Only ever rises, until `clearStore`. */
 export function raiseHistoryHorizon(store: Store, revision: number): void {
   if (revision > historyHorizon(store)) writeSetting(store, 'horizon', String(revision));
+}
+
+/** All registrations up to this revision have been decided on; 0 before. */
+export function targetsRevision(store: Store): number {
+  return Number(read(store, 'targets-revision') ?? 0);
 }
 
 /** Changes with each rebuild, so that positions in the change feed of before are told apart. */
