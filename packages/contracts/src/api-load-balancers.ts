@@ -68,6 +68,9 @@ export const loadBalancerSummarySchema = z
   .meta({ id: 'LoadBalancerSummary' });
 export type LoadBalancerSummary = z.infer<typeof loadBalancerSummarySchema>;
 
+export const loadBalancerListSchema = z.object({ items: z.array(loadBalancerSummarySchema) });
+export type LoadBalancerList = z.infer<typeof loadBalancerListSchema>;
+
 const place = {
   cluster: z.string(),
   namespace: z.string(),

@@ -15,9 +15,10 @@ export function raiseHistoryHorizon(store: Store, revision: number): void {
   if (revision > historyHorizon(store)) writeSetting(store, 'horizon', String(revision));
 }
 
-/** All registrations up to this revision have been decided on; 0 before. */
-export function targetsRevision(store: Store): number {
-  return Number(read(store, 'targets-revision') ?? 0);
+/** All registrations up to this revision have been decided on; undefined before anything was. */
+export function targetsRevision(store: Store): number | undefined {
+  const value = read(store, 'targets-revision');
+  return value === undefined ? undefined : Number(value);
 }
 
 /** Changes with each rebuild, so that positions in the change feed of before are told apart. */

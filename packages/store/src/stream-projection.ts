@@ -115,7 +115,7 @@ function targetsProjection(store: Store, feed: ChangeFeed): StreamProjection {
     },
     endResync: (sequence) => {
       removeOtherTargets(store, seen, sequence);
-      feed.reset('the target groups were read again', targetsRevision(store));
+      feed.reset('the target groups were read again', targetsRevision(store) ?? 0);
       seen = new Set();
     },
     follow: (message) => {

@@ -16,12 +16,17 @@ import { addDriftRoutes } from './routes/drift.ts';
 import { addExternalDnsRoutes } from './routes/external-dns.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addIntentRoutes } from './routes/intents.ts';
+import { addLoadBalancerRoutes } from './routes/load-balancers.ts';
 import { addNodeRoutes } from './routes/nodes.ts';
 import { addPodViewRoutes } from './routes/pod-view.ts';
 import { addRegistrationRoutes } from './routes/registrations.ts';
 import { addRevisionRoutes } from './routes/revisions.ts';
 import { addServiceRoutes } from './routes/services.ts';
+import { addTargetGroupEventRoute } from './routes/target-group-events.ts';
+import { addTargetGroupReportRoutes } from './routes/target-group-reports.ts';
+import { addTargetGroupRoutes } from './routes/target-groups.ts';
 import { addZoneRoutes } from './routes/zones.ts';
+import { TargetGroupWatch } from './target-group-watch.ts';
 
 const MAX_URL_LENGTH = 4_096;
 
@@ -39,7 +44,9 @@ export interface Api {
   readonly app: OpenAPIHono;
   /** Clients that follow the changes now. */
   readonly followers: () => number;
-  /** Ends the streams of changes. Idempotent. */
+  /** Requests that wait for target groups to change. */
+  readonly waiters: () => number;
+  /** Ends the streams of changes, and all waiting. Idempotent. */
   close(): void;
 }
 
@@ -67,7 +74,8 @@ export function createApi(api: ApiDependencies): Api {
     c.header('x-content-type-options', 'nosniff');
     return await next();
   });
-  addRoutes(app, api, changes);
+  const targetGroups = new TargetGroupWatch(api.store, api.projector.feed);
+  addRoutes(app, api, { changes, targetGroups });
   app.notFound(notFound);
   app.onError((error, c) => {
     const problem = problemOfError(error);
@@ -78,7 +86,15 @@ export function createApi(api: ApiDependencies): Api {
     }
     return problemResponse(problem);
   });
-  return { app, followers: () => changes.clients, close: () => changes.close() };
+  return {
+    app,
+    followers: () => changes.clients,
+    waiters: () => targetGroups.waiters,
+    close: () => {
+      changes.close();
+      targetGroups.close();
+    },
+  };
 }
 
 type Issue = z.core.$ZodIssue;
@@ -96,7 +112,12 @@ function isLocalHost(hostname: string): boolean {
   return hostname === 'localhost' || hostname.endsWith('.localhost') || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
 }
 
-function addRoutes(app: OpenAPIHono, api: ApiDependencies, changes: ChangeStream): void {
+interface Watches {
+  readonly changes: ChangeStream;
+  readonly targetGroups: TargetGroupWatch;
+}
+
+function addRoutes(app: OpenAPIHono, api: ApiDependencies, { changes, targetGroups }: Watches): void {
   addClusterRoutes(app, api);
   addServiceRoutes(app, api);
   addNodeRoutes(app, api);
@@ -106,6 +127,10 @@ function addRoutes(app: OpenAPIHono, api: ApiDependencies, changes: ChangeStream
   addIntentRoutes(app, api);
   if (api.hasExternalDns === true) addExternalDnsRoutes(app, api);
   addRegistrationRoutes(app, api);
+  addLoadBalancerRoutes(app, api);
+  addTargetGroupEventRoute(app, api, targetGroups);
+  addTargetGroupRoutes(app, api, targetGroups);
+  addTargetGroupReportRoutes(app, api);
   addRevisionRoutes(app, api);
   addAckRoutes(app, api);
   addChangeRoute(app, changes);
@@ -116,10 +141,7 @@ function addRoutes(app: OpenAPIHono, api: ApiDependencies, changes: ChangeStream
 
 function notFound(c: Context): Response {
   if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
-    const problem = problemOf(
-      'invalid',
-      `${c.req.method} is not allowed here; only intents are written, with PUT and DELETE`,
-    );
+    const problem = problemOf('invalid', `${c.req.method} is not allowed here; /docs lists what can be written`);
     return problemResponse({ ...problem, status: 405 }, { allow: 'GET, HEAD' });
   }
   return problemResponse(problemOf('not_found', `there is nothing at ${c.req.path}; /docs lists what there is`));

@@ -18,6 +18,12 @@ export interface ApiDependencies {
   readonly isLoopback?: boolean;
   /** TTL of the records at the top of zones. Default 30 s. */
   readonly ttlSeconds?: number;
+  /** Epoch milliseconds; for tests. */
+  readonly now?: () => number;
   /** Where pods live, for rules, unless the request says. */
   readonly clusterCIDRs?: readonly string[];
+}
+
+export function nowMs({ now = Date.now }: Pick<ApiDependencies, 'now'>): number {
+  return now();
 }
