@@ -48,6 +48,8 @@ export const tokenSchema = z
   .meta({ id: 'Token' });
 export type Token = z.infer<typeof tokenSchema>;
 
+export const tokenListSchema = z.object({ items: z.array(tokenSchema) });
+
 export const tokenRequestSchema = z
   .strictObject({
     name: tokenNameSchema,

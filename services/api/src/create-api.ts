@@ -4,6 +4,8 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import { errorText } from '@signalbox/contracts';
 import { stateRevision } from '@signalbox/store';
 import type { Context } from 'hono';
+import { authentication } from './auth/authenticate.ts';
+import { limitBodies, limitRequests } from './auth/limit-requests.ts';
 import { ChangeStream } from './change-stream.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { measureRequests } from './metrics.ts';
@@ -25,6 +27,7 @@ import { addServiceRoutes } from './routes/services.ts';
 import { addTargetGroupEventRoute } from './routes/target-group-events.ts';
 import { addTargetGroupReportRoutes } from './routes/target-group-reports.ts';
 import { addTargetGroupRoutes } from './routes/target-groups.ts';
+import { addTokenRoutes } from './routes/tokens.ts';
 import { addZoneRoutes } from './routes/zones.ts';
 import { TargetGroupWatch } from './target-group-watch.ts';
 
@@ -74,6 +77,10 @@ export function createApi(api: ApiDependencies): Api {
     c.header('x-content-type-options', 'nosniff');
     return await next();
   });
+  const login = api.isTokenRequired === true ? authentication(api) : undefined;
+  if (login !== undefined) app.use(login.middleware);
+  if (api.requestsPerSecond !== undefined) app.use(limitRequests(api, api.requestsPerSecond));
+  app.use(limitBodies());
   const targetGroups = new TargetGroupWatch(api.store, api.projector.feed);
   addRoutes(app, api, { changes, targetGroups });
   app.notFound(notFound);
@@ -93,6 +100,7 @@ export function createApi(api: ApiDependencies): Api {
     close: () => {
       changes.close();
       targetGroups.close();
+      login?.close();
     },
   };
 }
@@ -131,11 +139,13 @@ function addRoutes(app: OpenAPIHono, api: ApiDependencies, { changes, targetGrou
   addTargetGroupEventRoute(app, api, targetGroups);
   addTargetGroupRoutes(app, api, targetGroups);
   addTargetGroupReportRoutes(app, api);
+  addTokenRoutes(app, api);
   addRevisionRoutes(app, api);
   addAckRoutes(app, api);
   addChangeRoute(app, changes);
   addHealthRoutes(app, api);
-  app.doc31('/openapi.json', DOCUMENT);
+  app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
+  app.doc31('/openapi.json', { ...DOCUMENT, security: [{ token: [] }] });
   addDocsRoutes(app);
 }
 

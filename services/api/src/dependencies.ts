@@ -16,6 +16,10 @@ export interface ApiDependencies {
   readonly logger: Logger;
   /** Only this machine can reach it: then requests under any other host's name are refused. */
   readonly isLoopback?: boolean;
+  /** Every request needs a token, but for health and documents. */
+  readonly isTokenRequired?: boolean;
+  /** Of one client; absent: as many as it likes. */
+  readonly requestsPerSecond?: number;
   /** TTL of the records at the top of zones. Default 30 s. */
   readonly ttlSeconds?: number;
   /** Epoch milliseconds; for tests. */

@@ -20,6 +20,7 @@ import type {
   ServiceSummary,
   TargetGroupDetail,
   TargetGroupItem,
+  Token,
   ZoneDetail,
   ZoneSummary,
 } from '@signalbox/contracts';
@@ -343,4 +344,14 @@ export const addressExample: LoadBalancerIntentItem = {
     metadata: { name: 'shop.web.shop-eu' },
     spec: { service, ingress: [{ ip: '203.0.113.7' }], source: 'controller:f5-a' },
   },
+};
+
+export const tokenExample: Token = {
+  name: 'f5',
+  scope: 'integrate',
+  classes: ['example.com/f5'],
+  createdAt: at,
+  expiresAt: null,
+  isExpired: false,
+  revision: 44,
 };

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { leaseRequestSchema, leaseStatusSchema, loadBalancerSummarySchema } from '@signalbox/contracts';
+import { leaseRequestSchema, leaseStatusSchema, loadBalancerListSchema } from '@signalbox/contracts';
 import { controllerLease, loadBalancerClasses } from '@signalbox/store';
 import { answers } from '../answers.ts';
 import { type ApiDependencies, nowMs } from '../dependencies.ts';
