@@ -70,10 +70,13 @@ test('every answer has an example, and the schema accepts it', async () => {
   for (const [path, { get }] of Object.entries(document.paths)) {
     for (const [type, media] of Object.entries(get?.responses['200']?.content ?? {})) {
       expect(media.example, `${path} ${type}`).toBeDefined();
-      if (type === 'application/json') schemaOf(path).parse(media.example);
+      if (type === 'application/json' && !OF_OTHERS.test(path)) schemaOf(path).parse(media.example);
     }
   }
 });
+
+/** Their shapes are others'; their own tests compare them. */
+const OF_OTHERS = /^\/compat\//;
 
 /** The schema that a route's answer is made with. */
 function schemaOf(path: string): Schema {
@@ -100,6 +103,7 @@ function schemaOf(path: string): Schema {
     '/v1/load-balancers/{class}/lease': contracts.leaseStatusSchema.nullable(),
     '/v1/load-balancers/{class}/target-groups': contracts.targetGroupListSchema,
     '/v1/load-balancers/{class}/target-groups/{id}': contracts.targetGroupDetailSchema,
+    '/v1/tokens': contracts.tokenListSchema,
     '/v1/registrations': contracts.listSchema(contracts.registrationItemSchema),
     '/v1/acks': contracts.listSchema(contracts.consumerStatusSchema),
     '/v1/revisions': contracts.listSchema(contracts.revisionSchema),

@@ -49,7 +49,12 @@ export const loadBalancerPolicySpecSchema = z
       .optional(),
     /** Never fewer than `minShare` (0 to 1) of a group's members in one step, until confirmed or after `timeLimitMs`. */
     massRemoval: z
-      .strictObject({ minShare: z.number().min(0).max(1).optional(), timeLimitMs: milliseconds.optional() })
+      .strictObject({
+        minShare: z.number().min(0).max(1).optional(),
+        timeLimitMs: milliseconds.optional(),
+        /** How long the last known targets are kept of a cluster that is gone from the log. */
+        lostClusterMs: milliseconds.optional(),
+      })
       .optional(),
     /** A target that went is kept as draining for this long. */
     drainMs: milliseconds.optional(),
@@ -57,8 +62,15 @@ export const loadBalancerPolicySpecSchema = z
     updates: z
       .strictObject({ perSecond: z.number().positive().optional(), burst: z.int().min(1).optional() })
       .optional(),
+    /**
+     * A node target waits until its node has acknowledged the rules, at most this long; 0: it does not wait. Only where
+     * nodes of the cluster acknowledge at all.
+     */
+    awaitRulesMs: milliseconds.optional(),
     /** Whether cordoned nodes leave. */
     excludeCordonedNodes: z.boolean().optional(),
+    /** Whether nodes that are not ready leave; false leaves that to health checks (KEP-3458). */
+    excludeNotReadyNodes: z.boolean().optional(),
     /** `auto`: nodes where there is a node port, else pods. */
     targetType: z.enum(['auto', 'node', 'pod']).optional(),
     /** Services of this class get their address from here: it has no allocator outside. */
@@ -107,8 +119,16 @@ export const loadBalancerAddressSpecSchema = z
       .max(16),
     /** `pool:NAME`, or `controller:NAME`. */
     source: z.string().max(300),
-    /** Services that ask for the same one may share an address, on different ports. */
-    sharingKey: z.string().max(253).optional(),
+    /** Services with equal `key` and `policy` may share an address, on different ports (`80/TCP`). */
+    sharing: z
+      .strictObject({
+        key: z.string().max(253),
+        ports: z.array(z.string().max(16)).max(1_000),
+        policy: z.string().max(100_000),
+      })
+      .optional(),
+    /** What the Service asked for and did not get. */
+    problem: z.string().max(2_000).optional(),
   })
   .meta({ id: 'LoadBalancerAddressSpec' });
 export const loadBalancerAddressObjectSchema = z.object({

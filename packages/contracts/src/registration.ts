@@ -1,6 +1,8 @@
 /** The load-balancer layer's document: the registrations of one Service, one per service port. */
 import { z } from 'zod';
 
+export const LB_ALGORITHMS = ['round-robin', 'least-connections', 'source-hash', 'random'] as const;
+
 export const targetSchema = z.object({
   /** `node` targets are reached at the node's address and nodePort, `pod` targets directly. */
   type: z.enum(['node', 'pod']),
@@ -8,6 +10,8 @@ export const targetSchema = z.object({
   port: z.int(),
   node: z.string().optional(),
   zone: z.string().optional(),
+  /** Name of the Pod in the Service's namespace, where the EndpointSlice says it. */
+  pod: z.string().optional(),
   weight: z.int().min(0),
   state: z.enum(['pending', 'active', 'draining']),
 });
@@ -29,10 +33,20 @@ export const registrationSchema = z
     hostnames: z.array(z.string()),
     sourceRanges: z.array(z.string()),
     sessionAffinitySeconds: z.int().optional(),
+    /** Default: the load balancer's own, usually in turn. */
+    algorithm: z.enum(LB_ALGORITHMS).optional(),
+    /** Header that targets expect before the first byte; none when absent. */
+    proxyProtocol: z.enum(['v1', 'v2']).optional(),
+    /** What is absent is the load balancer's own default. */
     healthCheck: z.object({
-      type: z.enum(['tcp', 'http']),
+      type: z.enum(['tcp', 'http', 'https']),
       port: z.int(),
       path: z.string().optional(),
+      intervalMs: z.int().optional(),
+      timeoutMs: z.int().optional(),
+      /** Checks in a row that make a target healthy, or unhealthy. */
+      healthyThreshold: z.int().optional(),
+      unhealthyThreshold: z.int().optional(),
     }),
     targets: z.array(targetSchema),
   })

@@ -27,9 +27,9 @@ export const TARGET_REASONS = [
   'cluster-unreachable',
   /** as it was, because an administrator paused the class or the service */
   'paused',
-  /** pending: waits for others, to be sent together */
+  /** pending (or draining still): waits for others, to be sent together */
   'batching',
-  /** pending or gone: came and went too often */
+  /** pending, gone (or draining still): came and went too often */
   'flapping',
   /** pending: the nodes that serve it have not acknowledged the rules */
   'awaiting-rules',
@@ -59,6 +59,13 @@ export const groupTargetSchema = z.object({
   sinceMs: z.int().min(0),
   /** When the state ends by itself, where that is known. */
   untilMs: z.int().min(0).optional(),
+  /**
+   * What the cluster wants of it and the load balancer does not do yet (in, while it is out; or out, while it is in):
+   * since when, and since which revision.
+   */
+  outstanding: z.object({ sinceMs: z.int().min(0), revision: z.int().min(0) }).optional(),
+  /** What its departures cost it: the penalty as it was at `atMs`, and whether it is held down until that has decayed. */
+  flaps: z.object({ penalty: z.number().min(0), atMs: z.int().min(0), isHeldDown: z.boolean() }).optional(),
 });
 export type GroupTarget = z.infer<typeof groupTargetSchema>;
 
@@ -69,6 +76,8 @@ export const targetGroupSchema = registrationSchema
     targets: z.array(groupTargetSchema),
     /** A removal waits for confirmation or for its time limit: how many targets, and until when. */
     held: z.object({ targets: z.int().min(1), untilMs: z.int().min(0) }).optional(),
+    /** How many were active before the removals that began at `sinceMs`: the guard's share is of these. */
+    membersBefore: z.object({ count: z.int().min(1), sinceMs: z.int().min(0) }).optional(),
   })
   .meta({ id: 'TargetGroup' });
 export type TargetGroup = z.infer<typeof targetGroupSchema>;
@@ -85,6 +94,8 @@ export const targetGroupSetSchema = z
     changedAtMs: z.int().min(0),
     /** When this was decided, epoch milliseconds. */
     decidedAtMs: z.int().min(0),
+    /** Over what a load balancer has to do with: two sets of equal hash differ in nothing that has to be programmed. */
+    programHash: z.string().optional(),
     groups: z.array(targetGroupSchema),
   })
   .meta({ id: 'TargetGroupSet' });

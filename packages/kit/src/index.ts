@@ -1,6 +1,7 @@
 export { Acknowledger } from './acknowledger.ts';
 export { appendRetrying } from './append-retrying.ts';
 export { startCompaction } from './compaction.ts';
+export { followStream, type StreamReader } from './follow-stream.ts';
 export * from './health-server.ts';
 export * from './history-settings.ts';
 export * from './logger.ts';

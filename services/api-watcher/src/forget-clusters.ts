@@ -12,6 +12,8 @@ import type { EventLog } from '@signalbox/event-log';
 export async function forgetCluster(log: EventLog, cluster: string): Promise<number> {
   const objects = await liveSubjects(log, 'objects', objectsOfCluster(cluster));
   const statuses = await liveSubjects(log, 'status', statusesOfCluster(cluster));
+  // First that the cluster is gone: what is left of it in between must not be taken for an emptied one.
+  objects.sort((left, right) => Number(isCluster(right)) - Number(isCluster(left)));
   if (objects.length > 0) await log.appendAll('objects', objects.map(tombstone));
   if (statuses.length > 0) await log.appendAll('status', statuses.map(tombstone));
   return objects.length;
@@ -29,6 +31,10 @@ async function liveSubjects(log: EventLog, stream: StreamName, filter: string): 
     if (batch.isCaughtUp) break;
   }
   return subjects;
+}
+
+function isCluster(subject: string): boolean {
+  return parseObjectSubject(subject).kind === 'Cluster';
 }
 
 function tombstone(subject: string) {

@@ -1,8 +1,8 @@
-import { runProcess, startWorkers } from '@signalbox/kit';
-import { lbWorker } from './index.ts';
+import { runProcess } from '@signalbox/kit';
+import { startLbWorker } from './start-lb-worker.ts';
 
 await runProcess({
   name: 'lb-worker',
-  description: 'Derives load-balancer registrations from Services, EndpointSlices and Nodes.',
-  start: (context) => startWorkers(context, [lbWorker]),
+  description: 'Derives load-balancer registrations, and the target groups that load balancers are to have.',
+  start: (context) => startLbWorker(context),
 });

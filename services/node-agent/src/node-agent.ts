@@ -4,6 +4,7 @@ import { type DriftOwner, type NodeAgentAck, type NodeAgentBackend, SignalboxErr
 import {
   Acknowledger,
   failureSignal,
+  followStream,
   type ListenAddress,
   type Readiness,
   type RunningService,
@@ -11,7 +12,6 @@ import {
 } from '@signalbox/kit';
 import { type RulesNode, rulesNodeOf } from '@signalbox/rules';
 import { OwnProcesses } from './drift/index.ts';
-import { followStream } from './follow-stream.ts';
 import { ALL_ADDRESSES, healthCheckAddresses } from './health/health-check-addresses.ts';
 import { HealthCheckPorts } from './health/health-check-ports.ts';
 import { ProxyHealth } from './health/proxy-health.ts';

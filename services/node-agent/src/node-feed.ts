@@ -1,8 +1,7 @@
 /** The OBJECTS stream → this node's Node object. */
 import { type NodeObject, nodeObjectSchema, type ObjectMessage, objectSubject } from '@signalbox/contracts';
 import type { LogBatch, LogMessage } from '@signalbox/event-log';
-import type { Logger } from '@signalbox/kit';
-import type { StreamReader } from './follow-stream.ts';
+import type { Logger, StreamReader } from '@signalbox/kit';
 
 interface NodeFeedOptions {
   readonly cluster: string;

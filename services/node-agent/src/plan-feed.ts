@@ -18,9 +18,8 @@ import {
   watermarkSchema,
 } from '@signalbox/contracts';
 import type { LogBatch, LogMessage } from '@signalbox/event-log';
-import type { Logger } from '@signalbox/kit';
+import type { Logger, StreamReader } from '@signalbox/kit';
 import type { PlanChange } from '@signalbox/rules';
-import type { StreamReader } from './follow-stream.ts';
 
 export interface TimedPlanChange extends PlanChange {
   /** When the newest object behind the plan changed, epoch milliseconds; undefined for a plan that is gone. */

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSignalboxError, type StreamName } from '@signalbox/contracts';
 import type { LogBatch } from '@signalbox/event-log';
-import type { ServiceContext } from '@signalbox/kit';
+import type { ServiceContext } from './service.ts';
 
 const MIN_RETRY_MS = 250;
 const MAX_RETRY_MS = 5000;

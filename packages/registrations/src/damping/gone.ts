@@ -1,0 +1,36 @@
+/**
+ * How long targets that are gone are still listed: so that it can be asked why, and because their penalties must outlive
+ * them. They leave the list together, or with the next change, so that forgetting costs no updates of its own.
+ */
+import type { GroupTarget } from '@signalbox/contracts';
+import { flapsForgottenAtMs } from './flaps.ts';
+import type { GroupContext } from './members.ts';
+
+const LISTED_MS = 300_000;
+/** Of each group; the newest. */
+const MAX_LISTED = 200;
+
+export function withoutForgotten(
+  targets: readonly GroupTarget[],
+  before: readonly GroupTarget[],
+  { facts: { nowMs }, policy, tally }: GroupContext,
+): GroupTarget[] {
+  const forgottenAtMs = ({ sinceMs, flaps }: GroupTarget): number =>
+    Math.max(sinceMs + LISTED_MS, flaps === undefined ? 0 : flapsForgottenAtMs(flaps, policy.flapping));
+  const gone = targets.filter(({ state }) => state === 'gone');
+  if (gone.length === 0) return [...targets];
+  const lastMs = Math.max(...gone.map(forgottenAtMs));
+  const isChanged = targets.length !== before.length || targets.some((target, i) => target !== before[i]);
+  if (!isChanged && lastMs > nowMs) {
+    tally.wakeAt(lastMs);
+    return [...targets];
+  }
+  const listed = new Set(
+    gone
+      .filter((target) => forgottenAtMs(target) > nowMs)
+      .sort((left, right) => right.sinceMs - left.sinceMs)
+      .slice(0, MAX_LISTED),
+  );
+  if (listed.size > 0) tally.wakeAt(lastMs);
+  return targets.filter((target) => target.state !== 'gone' || listed.has(target));
+}

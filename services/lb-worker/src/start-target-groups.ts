@@ -1,0 +1,156 @@
+/** The target-group controller as a service: its feeds, its loop, its place in the log. */
+import { errorText } from '@signalbox/contracts';
+import type { AppendEntry, LogBatch } from '@signalbox/event-log';
+import {
+  appendRetrying,
+  failureSignal,
+  followStream,
+  type Readiness,
+  type RunningService,
+  type ServiceContext,
+  type StreamReader,
+  startCompaction,
+} from '@signalbox/kit';
+import { type Clock, SYSTEM_CLOCK } from './target-groups/clock.ts';
+import { IntentFeed } from './target-groups/intent-feed.ts';
+import { type TargetMetrics, targetMetrics } from './target-groups/metrics.ts';
+import { RegistrationFeed } from './target-groups/registration-feed.ts';
+import { RuleAckFeed, SourceFeed } from './target-groups/status-feeds.ts';
+import { TargetGroupController } from './target-groups/target-group-controller.ts';
+
+export interface RunningTargetGroups extends RunningService {
+  /** All registrations up to this revision have been decided on, and published; -1 before the first round. */
+  readonly revision: number;
+}
+
+const NAME = 'target-groups';
+
+export async function startTargetGroups(
+  context: ServiceContext,
+  options: { readonly clock?: Clock } = {},
+): Promise<RunningTargetGroups> {
+  const service = new TargetGroupsService(context, options.clock ?? SYSTEM_CLOCK);
+  await service.restore();
+  service.run();
+  return service;
+}
+
+class TargetGroupsService implements RunningTargetGroups {
+  readonly name = NAME;
+  readonly failure: Promise<never>;
+  readonly #fail: (error: unknown) => void;
+  readonly #context: ServiceContext;
+  readonly #metrics: TargetMetrics;
+  readonly #controller: TargetGroupController;
+  readonly #feeds: readonly [RegistrationFeed, IntentFeed, SourceFeed, RuleAckFeed];
+  readonly #stopping = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+  #stopCompaction = (): void => {};
+  #trouble = '';
+
+  constructor(context: ServiceContext, clock: Clock) {
+    this.#context = { ...context, logger: context.logger.child({ component: NAME }) };
+    this.#metrics = targetMetrics(context.registry);
+    const { logger } = this.#context;
+    const onBadMessage = (): void => this.#metrics.badMessages.inc();
+    const intents = new IntentFeed({
+      logger,
+      onBadMessage,
+      onPolicy: (name) => this.#controller.touchClass(name),
+      onConfirmation: (service) => this.#controller.touchService(service),
+    });
+    const sources = new SourceFeed({
+      logger,
+      onBadMessage,
+      onChange: (cluster) => this.#controller.touchCluster(cluster),
+    });
+    const ruleAcks = new RuleAckFeed({
+      logger,
+      onBadMessage,
+      onChange: (cluster) => this.#controller.touchAwaitingRules(cluster),
+    });
+    const registrations = new RegistrationFeed({
+      logger,
+      onBadMessage,
+      onBatch: (changes, watermark) => this.#controller.applyRegistrations(changes, watermark),
+    });
+    this.#feeds = [registrations, intents, sources, ruleAcks];
+    const publish = (entries: readonly AppendEntry[]): Promise<void> => this.#publish(entries);
+    this.#controller = new TargetGroupController({
+      clock,
+      metrics: this.#metrics,
+      intents,
+      sources,
+      ruleAcks,
+      publish,
+    });
+    ({ failure: this.failure, fail: this.#fail } = failureSignal());
+  }
+
+  get revision(): number {
+    return this.#controller.revision;
+  }
+
+  readiness(): Readiness {
+    if (this.#trouble !== '') return { isReady: false, reason: this.#trouble };
+    if (this.revision < 0) return { isReady: false, reason: `${NAME}: reading registrations` };
+    return { isReady: true, reason: '' };
+  }
+
+  /** The state is what was published: a restart goes on from there. */
+  async restore(): Promise<void> {
+    for await (const batch of this.#context.log.follow('targets', { from: 'snapshot' })) {
+      for (const message of batch.messages) {
+        try {
+          this.#controller.table.restore(message);
+        } catch (err) {
+          this.#metrics.badMessages.inc();
+          this.#context.logger.warn({ err, subject: message.subject }, 'target groups skipped');
+        }
+      }
+      if (batch.isCaughtUp) break;
+    }
+  }
+
+  run(): void {
+    const { signal } = this.#stopping;
+    this.#stopCompaction = startCompaction(this.#context.log, 'targets', this.#context.logger);
+    const parts = [
+      ...this.#feeds.map((feed) => followStream(this.#context, this.#waking(feed), signal)),
+      this.#controller.run(signal),
+    ];
+    this.#running = Promise.all(parts).catch((error: unknown) => {
+      if (signal.aborted) return;
+      this.#trouble = `${NAME}: ${errorText(error)}`;
+      this.#fail(error);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopCompaction();
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  /** Being caught up may be all that the controller waits for. */
+  #waking(feed: StreamReader): StreamReader {
+    const apply = (batch: LogBatch): void => {
+      feed.apply(batch);
+      this.#controller.wake();
+    };
+    const { stream, filter } = feed;
+    return { stream, ...(filter && { filter }), beginReplay: () => feed.beginReplay(), apply };
+  }
+
+  async #publish(entries: readonly AppendEntry[]): Promise<void> {
+    const { log, logger } = this.#context;
+    await appendRetrying(log, 'targets', entries, {
+      signal: this.#stopping.signal,
+      onFailure: (err, text) => {
+        this.#trouble = `${NAME}: cannot publish: ${text}`;
+        logger.warn({ err }, 'publishing failed, trying again');
+      },
+    });
+    this.#trouble = '';
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * Registrations → target groups: takes the steps of packages/registrations and publishes what they change.
+ *
+ *     restoring ──► catching up ──► deciding ◄──► waiting ──► stopped
+ *     (TARGETS)     (registrations,  (dirty entries)   (for a change, a deadline,
+ *                    intents, status)                   or the turn of a class)
+ *
+ * One loop decides and publishes, one round at a time; what changes meanwhile is the next round. An entry is what it was
+ * published as, so a round that could not be published is not taken back: publishing is repeated until it succeeds.
+ * A round's watermark is in the same append as its last sets.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { TARGETS_WATERMARK_SUBJECT, type TargetGroupSet, type Watermark } from '@signalbox/contracts';
+import type { AppendEntry } from '@signalbox/event-log';
+import { ClassBudget, type DampingFacts, type DampingStep, stepTargetGroups } from '@signalbox/registrations';
+import type { Clock } from './clock.ts';
+import { Deadlines } from './deadlines.ts';
+import { emptiedAmong } from './emptied.ts';
+import { type GroupEntry, GroupTable } from './group-table.ts';
+import type { ClassPolicy, IntentFeed } from './intent-feed.ts';
+import type { TargetMetrics } from './metrics.ts';
+import type { RegistrationChange } from './registration-feed.ts';
+import type { RuleAckFeed, SourceFeed } from './status-feeds.ts';
+
+interface ControllerOptions {
+  readonly clock: Clock;
+  readonly metrics: TargetMetrics;
+  readonly intents: IntentFeed;
+  readonly sources: SourceFeed;
+  readonly ruleAcks: RuleAckFeed;
+  /** Resolves when all of it is in the log. */
+  readonly publish: (entries: readonly AppendEntry[]) => Promise<void>;
+}
+
+/** Decisions between two turns of the event loop. */
+const CHUNK = 200;
+
+export class TargetGroupController {
+  readonly table = new GroupTable();
+  readonly #options: ControllerOptions;
+  readonly #dirty = new Set<string>();
+  readonly #deadlines = new Deadlines();
+  readonly #budgets = new Map<string, ClassBudget>();
+  /** Entries with a target that waits for rules, by cluster. */
+  readonly #awaitingRules = new Map<string, Set<string>>();
+  #watermark: Watermark | undefined;
+  #publishedRevision = -1;
+  #onWake = (): void => {};
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+  }
+
+  /** Everything up to this revision has been decided on; -1 before the first round. */
+  get revision(): number {
+    return this.#publishedRevision;
+  }
+
+  applyRegistrations(changes: readonly RegistrationChange[], watermark: Watermark): void {
+    const before = this.#watermark;
+    this.#watermark = watermark;
+    for (const change of changes) for (const entry of this.table.want(change)) this.#dirty.add(entry.id);
+    const isListed = (cluster: string, mark: Watermark | undefined): boolean =>
+      mark !== undefined && Object.hasOwn(mark.clusters, cluster);
+    const isFirst = before === undefined;
+    if (isFirst || Object.keys(before.clusters).join() !== Object.keys(watermark.clusters).join()) {
+      this.#touch(({ key }) => isFirst || isListed(key.cluster, before) !== isListed(key.cluster, watermark));
+    }
+    this.wake();
+  }
+
+  touchClass(loadBalancerClass: string): void {
+    this.#touch(({ key }) => key.loadBalancerClass === loadBalancerClass);
+  }
+
+  touchService(service: string): void {
+    this.#touch((entry) => entry.service === service);
+  }
+
+  touchCluster(cluster: string): void {
+    this.#touch(({ key }) => key.cluster === cluster);
+  }
+
+  /** Nodes have acknowledged: only who waits for that has to be looked at. */
+  touchAwaitingRules(cluster: string): void {
+    const waiting = this.#awaitingRules.get(cluster) ?? [];
+    for (const id of waiting) this.#dirty.add(id);
+    this.wake();
+  }
+
+  /** Something may have changed. */
+  wake(): void {
+    this.#onWake();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.wake(), { once: true });
+    while (!signal.aborted) {
+      const woken = new Promise<void>((resolve) => {
+        this.#onWake = resolve;
+      });
+      if (this.#hasWork()) {
+        await this.#round();
+        // Readers of this process get their turn, and what has come meanwhile is seen together.
+        await setImmediate();
+        continue;
+      }
+      const cancel = this.#callAtNextDeadline();
+      await woken;
+      cancel();
+    }
+  }
+
+  #touch(isMeant: (entry: GroupEntry) => boolean): void {
+    for (const entry of this.table.all()) if (isMeant(entry)) this.#dirty.add(entry.id);
+    this.wake();
+  }
+
+  #hasWork(): boolean {
+    const { intents, sources, ruleAcks, clock } = this.#options;
+    if (this.#watermark === undefined || !intents.isCaughtUp || !sources.isCaughtUp || !ruleAcks.isCaughtUp)
+      return false;
+    if (this.#dirty.size > 0 || this.#watermark.revision > this.#publishedRevision) return true;
+    const nextMs = this.#nextMs();
+    return nextMs !== undefined && nextMs <= clock.nowMs();
+  }
+
+  #nextMs(): number | undefined {
+    const nowMs = this.#options.clock.nowMs();
+    const turns = [...this.#budgets].map(([name, budget]) => budget.nextTurnMs(this.#policyOf(name).updates, nowMs));
+    const all = [this.#deadlines.nextMs, ...turns].flatMap((each) => each ?? []);
+    return all.length === 0 ? undefined : Math.min(...all);
+  }
+
+  #callAtNextDeadline(): () => void {
+    const nextMs = this.#nextMs();
+    return nextMs === undefined ? () => {} : this.#options.clock.callAt(nextMs, () => this.wake());
+  }
+
+  async #round(): Promise<void> {
+    const watermark = this.#watermark;
+    if (watermark === undefined) return;
+    const nowMs = this.#options.clock.nowMs();
+    for (const id of this.#deadlines.takeDue(nowMs)) this.#dirty.add(id);
+    const entries = [...this.#dirty].flatMap((id) => this.table.get(id) ?? []);
+    this.#dirty.clear();
+    const emptied = emptiedAmong(entries, this.table.all(), (name) => this.#policyOf(name).massRemoval.minShare);
+    const round = new Round(watermark, nowMs, emptied);
+    for (const [position, entry] of entries.entries()) {
+      this.#decide(entry, round);
+      if ((position + 1) % CHUNK === 0) await this.#publish(round);
+    }
+    for (const [name, budget] of this.#budgets) this.#giveTurns(name, budget, round);
+    await this.#publish(round, watermark.revision);
+  }
+
+  /** Whoever waits for an update of the class, as many as there are updates. */
+  #giveTurns(name: string, budget: ClassBudget, round: Round): void {
+    const { updates } = this.#policyOf(name);
+    for (let id = budget.next(updates, round.nowMs); id !== undefined; id = budget.next(updates, round.nowMs)) {
+      const entry = this.table.get(id);
+      if (entry !== undefined) this.#decide(entry, round);
+      if (entry === undefined || budget.next(updates, round.nowMs) === id) budget.leave(id);
+    }
+  }
+
+  #decide(entry: GroupEntry, round: Round): void {
+    const { loadBalancerClass } = entry.key;
+    const policy = this.#policyOf(loadBalancerClass);
+    const budget = this.#budgetOf(loadBalancerClass, round.nowMs);
+    const mayUpdate = budget.mayUpdate(entry.id, policy.updates, round.nowMs);
+    const step = stepTargetGroups({
+      before: entry.set,
+      wanted: entry.wanted,
+      revision: round.watermark.revision,
+      policy,
+      facts: this.#factsOf(entry, round, mayUpdate),
+    });
+    if (step.usedUpdate) budget.take(entry.id);
+    if (step.wantsUpdate) budget.wait(entry.id);
+    else budget.leave(entry.id);
+    this.#deadlines.set(entry.id, step.nextDeadlineMs);
+    this.#noteAwaitingRules(entry, step.set);
+    this.#count(entry, step, round.nowMs);
+    if (step.change !== 'none')
+      round.entries.push({ subject: entry.id, data: step.set ? JSON.stringify(step.set) : null });
+    entry.set = step.set;
+    this.table.dropIfEmpty(entry);
+  }
+
+  #factsOf(entry: GroupEntry, { watermark, nowMs, emptied }: Round, mayUpdate: boolean): DampingFacts {
+    const { intents, ruleAcks } = this.#options;
+    const { cluster, loadBalancerClass } = entry.key;
+    const { isPaused, pausedServices } = intents.policyOf(loadBalancerClass);
+    const isListed = Object.hasOwn(watermark.clusters, cluster);
+    return {
+      nowMs,
+      cluster: this.#clusterState(entry, isListed, emptied),
+      isPaused: isPaused || pausedServices.has(entry.service),
+      confirmedRevision: intents.confirmedRevision(entry.service),
+      ruleAcks: ruleAcks.acksOf(cluster),
+      mayUpdate,
+    };
+  }
+
+  #clusterState(entry: GroupEntry, isListed: boolean, emptied: ReadonlySet<string>): DampingFacts['cluster'] {
+    if (!isListed) return entry.wanted === undefined ? 'lost' : 'unreachable';
+    if (emptied.has(entry.id)) return 'emptied';
+    return this.#options.sources.isReadable(entry.key.cluster) ? 'readable' : 'unreachable';
+  }
+
+  #policyOf(loadBalancerClass: string): ClassPolicy['damping'] {
+    return this.#options.intents.policyOf(loadBalancerClass).damping;
+  }
+
+  #budgetOf(loadBalancerClass: string, nowMs: number): ClassBudget {
+    const known = this.#budgets.get(loadBalancerClass);
+    if (known !== undefined) return known;
+    const budget = new ClassBudget(this.#policyOf(loadBalancerClass).updates, nowMs);
+    this.#budgets.set(loadBalancerClass, budget);
+    return budget;
+  }
+
+  #noteAwaitingRules({ id, key }: GroupEntry, set: TargetGroupSet | undefined): void {
+    const isWaiting = set?.groups.some(({ targets }) => targets.some(({ reason }) => reason === 'awaiting-rules'));
+    const waiting = this.#awaitingRules.get(key.cluster) ?? new Set();
+    if (isWaiting === true) waiting.add(id);
+    else waiting.delete(id);
+    if (waiting.size > 0) this.#awaitingRules.set(key.cluster, waiting);
+    else this.#awaitingRules.delete(key.cluster);
+  }
+
+  #count(entry: GroupEntry, step: DampingStep, nowMs: number): void {
+    const { metrics } = this.#options;
+    for (const [decision, times] of Object.entries(step.decisions)) metrics.decisions.inc({ decision }, times);
+    metrics.held.inc(heldIn(step.set) - heldIn(entry.set));
+    if (step.change === 'none') metrics.unchanged.inc();
+    else metrics.published.inc({ change: step.set === undefined ? 'withdrawal' : step.change });
+    if (step.change === 'update' && step.set !== undefined && step.set.revision !== entry.set?.revision) {
+      metrics.delay.observe(Math.max(0, nowMs - step.set.changedAtMs) / 1000);
+    }
+  }
+
+  async #publish(round: Round, revision?: number): Promise<void> {
+    const entries = round.entries.splice(0);
+    if (revision !== undefined && revision !== this.#publishedRevision) {
+      entries.push({ subject: TARGETS_WATERMARK_SUBJECT, data: JSON.stringify({ revision }) });
+    }
+    if (entries.length > 0) await this.#options.publish(entries);
+    else await setImmediate();
+    const { metrics } = this.#options;
+    metrics.waiting.set([...this.#budgets.values()].reduce((sum, budget) => sum + budget.waiting, 0));
+    if (revision === undefined) return;
+    this.#publishedRevision = revision;
+    metrics.revision.set(revision);
+  }
+}
+
+/** What one round goes by, and what it is to publish. */
+class Round {
+  readonly entries: AppendEntry[] = [];
+  readonly watermark: Watermark;
+  readonly nowMs: number;
+  readonly emptied: ReadonlySet<string>;
+
+  constructor(watermark: Watermark, nowMs: number, emptied: ReadonlySet<string>) {
+    this.watermark = watermark;
+    this.nowMs = nowMs;
+    this.emptied = emptied;
+  }
+}
+
+function heldIn(set: TargetGroupSet | undefined): number {
+  return set?.groups.reduce((sum, { held }) => sum + (held?.targets ?? 0), 0) ?? 0;
+}
