@@ -239,7 +239,7 @@ async function openPrometheusLab() {
         `--storage.tsdb.path=${folder}/data`,
         `--web.listen-address=127.0.0.1:${port}`,
       ];
-      const child = spawn('prometheus', flags, { stdio: 'inherit' });
+      const child = spawn('prometheus', flags, { stdio: 'ignore' });
       const ended = once(child, 'exit');
       stop = async () => {
         child.kill('SIGKILL');
@@ -278,7 +278,7 @@ scrape_configs:
     http_sd_configs:
       - url: ${url}/compat/prometheus/http-sd?portName=http
         refresh_interval: 1s
-        authorization: { credentials_file: ${tokenFile} }
+        authorization: { type: Bearer, credentials_file: ${tokenFile} }
     relabel_configs:
       - source_labels: [__meta_signalbox_service]
         target_label: service

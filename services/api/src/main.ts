@@ -1,4 +1,7 @@
 import {
+  type AccessFlags,
+  accessOptions,
+  accessSettingsOf,
   type HistorySettings,
   historyOptions,
   historyRetentionOf,
@@ -8,7 +11,6 @@ import {
   settingOption,
   wholeNumber,
 } from '@signalbox/kit';
-import { type AccessFlags, accessOf, accessOptions } from './access-options.ts';
 import { startApi } from './index.ts';
 
 interface Options extends HistorySettings, AccessFlags {
@@ -50,7 +52,7 @@ await runProcess<Options>({
       historyRetention: historyRetentionOf(options),
       hasExternalDns: options.externalDns === true,
       adminTokenFile: options.adminTokenFile,
-      ...accessOf(options),
+      ...accessSettingsOf(options),
       ...(options.clusterCidr && { clusterCIDRs: options.clusterCidr }),
     }),
 });

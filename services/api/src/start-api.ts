@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { errorText, SignalboxError } from '@signalbox/contracts';
 import {
+  type ApiAuth,
   failureSignal,
   formatAddress,
   type ListenAddress,
@@ -13,7 +14,6 @@ import {
 } from '@signalbox/kit';
 import { type HistoryRetention, openStore, startProjector } from '@signalbox/store';
 import { provideAdminToken } from './auth/admin-token.ts';
-import { type ApiAuth, isTokenRequired } from './auth/api-auth.ts';
 import { type Api, createApi } from './create-api.ts';
 import { registerMetrics } from './metrics.ts';
 import { readReadiness } from './readiness.ts';
@@ -120,6 +120,10 @@ async function startParts(
     processAll: () => projector.processAll(),
     stop,
   };
+}
+
+function isTokenRequired(auth: ApiAuth, isLocal: boolean): boolean {
+  return auth === 'token' || (auth === 'auto' && !isLocal);
 }
 
 /** Limits are those of slow and greedy clients; a blocking query may be silent for its whole wait. */

@@ -1,14 +1,24 @@
-/** Flags that say who may ask the API, and over what. */
+/** Flags that say who may ask the HTTP API, and over what; here, so that help texts do not wait for a server to load. */
 import { SignalboxError } from '@signalbox/contracts';
-import { settingOption, wholeNumber } from '@signalbox/kit';
-import { API_AUTH, type ApiAuth } from './auth/api-auth.ts';
-import type { ApiOptions } from './start-api.ts';
+import { settingOption, wholeNumber } from './settings.ts';
+
+const API_AUTH = ['auto', 'token', 'none'] as const;
+/** auto: tokens are required unless the API listens on loopback only. */
+export type ApiAuth = (typeof API_AUTH)[number];
 
 export interface AccessFlags {
   readonly apiAuth: ApiAuth;
   readonly apiTlsCert?: string;
   readonly apiTlsKey?: string;
   readonly apiRateLimit: number;
+}
+
+export interface AccessSettings {
+  readonly auth: ApiAuth;
+  /** Absent: without TLS. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  /** Of one client, when tokens are required. */
+  readonly requestsPerSecond: number;
 }
 
 export function accessOptions() {
@@ -24,7 +34,7 @@ export function accessOptions() {
   ];
 }
 
-export function accessOf(flags: AccessFlags): Pick<ApiOptions, 'auth' | 'tls' | 'requestsPerSecond'> {
+export function accessSettingsOf(flags: AccessFlags): AccessSettings {
   const { apiAuth: auth, apiTlsCert: certFile, apiTlsKey: keyFile, apiRateLimit: requestsPerSecond } = flags;
   if ((certFile === undefined) !== (keyFile === undefined)) {
     throw new SignalboxError('invalid', '--api-tls-cert and --api-tls-key belong together: give both or neither');
