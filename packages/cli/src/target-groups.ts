@@ -31,7 +31,7 @@ export async function findTargetGroups(
     client.get<TargetGroupList>(`${classPath(loadBalancerClass)}/target-groups`, filter),
   );
   const groups = (await Promise.all(lists)).flatMap((list) => list.items);
-  const clusters = [...new Set(groups.map((group) => group.cluster))];
+  const clusters = [...new Set(groups.map((group) => group.cluster))].sort();
   if (clusters.length > 1) {
     throw new SignalboxError('invalid', `${place} is in ${clusters.join(', ')}: choose one with --cluster`);
   }

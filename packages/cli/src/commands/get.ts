@@ -20,7 +20,7 @@ import { type ApiFlags, openClient, withApi } from '../api-options.ts';
 import type { CliIo } from '../io.ts';
 import { type Column, formatTable } from '../table.ts';
 import { DRIFT_COLUMNS, fetchNodeDrift, formatNodeDrift } from './get-drift.ts';
-import { LOAD_BALANCER_COLUMNS } from './load-balancer-columns.ts';
+import { loadBalancerColumns } from './load-balancer-columns.ts';
 import { formatService } from './service-text.ts';
 
 interface GetOptions extends ApiFlags {
@@ -120,7 +120,7 @@ function addLoadBalancersCommand(get: Command, io: CliIo): void {
     const { items } = await openClient(options).get<LoadBalancerList>('/v1/load-balancers');
     if (options.output !== 'table') io.stdout.write(serialised(items, options));
     else if (items.length === 0) io.stderr.write('No Service has a load balancer.\n');
-    else io.stdout.write(`${formatTable(LOAD_BALANCER_COLUMNS, items, io.stdout.columns)}\n`);
+    else io.stdout.write(`${formatTable(loadBalancerColumns(Date.now()), items, io.stdout.columns)}\n`);
   });
 }
 

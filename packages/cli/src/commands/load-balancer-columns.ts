@@ -1,19 +1,22 @@
 import type { LoadBalancerSummary } from '@signalbox/contracts';
+import { ageText } from '../age-text.ts';
 import type { Column } from '../table.ts';
 
-export const LOAD_BALANCER_COLUMNS: readonly Column<LoadBalancerSummary>[] = [
-  { title: 'class', value: ({ loadBalancerClass }) => loadBalancerClass || '_' },
-  { title: 'groups', value: ({ groups }) => groups },
-  { title: 'done', value: ({ programmed }) => programmed },
-  { title: 'failing', value: ({ failing }) => failing },
-  { title: 'active', value: ({ targets }) => targets.active },
-  { title: 'draining', value: ({ targets }) => targets.draining },
-  { title: 'pending', value: ({ targets }) => targets.pending },
-  { title: 'controller', value: controllerText },
-];
+export function loadBalancerColumns(nowMs: number): readonly Column<LoadBalancerSummary>[] {
+  return [
+    { title: 'class', value: ({ loadBalancerClass }) => loadBalancerClass || '_' },
+    { title: 'controller', value: ({ lease }) => lease?.holder || 'none' },
+    { title: 'lease', value: ({ lease }) => leaseText(lease, nowMs) },
+    { title: 'groups', value: ({ groups }) => groups },
+    { title: 'done', value: ({ programmed }) => programmed },
+    { title: 'failing', value: ({ failing }) => failing },
+    { title: 'active', value: ({ targets }) => targets.active },
+    { title: 'paused', value: ({ isPaused }) => (isPaused ? 'yes' : '-') },
+  ];
+}
 
-function controllerText({ lease, isPaused }: LoadBalancerSummary): string {
-  const paused = isPaused ? ' (paused)' : '';
-  if (lease === null || lease.state === 'free') return `none${paused}`;
-  return `${lease.holder}${lease.state === 'expired' ? ` silent since ${lease.renewedAt.slice(0, 19)}Z` : ''}${paused}`;
+/** Silent: it has not renewed the lease in time, so nobody programs the load balancer. */
+function leaseText(lease: LoadBalancerSummary['lease'], nowMs: number): string {
+  if (lease === null || lease.state === 'free') return '-';
+  return lease.state === 'held' ? 'held' : `silent ${ageText(Date.parse(lease.renewedAt), nowMs)}`;
 }
