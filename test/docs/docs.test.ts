@@ -40,8 +40,8 @@ describe.each(SERVICES)('README of %s', (service) => {
   });
 
   test('lists the metrics of the code, and no others', () => {
-    const isWorker = service.endsWith('-worker');
-    const code = sourcesOf(isWorker ? 'packages/kit/src' : `services/${service}/src`);
+    const runtime = service.endsWith('-worker') ? sourcesOf('packages/kit/src') : '';
+    const code = runtime + sourcesOf(`services/${service}/src`);
     expect(metricsIn(text)).toEqual(metricsIn(code));
   });
 

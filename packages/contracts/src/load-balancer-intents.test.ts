@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { loadBalancerAddressObjectSchema, nameForService } from './load-balancer-intents.ts';
+import { loadBalancerAddressObjectSchema, nameForService, serviceOfName } from './load-balancer-intents.ts';
 import { clusterNameSchema } from './objects.ts';
 
 const dnsLabel = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
@@ -17,6 +17,7 @@ test('every Service has an intent name that is allowed and its own', () => {
         spec: { service: left, ingress: [], source: 'pool:a' },
       };
       expect(loadBalancerAddressObjectSchema.safeParse(object).error).toBeUndefined();
+      expect(serviceOfName(name)).toEqual(left);
       expect(nameForService(right) === name).toBe(JSON.stringify(left) === JSON.stringify(right));
     }),
   );

@@ -147,6 +147,15 @@ export function nameForService(service: { cluster: string; namespace: string; na
   return `${service.namespace}.${service.name}.${cluster}`;
 }
 
+/** The reverse of `nameForService`; undefined for a name that no Service has. */
+export function serviceOfName(name: string): { cluster: string; namespace: string; name: string } | undefined {
+  const [namespace = '', service = '', ...rest] = name.split('.');
+  const cluster = rest
+    .join('.')
+    .replace(/:([0-9a-f]{2})/g, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return cluster === '' ? undefined : { cluster, namespace, name: service };
+}
+
 /** Names of clusters are ASCII. */
 function hexOf(char: string): string {
   return `:${char.charCodeAt(0).toString(16).padStart(2, '0')}`;

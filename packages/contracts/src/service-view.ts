@@ -1,6 +1,7 @@
 /** The input of every compiler: one Service with all that belongs to it, at one revision. */
 import type { DnsIntents } from './intents.ts';
 import type { EndpointSliceObject, NodeObject, ServiceObject } from './kubernetes.ts';
+import type { LoadBalancerPolicySpec } from './load-balancer-intents.ts';
 
 /**
  * A joined service. Equal views derive equal documents; the order of `slices` and `nodes` never matters to a compiler
@@ -13,6 +14,8 @@ export interface ServiceView {
   /** All nodes of the cluster; empty for a worker that does not read Nodes. */
   readonly nodes: readonly NodeObject[];
   readonly dns?: DnsIntents;
+  /** Of the Service's load-balancer class, where it has one. */
+  readonly loadBalancerPolicy?: LoadBalancerPolicySpec;
 }
 
 export interface ClusterView {

@@ -28,6 +28,7 @@ import {
 import { AddressIndex } from './address-index.ts';
 import { type ChangeMark, NEVER } from './change-mark.ts';
 import { IntentIndex, intentKey, isFollowed } from './intent-index.ts';
+import { LoadBalancerPolicies } from './load-balancer-policies.ts';
 
 /** One object message; `value` is undefined for a tombstone. */
 export interface IndexInput {
@@ -75,6 +76,7 @@ export class ServiceIndex {
   readonly #serviceOfSlice = new Map<string, ServiceKey>();
   readonly #intents = new IntentIndex();
   readonly #addresses = new AddressIndex();
+  readonly #policies = new LoadBalancerPolicies();
   #dirty = emptyDirtySet();
 
   apply(input: IndexInput): void {
@@ -95,6 +97,8 @@ export class ServiceIndex {
         break;
       case 'Namespace':
       case 'LoadBalancerPolicy':
+        this.#applyPolicy(key.name, object, markOf(input));
+        break;
       case 'LoadBalancerConfirmation':
       case 'ApiToken':
         break;
@@ -115,6 +119,7 @@ export class ServiceIndex {
     this.#serviceOfSlice.clear();
     this.#intents.clear();
     this.#addresses.clear();
+    this.#policies.clear();
     this.#dirty = emptyDirtySet();
   }
 
@@ -176,6 +181,7 @@ export class ServiceIndex {
       slices: [...entry.slices.values()].sort(byName),
       nodes: options.withNodes ? sortedNodes(cluster) : NO_NODES,
       ...this.#intents.viewOf(key),
+      ...this.#policies.viewOf(entry.service),
     };
   }
 
@@ -251,6 +257,16 @@ export class ServiceIndex {
   /** Marks Services as dirty that something beside their own objects changed. */
   #touch(entries: readonly ServiceEntry[], mark: ChangeMark): void {
     for (const entry of entries) {
+      entry.mark = mark;
+      this.#dirty.services.set(serviceKeyText(entry.key), entry.key);
+    }
+  }
+
+  #applyPolicy(name: string, object: LogObject | undefined, mark: ChangeMark): void {
+    const classes = this.#policies.put(name, object?.kind === 'LoadBalancerPolicy' ? object.spec : undefined);
+    for (const entry of [...this.#clusters.values()].flatMap(({ services }) => [...services.values()])) {
+      const spec = entry.service?.spec;
+      if (spec?.type !== 'LoadBalancer' || !classes.has(spec.loadBalancerClass ?? '')) continue;
       entry.mark = mark;
       this.#dirty.services.set(serviceKeyText(entry.key), entry.key);
     }

@@ -1,14 +1,15 @@
 /**
  * Service view → registrations, one per port of a LoadBalancer Service. Pure.
  *
- *   externalTrafficPolicy │ nodePort │ targets                               │ health check
- *   ──────────────────────┼──────────┼───────────────────────────────────────┼─────────────────────────────
- *   Cluster               │ yes      │ every eligible node                   │ tcp nodePort; UDP, SCTP: the
- *                         │          │                                       │ proxy's http :10256/healthz (KEP-3836)
- *   Local                 │ yes      │ eligible nodes with a ready endpoint  │ http :healthCheckNodePort
- *   any                   │ no       │ the endpoints themselves              │ tcp target port
+ *   target type │ externalTrafficPolicy │ targets                              │ health check
+ *   ────────────┼───────────────────────┼──────────────────────────────────────┼────────────────────────────────────────
+ *   node        │ Cluster               │ every eligible node                  │ tcp nodePort; UDP, SCTP: the
+ *               │                       │                                      │ proxy's http :10256/healthz (KEP-3836)
+ *   node        │ Local                 │ eligible nodes with a ready endpoint │ http :healthCheckNodePort
+ *   pod         │ any                   │ the endpoints themselves             │ tcp target port
  *
- * A Service that is not of type LoadBalancer has no document.
+ * The target type is the Service's annotation, else the policy's, else `node` where there is a node port. Annotations
+ * (annotations.ts) win over the health checks above. A Service that is not of type LoadBalancer has no document.
  */
 import {
   type Derivation,
@@ -22,7 +23,8 @@ import {
   serviceKeyText,
 } from '@signalbox/contracts';
 import { canonicalAddress, isRange } from './address.ts';
-import { nodeTargets, podTargets } from './targets.ts';
+import { type LbAnnotations, readLbAnnotations } from './annotations.ts';
+import { endpointPort, nodeTargets, podTargets } from './targets.ts';
 
 /** Where kube-proxy and its equals say whether a node's proxy is healthy, whatever the Service. */
 const PROXY_HEALTH_PORT = 10_256;
@@ -33,7 +35,8 @@ export function compileRegistrations(view: ServiceView): Derivation<Registration
   if (service.spec.type !== 'LoadBalancer') return { document: undefined, skipped: [] };
   const key = { cluster: view.cluster.name, namespace: service.metadata.namespace, name: service.metadata.name };
   const skipped: Skipped[] = [];
-  const frontend = frontendOf(service, skipped);
+  const annotations = readLbAnnotations(service, skipped);
+  const frontend = frontendOf(service, annotations, skipped);
   const registrations = service.spec.ports.map(
     (port): Registration => ({
       id: `${serviceKeyText(key)}:${port.port}/${port.protocol}`,
@@ -41,8 +44,8 @@ export function compileRegistrations(view: ServiceView): Derivation<Registration
       portName: port.name,
       protocol: port.protocol,
       port: port.port,
-      ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }),
-      ...backendOf(view, port, skipped),
+      ...appProtocolOf(port, skipped),
+      ...backendOf(view, port, annotations, skipped),
     }),
   );
   return { document: { ...key, registrations }, skipped: withoutRepeats(skipped) };
@@ -50,17 +53,27 @@ export function compileRegistrations(view: ServiceView): Derivation<Registration
 
 type Frontend = Pick<
   Registration,
-  'loadBalancerClass' | 'addresses' | 'hostnames' | 'sourceRanges' | 'sessionAffinitySeconds'
+  | 'loadBalancerClass'
+  | 'addresses'
+  | 'hostnames'
+  | 'sourceRanges'
+  | 'sessionAffinitySeconds'
+  | 'algorithm'
+  | 'proxyProtocol'
 >;
 
-function frontendOf(service: ServiceObject, skipped: Skipped[]): Frontend {
+function frontendOf(service: ServiceObject, annotations: LbAnnotations, skipped: Skipped[]): Frontend {
   const ingress = service.status?.loadBalancer?.ingress ?? [];
   const { spec } = service;
   const affinity = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS;
   return {
     loadBalancerClass: spec.loadBalancerClass ?? '',
     addresses: addressesOf(ingress, spec.loadBalancerIP, skipped),
-    hostnames: ingress.flatMap((entry) => (entry.hostname === undefined ? [] : [entry.hostname])),
+    hostnames: ingress.flatMap(({ hostname }, index) => {
+      if (hostname === undefined || /^[A-Za-z0-9.-]{1,253}$/.test(hostname)) return hostname ?? [];
+      skipped.push({ path: `status.loadBalancer.ingress[${index}].hostname`, reason: notValid('host name', hostname) });
+      return [];
+    }),
     sourceRanges: (spec.loadBalancerSourceRanges ?? []).flatMap((text, index) => {
       const range = text.trim();
       if (isRange(range)) return [range];
@@ -68,7 +81,17 @@ function frontendOf(service: ServiceObject, skipped: Skipped[]): Frontend {
       return [];
     }),
     ...(spec.sessionAffinity === 'ClientIP' ? { sessionAffinitySeconds: affinity } : {}),
+    ...(annotations.algorithm && { algorithm: annotations.algorithm }),
+    ...(annotations.proxyProtocol && { proxyProtocol: annotations.proxyProtocol }),
   };
+}
+
+/** A qualified name, as an API server demands; manifests have met none. */
+function appProtocolOf({ appProtocol, port }: ServicePort, skipped: Skipped[]): Pick<Registration, 'appProtocol'> {
+  if (appProtocol === undefined || appProtocol === '') return {};
+  if (/^[A-Za-z0-9][A-Za-z0-9./_-]{0,316}$/.test(appProtocol)) return { appProtocol };
+  skipped.push({ path: `spec.ports[${port}].appProtocol`, reason: notValid('protocol', appProtocol) });
+  return {};
 }
 
 function addressesOf(
@@ -98,20 +121,42 @@ function notValid(what: string, value: string): string {
 function backendOf(
   view: ServiceView,
   port: ServicePort,
+  annotations: LbAnnotations,
   skipped: Skipped[],
 ): Pick<Registration, 'healthCheck' | 'targets'> {
-  const { spec } = view.service;
+  const asked = annotations.targetType ?? view.loadBalancerPolicy?.targetType ?? 'auto';
+  const type = asked === 'auto' ? (port.nodePort === undefined ? 'pod' : 'node') : asked;
+  const { healthCheck } = annotations;
+  if (type === 'pod') {
+    const usual = { type: 'tcp' as const, port: endpointPort(view, port) ?? port.port };
+    return { healthCheck: checkOf(usual, healthCheck), targets: podTargets(view, port, skipped) };
+  }
+  const isLocal = view.service.spec.externalTrafficPolicy === 'Local';
+  const usual = usualNodeCheck(view.service, port, isLocal);
   if (port.nodePort === undefined) {
-    const targets = podTargets(view, port, skipped);
-    return { healthCheck: { type: 'tcp', port: targets[0]?.port ?? port.port }, targets };
+    const reason = 'its targets are to be nodes, and it has no node port';
+    skipped.push({ path: `spec.ports[${port.port}].nodePort`, reason });
+    return { healthCheck: checkOf(usual, healthCheck), targets: [] };
   }
-  const isLocal = spec.externalTrafficPolicy === 'Local';
-  const targets = nodeTargets(view, port, port.nodePort, isLocal, skipped);
+  const isWeightedByPods = annotations.weighting === 'pods-per-node';
+  const targets = nodeTargets(view, port, { nodePort: port.nodePort, isLocal, isWeightedByPods }, skipped);
+  return { healthCheck: checkOf(usual, healthCheck), targets };
+}
+
+type HealthCheck = Registration['healthCheck'];
+
+function usualNodeCheck({ spec }: ServiceObject, port: ServicePort, isLocal: boolean): HealthCheck {
   if (isLocal && spec.healthCheckNodePort !== undefined && spec.healthCheckNodePort > 0) {
-    return { healthCheck: { type: 'http', port: spec.healthCheckNodePort, path: '/healthz' }, targets };
+    return { type: 'http', port: spec.healthCheckNodePort, path: '/healthz' };
   }
-  if (port.protocol === 'TCP') return { healthCheck: { type: 'tcp', port: port.nodePort }, targets };
-  return { healthCheck: { type: 'http', port: PROXY_HEALTH_PORT, path: '/healthz' }, targets };
+  if (port.protocol === 'TCP' && port.nodePort !== undefined) return { type: 'tcp', port: port.nodePort };
+  return { type: 'http', port: PROXY_HEALTH_PORT, path: '/healthz' };
+}
+
+/** A path is asked for over HTTP only, and something always is. */
+function checkOf(usual: HealthCheck, asked: LbAnnotations['healthCheck']): HealthCheck {
+  const { path, ...check } = { ...usual, ...asked };
+  return check.type === 'tcp' ? check : { ...check, path: path ?? '/' };
 }
 
 /** A bad node address is met once per port; it is told once. */

@@ -9,50 +9,62 @@ import type {
   Target,
 } from '@signalbox/contracts';
 import { addressFamily, canonicalAddress } from './address.ts';
+import { boundedWeight, nodeWeight } from './annotations.ts';
+import { isEligibleNode } from './eligible-nodes.ts';
 
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
-const EXCLUDE_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
-/** Set by the cluster autoscaler on a node it is about to delete; cloud controllers leave such nodes out as well. */
-const DELETION_TAINT = 'ToBeDeletedByClusterAutoscaler';
+
+export interface NodeTargetOptions {
+  readonly nodePort: number;
+  /** externalTrafficPolicy Local: only nodes with a ready endpoint forward. */
+  readonly isLocal: boolean;
+  readonly isWeightedByPods: boolean;
+}
 
 /** Nodes that may receive traffic from outside, at their internal addresses of the Service's families. */
 export function nodeTargets(
   view: ServiceView,
   port: ServicePort,
-  nodePort: number,
-  onlyWithEndpoints: boolean,
+  { nodePort, isLocal, isWeightedByPods }: NodeTargetOptions,
   skipped: Skipped[],
 ): Target[] {
-  const local = onlyWithEndpoints ? nodesWithReadyEndpoints(view, port) : undefined;
+  const endpoints = isLocal || isWeightedByPods ? readyEndpointsByNode(view, port) : undefined;
   const families = familiesOf(view);
   const targets = view.nodes
-    .filter((node) => isEligible(node) && (local === undefined || local.has(node.metadata.name)))
-    .flatMap((node) =>
-      internalAddresses(node, families, skipped).map((address): Target => {
-        const zone = node.metadata.labels?.[ZONE_LABEL];
-        const place = { node: node.metadata.name, ...(zone === undefined ? {} : { zone }) };
-        return { type: 'node', address, port: nodePort, ...place, weight: 1, state: 'active' };
-      }),
-    );
+    .filter((node) => isEligibleNode(node, view.loadBalancerPolicy))
+    .filter(({ metadata }) => !isLocal || endpoints?.has(metadata.name))
+    .flatMap((node) => {
+      const zone = node.metadata.labels?.[ZONE_LABEL];
+      const place = { node: node.metadata.name, ...(zone === undefined ? {} : { zone }) };
+      const share = isWeightedByPods ? (endpoints?.get(node.metadata.name) ?? 0) : 1;
+      const weight = boundedWeight(share * nodeWeight(node, skipped));
+      return internalAddresses(node, families, skipped).map(
+        (address): Target => ({ type: 'node', address, port: nodePort, ...place, weight, state: 'active' }),
+      );
+    });
   return sortedUnique(targets);
 }
 
 /** Endpoints: ready ones are active; terminating ones that still serve are draining (open connections only). */
 export function podTargets(view: ServiceView, port: ServicePort, skipped: Skipped[]): Target[] {
+  const weights = new Map(view.nodes.map((node) => [node.metadata.name, nodeWeight(node, skipped)]));
   const targets = slicesOf(view, port).flatMap(({ slice, targetPort }) =>
     slice.endpoints.flatMap((endpoint): Target[] => {
       const state = stateOf(endpoint);
       if (state === undefined) return [];
+      const { nodeName, zone, targetRef } = endpoint;
       const place = {
-        ...(endpoint.nodeName === undefined ? {} : { node: endpoint.nodeName }),
-        ...(endpoint.zone === undefined ? {} : { zone: endpoint.zone }),
+        ...(nodeName === undefined ? {} : { node: nodeName }),
+        ...(zone === undefined ? {} : { zone }),
+        ...(targetRef?.kind === 'Pod' && targetRef.name !== undefined ? { pod: targetRef.name } : {}),
       };
+      const weight = weights.get(nodeName ?? '') ?? 1;
       return validAddresses(endpoint.addresses, `EndpointSlice ${slice.metadata.name}`, skipped).map((address) => ({
         type: 'pod',
         address,
         port: targetPort,
         ...place,
-        weight: 1,
+        weight,
         state,
       }));
     }),
@@ -60,19 +72,21 @@ export function podTargets(view: ServiceView, port: ServicePort, skipped: Skippe
   return sortedUnique(targets);
 }
 
-function isEligible(node: NodeObject): boolean {
-  const isReady = node.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
-  const isExcluded = node.metadata.labels?.[EXCLUDE_LABEL] !== undefined;
-  return isReady && !isExcluded && !(node.spec.taints?.some((taint) => taint.key === DELETION_TAINT) ?? false);
+/** Port that the endpoints listen on, whether any is ready or not; undefined while there are none. */
+export function endpointPort(view: ServiceView, port: ServicePort): number | undefined {
+  const ports = slicesOf(view, port).map(({ targetPort }) => targetPort);
+  return ports.length === 0 ? undefined : Math.min(...ports);
 }
 
-function nodesWithReadyEndpoints(view: ServiceView, port: ServicePort): Set<string> {
-  const names = slicesOf(view, port).flatMap(({ slice }) =>
-    slice.endpoints.flatMap((endpoint) =>
-      endpoint.nodeName !== undefined && stateOf(endpoint) === 'active' ? [endpoint.nodeName] : [],
-    ),
-  );
-  return new Set(names);
+function readyEndpointsByNode(view: ServiceView, port: ServicePort): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { slice } of slicesOf(view, port)) {
+    for (const endpoint of slice.endpoints) {
+      if (endpoint.nodeName === undefined || stateOf(endpoint) !== 'active') continue;
+      counts.set(endpoint.nodeName, (counts.get(endpoint.nodeName) ?? 0) + 1);
+    }
+  }
+  return counts;
 }
 
 function slicesOf(view: ServiceView, port: ServicePort): { slice: EndpointSliceObject; targetPort: number }[] {

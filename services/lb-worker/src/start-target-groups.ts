@@ -102,7 +102,7 @@ class TargetGroupsService implements RunningTargetGroups {
     for await (const batch of this.#context.log.follow('targets', { from: 'snapshot' })) {
       for (const message of batch.messages) {
         try {
-          this.#controller.table.restore(message);
+          this.#controller.restore(message);
         } catch (err) {
           this.#metrics.badMessages.inc();
           this.#context.logger.warn({ err, subject: message.subject }, 'target groups skipped');

@@ -42,7 +42,8 @@ const NO_WAITS: ReadonlyMap<string, Wait> = new Map();
 
 /** Since when it has been wanted, over whatever it waited for. */
 export function outstandingOf({ before }: Member, { facts, revision }: GroupContext): Outstanding {
-  const known = before?.state === 'pending' || before?.state === 'draining' ? before.outstanding : undefined;
+  const isWaiting = before?.state === 'pending' || (before?.state === 'draining' && before.reason !== 'removed');
+  const known = isWaiting ? before.outstanding : undefined;
   return known ?? { sinceMs: facts.nowMs, revision };
 }
 

@@ -50,7 +50,7 @@ export class ClassBudget {
   /** When the next turn comes; undefined when nobody waits. */
   nextTurnMs({ perSecond }: DampingPolicy['updates'], nowMs: number): number | undefined {
     if (this.#queue.size === 0) return undefined;
-    return this.#tokens >= 1 ? nowMs : nowMs + Math.ceil(((1 - this.#tokens) * 1000) / perSecond);
+    return this.#tokens >= 1 ? nowMs : this.#atMs + Math.ceil(((1 - this.#tokens) * 1000) / perSecond);
   }
 
   #refill({ perSecond, burst }: DampingPolicy['updates'], nowMs: number): void {

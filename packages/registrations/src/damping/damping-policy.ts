@@ -23,7 +23,7 @@ export interface DampingPolicy {
  *               seconds, so the half-life is one minute and not the fifteen that are usual for routes (RFC 2439).
  * massRemoval   Half of the members can carry most Services for a while; a minute is what an API server's restart or a
  *               node controller's mistake takes to be put right. A cluster that is gone for an hour is meant to be gone.
- * drainMs       Kubernetes gives a terminating Pod 30 s.
+ * drainMs       Kubernetes gives a terminating Pod 30 s. What has drained is taken out with the next update.
  * updates       Far above what one rollout needs, low enough that a cluster's storm leaves a slow load balancer alive.
  * awaitRulesMs  A node programs rules in well under a second; one that takes ten is broken, and must not hold the world.
  */

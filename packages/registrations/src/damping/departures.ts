@@ -68,6 +68,7 @@ function isReleased(member: Member, context: GroupContext): boolean {
   const since = member.before?.outstanding;
   if (facts.confirmedRevision >= (since?.revision ?? revision)) return true;
   const hold = holdOf(context);
+  if (hold.limitMs === 0) return true;
   if (since === undefined || hold.limitMs === undefined || member.before?.reason !== hold.reason) return false;
   return since.sinceMs + hold.limitMs <= facts.nowMs;
 }
@@ -109,6 +110,8 @@ function guard(
   const running = group?.membersBefore;
   const isRunning = running !== undefined && running.sinceMs + timeLimitMs > nowMs;
   const excused = terminating.length + released.length;
+  // What has run out is forgotten with the next change, not by a change of its own.
+  if (!isRunning && excused + candidates.length + entering === 0) return { stays: NO_STAYS, membersBefore: running };
   const remaining = active - excused;
   const base = Math.max(isRunning ? running.count - excused : 0, remaining);
   const isLone = base - remaining + candidates.length <= 1;
@@ -121,6 +124,8 @@ function guard(
     membersBefore: base > left ? { count: base, sinceMs: isRunning ? running.sinceMs : nowMs } : undefined,
   };
 }
+
+const NO_STAYS: ReadonlyMap<string, Stay> = new Map();
 
 /** Who has been held the longest goes first; among equals the order of places decides. */
 function oldestFirst(members: readonly Member[]): Member[] {

@@ -20,7 +20,9 @@ export function stepGroup(
   const waits = decideArrivals(members, hasDepartures(members, context), context);
   const entering = members.filter((member) => isWanted(member) && !isIn(member) && !waits.has(member.place)).length;
   const { stays, membersBefore } = decideDepartures(members, before, entering, context);
-  const next = members.flatMap((member) => nextOf(member, { waits, stays }, context) ?? []);
+  const leaving = members.filter((member) => isIn(member) && !isWanted(member) && !stays.has(member.place)).length;
+  const isClearing = entering + leaving > 0 || members.some((member) => isOverdue(member, context));
+  const next = members.flatMap((member) => nextOf(member, { waits, stays, isClearing }, context) ?? []);
   const targets = withoutForgotten(next, before?.targets ?? [], context);
   const { targets: _targets, held: _held, membersBefore: _before, ...attributes } = frontend as TargetGroup;
   const held = heldOf(targets);
@@ -56,6 +58,8 @@ function pausedTarget(member: Member, context: GroupContext): GroupTarget | unde
 interface Verdicts {
   readonly waits: ReadonlyMap<string, Wait>;
   readonly stays: ReadonlyMap<string, Stay>;
+  /** An update goes out anyway, or has to: whoever has drained can leave with it. */
+  readonly isClearing: boolean;
 }
 
 function nextOf(member: Member, verdicts: Verdicts, context: GroupContext): GroupTarget | undefined {
@@ -67,11 +71,11 @@ function nextOf(member: Member, verdicts: Verdicts, context: GroupContext): Grou
   if (before === undefined) return undefined;
   switch (before.state) {
     case 'active':
-      return departingOf(before, member, verdicts.stays.get(member.place), context);
+      return departingOf(before, member, verdicts, context);
     case 'draining':
-      return drainingOf(before, wanted, context);
+      return drainingOf(wanted === undefined ? flappedOf(before, context) : before, wanted, verdicts, context);
     case 'pending':
-      return goneOf(before, context);
+      return goneOf(wanted === undefined ? flappedOf(before, context) : before, context);
     case 'gone':
       return before;
   }
@@ -117,11 +121,12 @@ function countWait({ reason }: Wait, { tally }: GroupContext): void {
 
 function departingOf(
   before: GroupTarget,
-  { wanted }: Member,
-  stay: Stay | undefined,
+  { place, wanted }: Member,
+  verdicts: Verdicts,
   context: GroupContext,
 ): GroupTarget {
-  const { facts, policy, tally } = context;
+  const { facts, tally } = context;
+  const stay = verdicts.stays.get(place);
   if (stay !== undefined) return stayingOf(before, stay, context);
   const { untilMs: _until, outstanding, ...kept } = before;
   if (wanted !== undefined) {
@@ -132,10 +137,18 @@ function departingOf(
   if (outstanding !== undefined) {
     tally.count(facts.confirmedRevision >= outstanding.revision ? 'confirmed' : 'guard-expired');
   }
-  const flaps = flapsAfterDeparture(before.flaps, policy.flapping, facts.nowMs);
   const left: GroupTarget = { ...kept, state: 'draining', reason: 'removed', sinceMs: facts.nowMs };
-  const { flaps: _flaps, ...unflapped } = left;
-  return drainingOf(flaps === undefined ? unflapped : { ...unflapped, flaps }, undefined, context);
+  return drainingOf(withPenalty(left, context), undefined, verdicts, context);
+}
+
+/** One that waited to get in, and left before: that counts as a departure like any other, or nobody would stay held down. */
+function flappedOf(before: GroupTarget, context: GroupContext): GroupTarget {
+  return before.outstanding === undefined || before.reason === 'removed' ? before : withPenalty(before, context);
+}
+
+function withPenalty({ flaps: before, ...target }: GroupTarget, { facts, policy }: GroupContext): GroupTarget {
+  const flaps = flapsAfterDeparture(before, policy.flapping, facts.nowMs);
+  return flaps === undefined ? target : { ...target, flaps };
 }
 
 function stayingOf(before: GroupTarget, { reason, untilMs, sinceMs }: Stay, context: GroupContext): GroupTarget {
@@ -153,14 +166,35 @@ function stayingOf(before: GroupTarget, { reason, untilMs, sinceMs }: Stay, cont
   });
 }
 
-function drainingOf(before: GroupTarget, wanted: Target | undefined, context: GroupContext): GroupTarget {
-  const { facts, policy, tally } = context;
+/**
+ * Nobody is in a hurry to take out what gets no connections any more: it goes with the next update, or after the longest
+ * time that additions wait.
+ */
+function drainingOf(
+  before: GroupTarget,
+  wanted: Target | undefined,
+  { isClearing }: Pick<Verdicts, 'isClearing'>,
+  context: GroupContext,
+): GroupTarget {
   const { untilMs: _until, outstanding: _outstanding, ...kept } = before;
   if (wanted !== undefined) return unchangedOr(before, { ...kept, reason: 'terminating' });
-  const untilMs = before.sinceMs + policy.drainMs;
-  if (untilMs <= facts.nowMs) return goneOf(before, context);
-  tally.wakeAt(untilMs);
-  return unchangedOr(before, { ...kept, reason: 'removed', untilMs });
+  const { outstanding, drainedMs, untilMs } = drainOf(before, context);
+  if (isClearing && drainedMs <= context.facts.nowMs) return goneOf(before, context);
+  context.tally.wakeAt(untilMs);
+  return unchangedOr(before, { ...kept, reason: 'removed', untilMs, outstanding });
+}
+
+/** From when on a target that is not wanted may be gone, and when it has to. */
+function drainOf({ reason, outstanding, sinceMs }: GroupTarget, { facts, policy, revision }: GroupContext) {
+  const known = reason === 'removed' ? outstanding : undefined;
+  const unwanted = known ?? { sinceMs: facts.nowMs, revision };
+  const drainedMs = Math.max(sinceMs + policy.drainMs, unwanted.sinceMs);
+  return { outstanding: unwanted, drainedMs, untilMs: drainedMs + policy.additions.maxDelayMs };
+}
+
+function isOverdue({ before, wanted }: Member, context: GroupContext): boolean {
+  if (before?.state !== 'draining' || wanted !== undefined) return false;
+  return drainOf(before, context).untilMs <= context.facts.nowMs;
 }
 
 function goneOf(before: GroupTarget, { facts, policy }: GroupContext): GroupTarget {

@@ -33,7 +33,6 @@ export class GroupTable {
     return this.#entries.values();
   }
 
-  /** What was published before this process. */
   restore({ subject, data }: LogMessage): void {
     const key = parseTargetsSubject(subject);
     if (key === undefined || data === null) return;

@@ -10,8 +10,13 @@
  * A round's watermark is in the same append as its last sets.
  */
 import { setImmediate } from 'node:timers/promises';
-import { TARGETS_WATERMARK_SUBJECT, type TargetGroupSet, type Watermark } from '@signalbox/contracts';
-import type { AppendEntry } from '@signalbox/event-log';
+import {
+  TARGETS_WATERMARK_SUBJECT,
+  type TargetGroupSet,
+  targetsWatermarkSchema,
+  type Watermark,
+} from '@signalbox/contracts';
+import type { AppendEntry, LogMessage } from '@signalbox/event-log';
 import { ClassBudget, type DampingFacts, type DampingStep, stepTargetGroups } from '@signalbox/registrations';
 import type { Clock } from './clock.ts';
 import { Deadlines } from './deadlines.ts';
@@ -36,14 +41,16 @@ interface ControllerOptions {
 const CHUNK = 200;
 
 export class TargetGroupController {
-  readonly table = new GroupTable();
   readonly #options: ControllerOptions;
+  readonly #table = new GroupTable();
   readonly #dirty = new Set<string>();
   readonly #deadlines = new Deadlines();
   readonly #budgets = new Map<string, ClassBudget>();
   /** Entries with a target that waits for rules, by cluster. */
   readonly #awaitingRules = new Map<string, Set<string>>();
   #watermark: Watermark | undefined;
+  #decidedRevision = -1;
+  /** Of the watermark in the log. */
   #publishedRevision = -1;
   #onWake = (): void => {};
 
@@ -53,13 +60,21 @@ export class TargetGroupController {
 
   /** Everything up to this revision has been decided on; -1 before the first round. */
   get revision(): number {
-    return this.#publishedRevision;
+    return this.#decidedRevision;
+  }
+
+  /** What was published before this process. */
+  restore(message: LogMessage): void {
+    if (message.subject !== TARGETS_WATERMARK_SUBJECT) this.#table.restore(message);
+    else if (message.data !== null) {
+      this.#publishedRevision = targetsWatermarkSchema.parse(JSON.parse(message.data)).revision;
+    }
   }
 
   applyRegistrations(changes: readonly RegistrationChange[], watermark: Watermark): void {
     const before = this.#watermark;
     this.#watermark = watermark;
-    for (const change of changes) for (const entry of this.table.want(change)) this.#dirty.add(entry.id);
+    for (const change of changes) for (const entry of this.#table.want(change)) this.#dirty.add(entry.id);
     const isListed = (cluster: string, mark: Watermark | undefined): boolean =>
       mark !== undefined && Object.hasOwn(mark.clusters, cluster);
     const isFirst = before === undefined;
@@ -112,7 +127,7 @@ export class TargetGroupController {
   }
 
   #touch(isMeant: (entry: GroupEntry) => boolean): void {
-    for (const entry of this.table.all()) if (isMeant(entry)) this.#dirty.add(entry.id);
+    for (const entry of this.#table.all()) if (isMeant(entry)) this.#dirty.add(entry.id);
     this.wake();
   }
 
@@ -120,7 +135,7 @@ export class TargetGroupController {
     const { intents, sources, ruleAcks, clock } = this.#options;
     if (this.#watermark === undefined || !intents.isCaughtUp || !sources.isCaughtUp || !ruleAcks.isCaughtUp)
       return false;
-    if (this.#dirty.size > 0 || this.#watermark.revision > this.#publishedRevision) return true;
+    if (this.#dirty.size > 0 || this.#watermark.revision > this.#decidedRevision) return true;
     const nextMs = this.#nextMs();
     return nextMs !== undefined && nextMs <= clock.nowMs();
   }
@@ -142,9 +157,9 @@ export class TargetGroupController {
     if (watermark === undefined) return;
     const nowMs = this.#options.clock.nowMs();
     for (const id of this.#deadlines.takeDue(nowMs)) this.#dirty.add(id);
-    const entries = [...this.#dirty].flatMap((id) => this.table.get(id) ?? []);
+    const entries = [...this.#dirty].flatMap((id) => this.#table.get(id) ?? []);
     this.#dirty.clear();
-    const emptied = emptiedAmong(entries, this.table.all(), (name) => this.#policyOf(name).massRemoval.minShare);
+    const emptied = emptiedAmong(entries, this.#table.all(), (name) => this.#policyOf(name).massRemoval.minShare);
     const round = new Round(watermark, nowMs, emptied);
     for (const [position, entry] of entries.entries()) {
       this.#decide(entry, round);
@@ -158,7 +173,7 @@ export class TargetGroupController {
   #giveTurns(name: string, budget: ClassBudget, round: Round): void {
     const { updates } = this.#policyOf(name);
     for (let id = budget.next(updates, round.nowMs); id !== undefined; id = budget.next(updates, round.nowMs)) {
-      const entry = this.table.get(id);
+      const entry = this.#table.get(id);
       if (entry !== undefined) this.#decide(entry, round);
       if (entry === undefined || budget.next(updates, round.nowMs) === id) budget.leave(id);
     }
@@ -185,7 +200,7 @@ export class TargetGroupController {
     if (step.change !== 'none')
       round.entries.push({ subject: entry.id, data: step.set ? JSON.stringify(step.set) : null });
     entry.set = step.set;
-    this.table.dropIfEmpty(entry);
+    this.#table.dropIfEmpty(entry);
   }
 
   #factsOf(entry: GroupEntry, { watermark, nowMs, emptied }: Round, mayUpdate: boolean): DampingFacts {
@@ -252,6 +267,7 @@ export class TargetGroupController {
     metrics.waiting.set([...this.#budgets.values()].reduce((sum, budget) => sum + budget.waiting, 0));
     if (revision === undefined) return;
     this.#publishedRevision = revision;
+    this.#decidedRevision = revision;
     metrics.revision.set(revision);
   }
 }
