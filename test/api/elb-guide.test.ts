@@ -112,7 +112,7 @@ describe('the example', () => {
     );
   const reported = async (): Promise<string> => {
     const { report, targets } = await group();
-    return `${report?.controller} ${report?.isCurrent} ${targets?.map(({ health }) => health?.health)}`;
+    return `${report?.controller} ${report?.isCurrent} ${(targets ?? []).map(({ health }) => health?.health).join()}`;
   };
   const programmed = (): string[] => {
     const lines = readFileSync(join(folder, 'lb.conf'), 'utf8').split('\n');

@@ -200,7 +200,7 @@ describe('the lease', () => {
 
   test('is won by one of many who ask at once', async () => {
     const answers = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => acquire(name)));
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409]);
+    expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 409, 409, 409, 409]);
   });
 });
 

@@ -54,7 +54,7 @@ interface EventData {
 
 function briefly({ service, items }: EventData): string {
   if (items.length === 0) return `${service ?? ''}=`;
-  return items.map((item) => `${item.service}=${item.targets.map(({ address }) => address)}`).join(' ');
+  return items.map((item) => `${item.service}=${item.targets.map(({ address }) => address).join()}`).join(' ');
 }
 
 async function next(stream: AsyncGenerator<string>): Promise<string> {

@@ -24,11 +24,11 @@ const F5 = 'example.com/f5';
 
 const summary = (store: Store, loadBalancerClass?: string) =>
   listTargetGroupSets(store, { loadBalancerClass }).map(
-    ({ index, set }) => `${index} ${set.name} ${set.groups[0]?.targets.map(({ address }) => address)}`,
+    ({ index, set }) => `${index} ${set.name} ${(set.groups[0]?.targets ?? []).map(({ address }) => address).join()}`,
   );
 
 function brief({ event, data }: Change): string {
-  const { operation, name, index, holder, error, revision } = JSON.parse(data) as Record<string, unknown>;
+  const { operation, name, index, holder, error, revision } = JSON.parse(data) as Record<string, string | number | undefined>;
   return [event, operation, name, index, holder, error, revision].filter((part) => part !== undefined).join(' ');
 }
 

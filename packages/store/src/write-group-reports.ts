@@ -47,11 +47,11 @@ function rowOf(store: Store, key: TargetGroupKey) {
   return store.builder
     .selectFrom('target_group_reports')
     .select('data')
-    .where(({ and }) => and(columnsOf(key)));
+    .where((row) => row.and(columnsOf(key)));
 }
 
 function remove(store: Store, key: TargetGroupKey): void {
-  store.run(store.builder.deleteFrom('target_group_reports').where(({ and }) => and(columnsOf(key))));
+  store.run(store.builder.deleteFrom('target_group_reports').where((row) => row.and(columnsOf(key))));
 }
 
 function contentOf({ reportedAtMs: _reportedAtMs, ...content }: TargetGroupReport): string {

@@ -35,7 +35,7 @@ function writeSet(store: Store, key: TargetGroupSetKey, message: LogMessage): Ta
     store.builder
       .selectFrom('target_group_sets')
       .select('sequence')
-      .where(({ and }) => and(columnsOf(key))),
+      .where((row) => row.and(columnsOf(key))),
   );
   raiseClassIndex(store, key.loadBalancerClass, sequence);
   if (data === null) removeSet(store, key);
@@ -90,7 +90,7 @@ export function removeOtherTargets(store: Store, kept: ReadonlySet<string>, sequ
 }
 
 function removeSet(store: Store, key: TargetGroupSetKey): void {
-  store.run(store.builder.deleteFrom('target_group_sets').where(({ and }) => and(columnsOf(key))));
+  store.run(store.builder.deleteFrom('target_group_sets').where((row) => row.and(columnsOf(key))));
 }
 
 function columnsOf({ loadBalancerClass, cluster, namespace, name }: TargetGroupSetKey) {
