@@ -4,12 +4,14 @@ import { readModel } from './0001-read-model.ts';
 import { changeFeed } from './0002-change-feed.ts';
 import { nodeDrift } from './0003-node-drift.ts';
 import { acks } from './0004-acks.ts';
+import { targetGroups } from './0005-target-groups.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-read-model': readModel,
   '0002-change-feed': changeFeed,
   '0003-node-drift': nodeDrift,
   '0004-acks': acks,
+  '0005-target-groups': targetGroups,
 };
 
 export const migrationProvider: MigrationProvider = {

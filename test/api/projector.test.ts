@@ -137,7 +137,7 @@ describe('a restart', () => {
     const revision = await put(log, 'c1', aService('api'));
 
     await using again = await openWorld({ log, path });
-    expect(again.projector.stats().messages).toEqual({ objects: 1, derived: 0, status: 0 });
+    expect(again.projector.stats().messages).toEqual({ objects: 1, derived: 0, targets: 0, status: 0 });
     expect(again.projector.feed.after(position, LIMIT)?.map(brief)).toEqual([`object created api ${revision}`]);
     expect(servicesAt(again.store, revision)).toEqual(['api=', 'web=']);
     expect(documentAt(again.store, { layer: 'proxy', key: WEB, revision })?.document).toEqual(aPlan(WEB));

@@ -107,6 +107,11 @@ describe('help', () => {
     ['dns', 'set'],
     ['backup'],
     ['restore'],
+    ['targets'],
+    ['lb'],
+    ['lb', 'pause'],
+    ['token'],
+    ['token', 'create'],
   ])('of signalbox %j has examples', async (command) => {
     const { code, stdout } = await signalbox([...command, '--help']);
     expect(code).toBe(0);
@@ -125,6 +130,9 @@ describe('help', () => {
       ['render', 'resolv-conf'],
       ['resolve'],
       ['dns', 'set'],
+      ['targets'],
+      ['lb', 'pause'],
+      ['token', 'create'],
     ]) {
       const { stdout } = await signalbox([...command, '--help']);
       expect(stdout.split('\n').filter((line) => line.length > 120)).toEqual([]);

@@ -1,35 +1,51 @@
 /** The command line's side of the HTTP API. */
 import { ERROR_CODES, errorText, type List, type Problem, SignalboxError } from '@signalbox/contracts';
-
-export const DEFAULT_API = 'http://127.0.0.1:7070';
+import { type ApiAnswer, requestApi } from './api-request.ts';
 
 export type QueryParameters = Readonly<Record<string, string | number | undefined>>;
 
+export interface ApiAccess {
+  readonly token?: string | undefined;
+  readonly ca?: string | undefined;
+}
+
+export interface Sending {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export class ApiClient {
   readonly #baseUrl: string;
+  readonly #access: ApiAccess;
 
-  constructor(baseUrl: string) {
+  constructor(baseUrl: string, access: ApiAccess = {}) {
     if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
       throw new SignalboxError('invalid', `--api: "${baseUrl}" is not a URL like http://127.0.0.1:7070`);
     }
     this.#baseUrl = baseUrl.replace(/\/$/, '');
+    this.#access = access;
   }
 
   async get<Answer>(path: string, parameters: QueryParameters = {}): Promise<Answer> {
-    const response = await this.#fetch(path, parameters, 'application/json');
-    return (await response.json()) as Answer;
+    return JSON.parse(await this.getText(path, parameters, 'application/json')) as Answer;
   }
 
   async getText(path: string, parameters: QueryParameters, accept: string): Promise<string> {
-    return await (await this.#fetch(path, parameters, accept)).text();
+    const url = new URL(`${this.#baseUrl}${path}`);
+    for (const [name, value] of Object.entries(parameters)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    return await this.#request(url, 'GET', { headers: { accept } });
   }
 
-  async send<Answer>(method: 'PUT' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
-    const content = body === undefined ? {} : { body: JSON.stringify(body) };
-    const headers = { accept: 'application/json', 'content-type': 'application/json' };
-    const response = await this.#request(new URL(`${this.#baseUrl}${path}`), { method, headers, ...content });
-    if (!response.ok) throw await problemOf(response);
-    return (await response.json()) as Answer;
+  async send<Answer>(
+    method: 'PUT' | 'POST' | 'DELETE',
+    path: string,
+    { body, headers = {} }: Sending = {},
+  ): Promise<Answer> {
+    const all = { accept: 'application/json', 'content-type': 'application/json', ...headers };
+    const url = new URL(`${this.#baseUrl}${path}`);
+    return JSON.parse(await this.#request(url, method, { headers: all, body })) as Answer;
   }
 
   /** All pages of a list, up to `limit` items; every page is of the same revision. */
@@ -45,19 +61,20 @@ export class ApiClient {
     return { items, revision: page.revision, next: page.next };
   }
 
-  async #fetch(path: string, parameters: QueryParameters, accept: string): Promise<Response> {
-    const url = new URL(`${this.#baseUrl}${path}`);
-    for (const [name, value] of Object.entries(parameters)) {
-      if (value !== undefined) url.searchParams.set(name, String(value));
-    }
-    const response = await this.#request(url, { headers: { accept } });
-    if (!response.ok) throw await problemOf(response);
-    return response;
+  async #request(url: URL, method: string, { headers = {}, body }: Sending): Promise<string> {
+    const { token, ca } = this.#access;
+    const own = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    const answer = await this.#reach(() =>
+      requestApi(url, { method, headers: { ...headers, ...own }, ca, ...content }),
+    );
+    if (answer.status >= 200 && answer.status < 300) return answer.text;
+    throw problemOf(answer);
   }
 
-  async #request(url: URL, init: RequestInit): Promise<Response> {
+  async #reach(ask: () => Promise<ApiAnswer>): Promise<ApiAnswer> {
     try {
-      return await fetch(url, { ...init, signal: AbortSignal.timeout(30_000) });
+      return await ask();
     } catch (cause) {
       throw new SignalboxError(
         'unavailable',
@@ -68,12 +85,12 @@ export class ApiClient {
   }
 }
 
-async function problemOf(response: Response): Promise<SignalboxError> {
-  const body = await response.text();
-  const problem = parseProblem(body);
+function problemOf({ status, text }: ApiAnswer): SignalboxError {
+  const problem = parseProblem(text);
   const code = problem?.code ?? 'internal';
-  const detail = problem?.detail ?? `the API answered ${response.status}: ${body.slice(0, 200)}`;
-  return new SignalboxError(Object.hasOwn(ERROR_CODES, code) ? code : 'internal', detail);
+  const detail = problem?.detail ?? `the API answered ${status}: ${text.slice(0, 200)}`;
+  const hint = status === 401 ? ' (--token-file, or SIGNALBOX_TOKEN_FILE)' : '';
+  return new SignalboxError(Object.hasOwn(ERROR_CODES, code) ? code : 'internal', `${detail}${hint}`);
 }
 
 function parseProblem(body: string): Partial<Problem> | undefined {

@@ -12,6 +12,7 @@ import { type AnswerSettings, type DnsServer, startDnsServer, type TransferSetti
 import { dnsWorker } from '@signalbox/dns-worker';
 import { type EventLog, openJetStreamEventLog, openSqliteEventLog } from '@signalbox/event-log';
 import {
+  type AccessSettings,
   createRegistry,
   type ListenAddress,
   type Logger,
@@ -43,6 +44,8 @@ export interface PlaneOptions {
   /** How far back `?revision=` reaches; what is absent is the store's default. */
   readonly historyRetention?: { readonly maxRevisions?: number; readonly maxAgeMs?: number };
   readonly hasExternalDns?: boolean;
+  /** Who may ask the API, and over what. */
+  readonly apiAccess?: AccessSettings;
   readonly logger: Logger;
   readonly onStatus?: (status: SourceStatus) => void;
 }
@@ -131,6 +134,8 @@ async function makeFolder(path: string): Promise<void> {
 function apiOptions(options: PlaneOptions) {
   const { dataDir, apiListen, dnsTtlSeconds, clusterCIDRs, historyRetention, hasExternalDns } = options;
   return {
+    ...options.apiAccess,
+    adminTokenFile: join(dataDir, 'admin.token'),
     listen: apiListen,
     ttlSeconds: dnsTtlSeconds,
     clusterCIDRs,

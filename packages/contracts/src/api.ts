@@ -4,11 +4,17 @@
  */
 import { z } from 'zod';
 import { ACK_KINDS, NODE_AGENT_BACKENDS } from './acks.ts';
+import {
+  leaseChangeSchema,
+  OTHER_OBJECT_KINDS,
+  reportChangeSchema,
+  targetGroupsChangeSchema,
+  targetsWatermarkChangeSchema,
+} from './api-load-balancers.ts';
 import { LAYERS, skippedSchema } from './derived.ts';
 import { ERROR_CODES, type ErrorCode } from './errors.ts';
 import { INTENT_KINDS } from './intents.ts';
 import { serviceObjectSchema } from './kubernetes.ts';
-import { LOAD_BALANCER_INTENT_KINDS } from './load-balancer-intents.ts';
 import { ALL_SOURCE_KINDS, clusterObjectSchema } from './objects.ts';
 import { proxyPlanSchema } from './proxy-plan.ts';
 import { dnsRecordSchema, recordSetSchema } from './record-set.ts';
@@ -18,7 +24,7 @@ import { sourceStateSchema, sourceStatusSchema } from './source-status.ts';
 const revision = z.int().min(0);
 const timestamp = z.iso.datetime();
 const layer = z.enum(LAYERS);
-const objectKind = z.enum([...ALL_SOURCE_KINDS, 'Cluster', ...INTENT_KINDS, ...LOAD_BALANCER_INTENT_KINDS]);
+const objectKind = z.enum([...ALL_SOURCE_KINDS, 'Cluster', ...INTENT_KINDS, ...OTHER_OBJECT_KINDS]);
 
 export const RULES_BACKENDS = ['nftables', 'iptables', 'ipvs'] as const;
 export type RulesBackend = (typeof RULES_BACKENDS)[number];
@@ -310,6 +316,13 @@ export const changeDataSchemas = {
     .object({ layer, revision, clusters: z.array(z.string()), skippedServices: z.int() })
     .meta({ id: 'WatermarkChange' }),
   status: sourceStatusSchema,
+  /** The target groups of one Service and class changed. */
+  'target-groups': targetGroupsChangeSchema,
+  /** All registrations up to the revision have been decided on. */
+  'targets-watermark': targetsWatermarkChangeSchema,
+  /** A load balancer said something new of a target group. */
+  report: reportChangeSchema,
+  lease: leaseChangeSchema,
   /** The events since the given id are not kept (or the id is of another store): list again, then follow from this event's id. */
   reset: z.object({ reason: z.string(), revision }).meta({ id: 'ResetChange' }),
 } as const;

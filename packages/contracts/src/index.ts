@@ -1,5 +1,6 @@
 export * from './acks.ts';
 export * from './api.ts';
+export * from './api-load-balancers.ts';
 export * from './backup.ts';
 export * from './derived.ts';
 export * from './drift.ts';
@@ -16,3 +17,4 @@ export * from './service-view.ts';
 export * from './source-status.ts';
 export * from './subjects.ts';
 export * from './target-groups.ts';
+export * from './tokens.ts';

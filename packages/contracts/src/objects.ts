@@ -13,6 +13,7 @@ import {
   loadBalancerConfirmationObjectSchema,
   loadBalancerPolicyObjectSchema,
 } from './load-balancer-intents.ts';
+import { apiTokenObjectSchema } from './tokens.ts';
 
 /** Kinds that every source reads from its cluster. */
 export const SOURCE_KINDS = ['Service', 'EndpointSlice', 'Node', 'Namespace'] as const;
@@ -56,6 +57,7 @@ export const logObjectSchema = z.discriminatedUnion('kind', [
   loadBalancerPolicyObjectSchema,
   loadBalancerConfirmationObjectSchema,
   loadBalancerAddressObjectSchema,
+  apiTokenObjectSchema,
 ]);
 export type LogObject = z.infer<typeof logObjectSchema>;
 export type ObjectKind = LogObject['kind'];

@@ -251,6 +251,15 @@ export function controllerLeaseSubject(loadBalancerClass: string): string {
   return `status.lease.${encodeToken(loadBalancerClass)}`;
 }
 
+/** Its load-balancer class. */
+export function parseControllerLeaseSubject(subject: string): string {
+  const [stream, type, loadBalancerClass, ...rest] = subject.split('.');
+  if (stream !== 'status' || type !== 'lease' || loadBalancerClass === undefined || rest.length > 0) {
+    throw new SignalboxError('invalid', `not the subject of a lease: ${subject}`);
+  }
+  return decodeToken(loadBalancerClass);
+}
+
 /** Pattern of all objects of one cluster, for a source that compares its list with the log. */
 export function objectsOfCluster(cluster: string): string {
   return `objects.*.*.${encodeToken(cluster)}.>`;

@@ -1,3 +1,4 @@
+export * from './access-settings.ts';
 export { Acknowledger } from './acknowledger.ts';
 export { appendRetrying } from './append-retrying.ts';
 export { startCompaction } from './compaction.ts';

@@ -98,6 +98,7 @@ export class ServiceIndex {
       case 'Namespace':
       case 'Pod':
       case 'LoadBalancerConfirmation':
+      case 'ApiToken':
         break;
       case 'LoadBalancerPolicy':
         this.#applyPolicy(key.name, object, markOf(input));

@@ -1,6 +1,7 @@
 export { type Change, ChangeFeed, type ChangeListener } from './change-feed.ts';
 export { copyStore } from './copy-store.ts';
 export { openStore, type StoreOptions } from './open-store.ts';
+export { streamLogId, streamPosition } from './positions.ts';
 export {
   type Projector,
   type ProjectorLogger,
@@ -10,5 +11,6 @@ export {
 } from './projector.ts';
 export * from './queries/index.ts';
 export { DEFAULT_HISTORY_RETENTION, type HistoryRetention } from './retention.ts';
+export { targetsRevision } from './settings.ts';
 export { type StateRevision, stateRevision } from './state-revision.ts';
 export type { Store } from './store.ts';

@@ -13,6 +13,15 @@ export function streamPosition(store: Store, stream: StreamName): number | undef
   return sequenceOf(store, stream)?.sequence;
 }
 
+const logIdOf = compiledQuery((builder, stream: StreamName) =>
+  builder.selectFrom('positions').select('log_id').where('stream', '=', stream),
+);
+
+/** Identity of the log that the stream was read from; empty before it was read to its end once. */
+export function streamLogId(store: Store, stream: StreamName): string {
+  return logIdOf(store, stream)?.log_id ?? '';
+}
+
 export function writePosition(store: Store, position: { stream: StreamName; logId: string; sequence: number }): void {
   const { stream, logId: log_id, sequence } = position;
   store.run(
@@ -50,6 +59,10 @@ export function clearStore(store: Store): void {
       'source_statuses',
       'node_drift',
       'acks',
+      'target_group_sets',
+      'target_group_reports',
+      'target_classes',
+      'controller_leases',
       'changes',
     ] as const;
     for (const table of tables) store.run(store.builder.deleteFrom(table));

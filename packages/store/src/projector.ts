@@ -1,5 +1,5 @@
 /**
- * The one writer of a store: follows the three streams of the log, each from its stored position, and writes every batch
+ * The one writer of a store: follows the four streams of the log, each from its stored position, and writes every batch
  * in one transaction together with the position, so that a crash repeats nothing and loses nothing.
  *
  * A stream without a position, and one whose position the log says is `expired`, is replayed from its snapshot; a store
@@ -43,7 +43,7 @@ export interface ProjectorStats {
   readonly prunedRows: number;
 }
 
-const STREAMS: readonly StreamName[] = ['objects', 'derived', 'status'];
+const STREAMS: readonly StreamName[] = ['objects', 'derived', 'targets', 'status'];
 
 /** Empties a store of another log; then follows until `stop`. Rejects when the log cannot be asked. */
 export async function startProjector(options: ProjectorOptions): Promise<Projector> {

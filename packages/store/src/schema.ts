@@ -51,6 +51,16 @@ interface LayerClustersTable {
   readonly clusters: string;
 }
 
+/** A message of the targets or status stream, as received. */
+interface TargetGroupSetTable {
+  readonly load_balancer_class: string;
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly sequence: number;
+  readonly data: string;
+}
+
 export interface Schema {
   readonly contents: { readonly id: Generated<number>; readonly data: string };
   readonly object_versions: ObjectVersionTable;
@@ -59,13 +69,21 @@ export interface Schema {
   readonly watermarks: { readonly layer: Layer; readonly revision: number; readonly skipped_services: number };
   readonly layer_clusters: LayerClustersTable;
   readonly positions: { readonly stream: StreamName; readonly log_id: string; readonly sequence: number };
-  readonly settings: { readonly key: 'epoch' | 'horizon'; readonly value: string };
+  readonly settings: { readonly key: 'epoch' | 'horizon' | 'targets-revision'; readonly value: string };
   readonly source_statuses: { readonly cluster: string; readonly kind: SourceKind; readonly data: string };
   readonly node_drift: { readonly cluster: string; readonly node: string; readonly data: string };
   readonly acks: {
     readonly layer: Layer;
     readonly cluster: string;
     readonly consumer: string;
+    readonly data: string;
+  };
+  readonly target_group_sets: TargetGroupSetTable;
+  readonly target_group_reports: TargetGroupSetTable & { readonly port: string };
+  readonly target_classes: { readonly load_balancer_class: string; readonly sequence: number };
+  readonly controller_leases: {
+    readonly load_balancer_class: string;
+    readonly sequence: number;
     readonly data: string;
   };
   readonly changes: { readonly id: Generated<number>; readonly event: ChangeEvent; readonly data: string };

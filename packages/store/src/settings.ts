@@ -1,4 +1,4 @@
-/** The two single values of a store. */
+/** The single values of a store. */
 import { compiledQuery } from './compiled-query.ts';
 import type { Schema } from './schema.ts';
 import type { Store } from './store.ts';
@@ -13,6 +13,12 @@ export function historyHorizon(store: Store): number {
 /** Only ever rises, until `clearStore`. */
 export function raiseHistoryHorizon(store: Store, revision: number): void {
   if (revision > historyHorizon(store)) writeSetting(store, 'horizon', String(revision));
+}
+
+/** All registrations up to this revision have been decided on; undefined before anything was. */
+export function targetsRevision(store: Store): number | undefined {
+  const value = read(store, 'targets-revision');
+  return value === undefined ? undefined : Number(value);
 }
 
 /** Changes with each rebuild, so that positions in the change feed of before are told apart. */

@@ -7,16 +7,19 @@
  *
  * All methods run inside the transaction of their batch.
  */
-import { type StreamName, statusTypeOf } from '@signalbox/contracts';
+import { type ChangeData, type ChangeEvent, type StreamName, statusTypeOf } from '@signalbox/contracts';
 import type { LogMessage } from '@signalbox/event-log';
 import type { ChangeFeed } from './change-feed.ts';
-import { raiseHistoryHorizon } from './settings.ts';
+import { raiseHistoryHorizon, targetsRevision } from './settings.ts';
 import type { Store } from './store.ts';
 import { ackSubjectKey, removeOtherAcks, writeAck } from './write-acks.ts';
 import { derivedWriter, documentSubjectKey } from './write-documents.ts';
 import { driftSubjectKey, removeOtherDrift, writeDrift } from './write-drift.ts';
+import { groupReportSubjectKey, removeOtherGroupReports, writeGroupReport } from './write-group-reports.ts';
+import { leaseSubjectKey, removeOtherLeases, writeLease } from './write-leases.ts';
 import { objectSubjectKey, objectWriter } from './write-objects.ts';
 import { removeOtherStatuses, statusSubjectKey, writeStatus } from './write-statuses.ts';
+import { removeOtherTargets, targetsSubjectKey, writeTargets } from './write-targets.ts';
 
 export interface StreamProjection {
   readonly stream: StreamName;
@@ -28,7 +31,12 @@ export interface StreamProjection {
 }
 
 export function streamProjections(store: Store, feed: ChangeFeed): StreamProjection[] {
-  return [objectsProjection(store, feed), derivedProjection(store, feed), statusProjection(store, feed)];
+  return [
+    objectsProjection(store, feed),
+    derivedProjection(store, feed),
+    targetsProjection(store, feed),
+    statusProjection(store, feed),
+  ];
 }
 
 function objectsProjection(store: Store, feed: ChangeFeed): StreamProjection {
@@ -92,41 +100,111 @@ function derivedProjection(store: Store, feed: ChangeFeed): StreamProjection {
   };
 }
 
+/** Only the present is kept of target groups. */
+function targetsProjection(store: Store, feed: ChangeFeed): StreamProjection {
+  let seen = new Set<string>();
+  return {
+    stream: 'targets',
+    beginResync: () => {
+      seen = new Set();
+    },
+    replay: (message) => {
+      writeTargets(store, message);
+      const key = targetsSubjectKey(message.subject);
+      if (key !== undefined && message.data !== null) seen.add(key);
+    },
+    endResync: (sequence) => {
+      removeOtherTargets(store, seen, sequence);
+      feed.reset('the target groups were read again', targetsRevision(store) ?? 0);
+      seen = new Set();
+    },
+    follow: (message) => {
+      const change = writeTargets(store, message);
+      if (change !== undefined) feed.record(change.event, change.data);
+    },
+  };
+}
+
+/** What one type of status does to the store. */
+interface StatusWriter {
+  write(message: LogMessage): void;
+  keyOf(subject: string): string;
+  removeOthers(kept: ReadonlySet<string>): void;
+}
+
 /**
- * Statuses have no history and are few, so they are always replayed; only those of sources that differ are told as changes.
+ * Statuses have no history and are few, so they are always replayed; only those that differ are told as changes.
  * What is of no type known here is another reader's.
  */
 function statusProjection(store: Store, feed: ChangeFeed): StreamProjection {
-  let seen = new Set<string>();
-  let seenAcks = new Set<string>();
-  let seenDrift = new Set<string>();
-  const follow = (message: LogMessage): void => {
-    const type = statusTypeOf(message.subject);
-    if (type === 'ack') writeAck(store, message);
-    if (type === 'drift') writeDrift(store, message);
-    if (type !== 'source') return;
-    const status = writeStatus(store, message);
-    if (status !== undefined) feed.record('status', status);
-  };
+  const writers = statusWriters(store, feed);
+  let seen = new Map<string, Set<string>>();
+  const follow = (message: LogMessage): void => writers.get(statusTypeOf(message.subject))?.write(message);
   return {
     stream: 'status',
     beginResync: () => {
-      [seen, seenAcks, seenDrift] = [new Set(), new Set(), new Set()];
+      seen = new Map([...writers.keys()].map((type) => [type, new Set()]));
     },
     replay: (message) => {
       follow(message);
       if (message.data === null) return;
       const type = statusTypeOf(message.subject);
-      if (type === 'ack') seenAcks.add(ackSubjectKey(message.subject));
-      if (type === 'drift') seenDrift.add(driftSubjectKey(message.subject));
-      if (type === 'source') seen.add(statusSubjectKey(message.subject));
+      const writer = writers.get(type);
+      if (writer !== undefined) seen.get(type)?.add(writer.keyOf(message.subject));
     },
     endResync: () => {
-      removeOtherStatuses(store, seen);
-      removeOtherAcks(store, seenAcks);
-      removeOtherDrift(store, seenDrift);
-      [seen, seenAcks, seenDrift] = [new Set(), new Set(), new Set()];
+      for (const [type, writer] of writers) writer.removeOthers(seen.get(type) ?? new Set());
+      seen = new Map();
     },
     follow,
   };
+}
+
+/** By type of status. */
+function statusWriters(store: Store, feed: ChangeFeed): ReadonlyMap<string, StatusWriter> {
+  const told = <Event extends ChangeEvent>(event: Event, change: ChangeData<Event> | undefined): void => {
+    if (change !== undefined) feed.record(event, change);
+  };
+  return new Map<string, StatusWriter>([
+    [
+      'source',
+      {
+        write: (message) => told('status', writeStatus(store, message)),
+        keyOf: statusSubjectKey,
+        removeOthers: (kept) => removeOtherStatuses(store, kept),
+      },
+    ],
+    [
+      'ack',
+      {
+        write: (message) => writeAck(store, message),
+        keyOf: ackSubjectKey,
+        removeOthers: (kept) => removeOtherAcks(store, kept),
+      },
+    ],
+    [
+      'drift',
+      {
+        write: (message) => writeDrift(store, message),
+        keyOf: driftSubjectKey,
+        removeOthers: (kept) => removeOtherDrift(store, kept),
+      },
+    ],
+    [
+      'group',
+      {
+        write: (message) => told('report', writeGroupReport(store, message)),
+        keyOf: groupReportSubjectKey,
+        removeOthers: (kept) => removeOtherGroupReports(store, kept),
+      },
+    ],
+    [
+      'lease',
+      {
+        write: (message) => told('lease', writeLease(store, message)),
+        keyOf: leaseSubjectKey,
+        removeOthers: (kept) => removeOtherLeases(store, kept),
+      },
+    ],
+  ]);
 }

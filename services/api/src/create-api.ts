@@ -4,7 +4,12 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import { errorText } from '@signalbox/contracts';
 import { stateRevision } from '@signalbox/store';
 import type { Context } from 'hono';
+import { authentication } from './auth/authenticate.ts';
+import { limitBodies, limitRequests } from './auth/limit-requests.ts';
 import { ChangeStream } from './change-stream.ts';
+import { addConsulRoutes } from './compat/consul.ts';
+import { addPrometheusSdRoute } from './compat/prometheus-sd.ts';
+import { addTraefikRoute } from './compat/traefik.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { measureRequests } from './metrics.ts';
 import { problemOf, problemOfError, problemResponse } from './problem.ts';
@@ -16,13 +21,19 @@ import { addDriftRoutes } from './routes/drift.ts';
 import { addExternalDnsRoutes } from './routes/external-dns.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addIntentRoutes } from './routes/intents.ts';
+import { addLoadBalancerRoutes } from './routes/load-balancers.ts';
 import { addNodeRoutes } from './routes/nodes.ts';
 import { addPodViewRoutes } from './routes/pod-view.ts';
 import { addRegistrationRoutes } from './routes/registrations.ts';
 import { addRevisionRoutes } from './routes/revisions.ts';
 import { addServiceRoutes } from './routes/services.ts';
+import { addTargetGroupEventRoute } from './routes/target-group-events.ts';
+import { addTargetGroupReportRoutes } from './routes/target-group-reports.ts';
+import { addTargetGroupRoutes } from './routes/target-groups.ts';
+import { addTokenRoutes } from './routes/tokens.ts';
 import { addWithdrawnRecordRoutes } from './routes/withdrawn-records.ts';
 import { addZoneRoutes } from './routes/zones.ts';
+import { TargetGroupWatch } from './target-group-watch.ts';
 import { WithdrawnRecords } from './withdrawn-records.ts';
 
 const MAX_URL_LENGTH = 4_096;
@@ -42,7 +53,9 @@ export interface Api {
   readonly withdrawn: WithdrawnRecords;
   /** Clients that follow the changes now. */
   readonly followers: () => number;
-  /** Ends the streams of changes. Idempotent. */
+  /** Requests that wait for target groups to change. */
+  readonly waiters: () => number;
+  /** Ends the streams of changes, and all waiting. Idempotent. */
   close(): void;
 }
 
@@ -70,8 +83,13 @@ export function createApi(api: ApiDependencies): Api {
     c.header('x-content-type-options', 'nosniff');
     return await next();
   });
+  const login = api.isTokenRequired === true ? authentication(api) : undefined;
+  if (login !== undefined) app.use(login.middleware);
+  if (api.requestsPerSecond !== undefined) app.use(limitRequests(api, api.requestsPerSecond));
+  app.use(limitBodies());
+  const targetGroups = new TargetGroupWatch(api.store, api.projector.feed);
   const withdrawn = new WithdrawnRecords(api.store);
-  addRoutes(app, api, { changes, withdrawn });
+  addRoutes(app, api, { changes, targetGroups, withdrawn });
   app.notFound(notFound);
   app.onError((error, c) => {
     const problem = problemOfError(error);
@@ -82,7 +100,17 @@ export function createApi(api: ApiDependencies): Api {
     }
     return problemResponse(problem);
   });
-  return { app, withdrawn, followers: () => changes.clients, close: () => changes.close() };
+  return {
+    app,
+    withdrawn,
+    followers: () => changes.clients,
+    waiters: () => targetGroups.waiters,
+    close: () => {
+      changes.close();
+      targetGroups.close();
+      login?.close();
+    },
+  };
 }
 
 type Issue = z.core.$ZodIssue;
@@ -100,11 +128,13 @@ function isLocalHost(hostname: string): boolean {
   return hostname === 'localhost' || hostname.endsWith('.localhost') || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
 }
 
-function addRoutes(
-  app: OpenAPIHono,
-  api: ApiDependencies,
-  { changes, withdrawn }: { changes: ChangeStream; withdrawn: WithdrawnRecords },
-): void {
+interface Watches {
+  readonly changes: ChangeStream;
+  readonly targetGroups: TargetGroupWatch;
+  readonly withdrawn: WithdrawnRecords;
+}
+
+function addRoutes(app: OpenAPIHono, api: ApiDependencies, { changes, targetGroups, withdrawn }: Watches): void {
   addClusterRoutes(app, api);
   addServiceRoutes(app, api);
   addNodeRoutes(app, api);
@@ -115,20 +145,26 @@ function addRoutes(
   addIntentRoutes(app, api);
   if (api.hasExternalDns === true) addExternalDnsRoutes(app, api);
   addRegistrationRoutes(app, api);
+  addLoadBalancerRoutes(app, api);
+  addTargetGroupEventRoute(app, api, targetGroups);
+  addTargetGroupRoutes(app, api, targetGroups);
+  addTargetGroupReportRoutes(app, api);
+  addConsulRoutes(app, api, targetGroups);
+  addPrometheusSdRoute(app, api);
+  addTraefikRoute(app, api);
+  addTokenRoutes(app, api);
   addRevisionRoutes(app, api);
   addAckRoutes(app, api);
   addChangeRoute(app, changes);
   addHealthRoutes(app, api);
-  app.doc31('/openapi.json', DOCUMENT);
+  app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
+  app.doc31('/openapi.json', { ...DOCUMENT, security: [{ token: [] }] });
   addDocsRoutes(app);
 }
 
 function notFound(c: Context): Response {
   if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
-    const problem = problemOf(
-      'invalid',
-      `${c.req.method} is not allowed here; only intents are written, with PUT and DELETE`,
-    );
+    const problem = problemOf('invalid', `${c.req.method} is not allowed here; /docs lists what can be written`);
     return problemResponse({ ...problem, status: 405 }, { allow: 'GET, HEAD' });
   }
   return problemResponse(problemOf('not_found', `there is nothing at ${c.req.path}; /docs lists what there is`));

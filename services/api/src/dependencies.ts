@@ -16,10 +16,18 @@ export interface ApiDependencies {
   readonly logger: Logger;
   /** Only this machine can reach it: then requests under any other host's name are refused. */
   readonly isLoopback?: boolean;
-  /** Epoch milliseconds; for tests. */
-  readonly now?: () => number;
+  /** Every request needs a token, but for health and documents. */
+  readonly isTokenRequired?: boolean;
+  /** Of one client; absent: as many as it likes. */
+  readonly requestsPerSecond?: number;
   /** TTL of the records at the top of zones. Default 30 s. */
   readonly ttlSeconds?: number;
+  /** Epoch milliseconds; for tests. */
+  readonly now?: () => number;
   /** Where pods live, for rules, unless the request says. */
   readonly clusterCIDRs?: readonly string[];
+}
+
+export function nowMs({ now = Date.now }: Pick<ApiDependencies, 'now'>): number {
+  return now();
 }

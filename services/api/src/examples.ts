@@ -3,6 +3,9 @@ import type {
   Cluster,
   ConsumerStatus,
   Intent,
+  LeaseStatus,
+  LoadBalancerIntentItem,
+  LoadBalancerSummary,
   Node,
   NodeDrift,
   NodeDriftSummary,
@@ -15,6 +18,9 @@ import type {
   RevisionDetail,
   ServiceDetail,
   ServiceSummary,
+  TargetGroupDetail,
+  TargetGroupItem,
+  Token,
   WithdrawnRecord,
   ZoneDetail,
   ZoneSummary,
@@ -282,4 +288,87 @@ export const withdrawnRecordExample: WithdrawnRecord = {
   state: 'ttl',
   servedBy: [],
   heldUntil: '2026-03-01T08:00:30.000Z',
+};
+
+export const leaseExample: LeaseStatus = {
+  loadBalancerClass: 'example.com/f5',
+  holder: 'f5-a',
+  epoch: 3,
+  state: 'held',
+  acquiredAt: at,
+  renewedAt: at,
+  expiresAt: '2026-03-01T08:00:15.000Z',
+};
+
+export const loadBalancerExample: LoadBalancerSummary = {
+  loadBalancerClass: 'example.com/f5',
+  index: 118,
+  groups: 1,
+  targets: { pending: 0, active: 1, draining: 0, gone: 0 },
+  programmed: 1,
+  failing: 0,
+  unhealthyTargets: 0,
+  lease: leaseExample,
+  isPaused: false,
+};
+
+const groupTarget = {
+  type: 'node',
+  address: '192.0.2.11',
+  port: 30_080,
+  cluster: 'shop-eu',
+  node: 'node-1',
+  weight: 1,
+  state: 'active',
+  reason: 'ready',
+  sinceMs: 1_772_352_000_000,
+} as const;
+
+export const targetGroupExample: TargetGroupItem = {
+  ...registrationExample,
+  loadBalancerClass: 'example.com/f5',
+  index: 118,
+  targets: [groupTarget],
+};
+
+export const reportExample: NonNullable<TargetGroupDetail['report']> = {
+  controller: 'f5-a',
+  index: 118,
+  revision: 41,
+  programmedAt: at,
+  error: '',
+  reportedAt: at,
+  isCurrent: true,
+};
+
+export const targetGroupDetailExample: TargetGroupDetail = {
+  ...targetGroupExample,
+  targets: [
+    {
+      ...groupTarget,
+      why: 'gets traffic: the cluster wants it and it is ready',
+      health: { health: 'healthy', since: at },
+    },
+  ],
+  report: reportExample,
+};
+
+export const addressExample: LoadBalancerIntentItem = {
+  revision: 43,
+  changedAt: at,
+  intent: {
+    kind: 'LoadBalancerAddress',
+    metadata: { name: 'shop.web.shop-eu' },
+    spec: { service, ingress: [{ ip: '203.0.113.7' }], source: 'controller:f5-a' },
+  },
+};
+
+export const tokenExample: Token = {
+  name: 'f5',
+  scope: 'integrate',
+  classes: ['example.com/f5'],
+  createdAt: at,
+  expiresAt: null,
+  isExpired: false,
+  revision: 44,
 };

@@ -2,10 +2,13 @@
 import {
   INTENT_CLUSTER,
   INTENT_KINDS,
-  type Intent,
   type IntentKind,
   type IntentObject,
+  isLoadBalancerIntentKind,
   isSignalboxError,
+  type LoadBalancerIntent,
+  type LoadBalancerIntentKind,
+  type LoadBalancerPolicyObject,
   type ObjectMessage,
   objectSubject,
   SignalboxError,
@@ -13,12 +16,22 @@ import {
 import type { LogMessage } from '@signalbox/event-log';
 import { listObjects, objectAt, type Place, type Store, type StoredObject, stateRevision } from '@signalbox/store';
 import { checkIntent, intentsInZone } from '@signalbox/zones';
+import { checkLoadBalancerIntent } from './check-load-balancer-intent.ts';
 import type { ApiDependencies } from './dependencies.ts';
+import type { Precondition } from './precondition.ts';
 import { problemOf, RequestProblem } from './problem.ts';
 import { Turns } from './turns.ts';
 
-/** What the caller believes of the intent (RFC 9110 §13.1): its revision, that there is none, or nothing. */
-export type Precondition = number | 'absent' | undefined;
+type AnyIntentKind = IntentKind | LoadBalancerIntentKind;
+type AnyIntent = IntentObject | LoadBalancerIntent;
+type IntentOf<Kind extends AnyIntentKind> = Extract<AnyIntent, { kind: Kind }>;
+
+/** Of either kind; `Intent` and `LoadBalancerIntentItem` are this. */
+export interface StoredIntent<Object extends AnyIntent = AnyIntent> {
+  readonly revision: number;
+  readonly changedAt: string;
+  readonly intent: Object;
+}
 
 const CHUNK = 1_000;
 const MAX_CLUSTERS = 10_000;
@@ -42,10 +55,24 @@ export function intentRevision({ store, projector }: ApiDependencies): number {
   return stateRevision(store).head;
 }
 
-export function readIntent(api: ApiDependencies, kind: IntentKind, name: string): Intent {
-  const stored = objectAt(api.store, { kind, cluster: INTENT_CLUSTER, namespace: '', name }, intentRevision(api));
-  if (stored === undefined) throw new SignalboxError('not_found', `there is no ${kind} called ${name}`);
-  return intentOf(stored);
+export function readIntent<Kind extends AnyIntentKind>(
+  api: ApiDependencies,
+  kind: Kind,
+  name: string,
+): StoredIntent<IntentOf<Kind>> {
+  const found = findIntent(api, kind, name);
+  if (found === undefined) throw new SignalboxError('not_found', `there is no ${kind} called ${name}`);
+  return found;
+}
+
+export function findIntent<Kind extends AnyIntentKind>(
+  api: ApiDependencies,
+  kind: Kind,
+  name: string,
+): StoredIntent<IntentOf<Kind>> | undefined {
+  const key = { kind, cluster: INTENT_CLUSTER, namespace: '', name } as const;
+  const stored = objectAt(api.store, key, intentRevision(api)) as StoredObject<AnyIntentKind> | undefined;
+  return stored && (intentOf(stored) as StoredIntent<IntentOf<Kind>>);
 }
 
 export function allIntents(api: ApiDependencies): IntentObject[] {
@@ -53,16 +80,22 @@ export function allIntents(api: ApiDependencies): IntentObject[] {
   return INTENT_KINDS.flatMap((kind) => [...intentsOfKind(api.store, kind, revision)]);
 }
 
-function* intentsOfKind(store: Store, kind: IntentKind, revision: number): Generator<IntentObject> {
+function* intentsOfKind<Kind extends AnyIntentKind>(
+  store: Store,
+  kind: Kind,
+  revision: number,
+): Generator<IntentOf<Kind>> {
   for (let after: Place | undefined; ; ) {
     const rows = listObjects(store, { kind, cluster: INTENT_CLUSTER, after, revision, limit: CHUNK });
-    for (const row of rows) yield row.object;
+    for (const row of rows) yield row.object as IntentOf<Kind>;
     if (rows.length < CHUNK) return;
     after = rows.at(-1)?.key;
   }
 }
 
-export function intentOf({ revision, changedAtMs, object }: StoredObject<IntentKind>): Intent {
+export function intentOf<Kind extends AnyIntentKind>(row: StoredObject<Kind>): StoredIntent<IntentOf<Kind>> {
+  const { revision, changedAtMs } = row;
+  const object = row.object as IntentOf<Kind>;
   return { revision, changedAt: new Date(changedAtMs).toISOString(), intent: object };
 }
 
@@ -70,17 +103,25 @@ export function intentOf({ revision, changedAtMs, object }: StoredObject<IntentK
  * Stores the intent unless the log holds its equal. When this returns, the store shows it, so that a reader of this API
  * who asks next finds it. Throws a problem that names what is wrong and where.
  */
-export function putIntent(api: ApiDependencies, object: IntentObject, precondition: Precondition): Promise<PutIntent> {
+export function putIntent<Object extends AnyIntent>(
+  api: ApiDependencies,
+  object: Object,
+  precondition: Precondition,
+): Promise<PutIntent<Object>> {
   return inTurn(api, () => putInTurn(api, object, precondition));
 }
 
-interface PutIntent {
-  readonly intent: Intent;
+interface PutIntent<Object extends AnyIntent> {
+  readonly intent: StoredIntent<Object>;
   readonly isCreated: boolean;
 }
 
-async function putInTurn(api: ApiDependencies, object: IntentObject, precondition: Precondition): Promise<PutIntent> {
-  requireRight(api, [object], allIntents(api));
+async function putInTurn<Object extends AnyIntent>(
+  api: ApiDependencies,
+  object: Object,
+  precondition: Precondition,
+): Promise<PutIntent<Object>> {
+  requireRightIntent(api, object);
   const subject = objectSubject(INTENT_CLUSTER, object);
   const last = await logOf(api).last('objects', subject);
   requirePrecondition(last, precondition);
@@ -98,7 +139,7 @@ async function putInTurn(api: ApiDependencies, object: IntentObject, preconditio
 /** Returns the revision in which the intent is gone. Throws `not_found` when there is none. */
 export function deleteIntent(
   api: ApiDependencies,
-  key: { kind: IntentKind; name: string },
+  key: { kind: AnyIntentKind; name: string },
   precondition: Precondition,
 ): Promise<number> {
   return inTurn(api, () => deleteInTurn(api, key, precondition));
@@ -106,7 +147,7 @@ export function deleteIntent(
 
 async function deleteInTurn(
   api: ApiDependencies,
-  { kind, name }: { kind: IntentKind; name: string },
+  { kind, name }: { kind: AnyIntentKind; name: string },
   precondition: Precondition,
 ): Promise<number> {
   const { intent } = readIntent(api, kind, name);
@@ -155,13 +196,29 @@ export function knownClusters(api: ApiDependencies): { name: string; domain: str
   return rows.map(({ object }) => ({ name: object.metadata.name, domain: object.domain }));
 }
 
+function requireRightIntent(api: ApiDependencies, object: AnyIntent): void {
+  if (!isLoadBalancerIntent(object)) requireRight(api, [object], allIntents(api));
+  else requireNoProblems(checkLoadBalancerIntent(object, loadBalancerPolicies(api)));
+}
+
+function isLoadBalancerIntent(object: AnyIntent): object is LoadBalancerIntent {
+  return isLoadBalancerIntentKind(object.kind);
+}
+
+export function loadBalancerPolicies(api: ApiDependencies): LoadBalancerPolicyObject[] {
+  return [...intentsOfKind(api.store, 'LoadBalancerPolicy', intentRevision(api))];
+}
+
 function requireRight(api: ApiDependencies, objects: readonly IntentObject[], intents: readonly IntentObject[]): void {
   const clusters = knownClusters(api);
-  const problems = objects.flatMap((object) => checkIntent(object, { intents, clusters }));
+  requireNoProblems(objects.flatMap((object) => checkIntent(object, { intents, clusters })));
+}
+
+function requireNoProblems(problems: readonly { path: string; reason: string; isConflict?: boolean }[]): void {
   if (problems.length === 0) return;
   const errors = problems.map(({ path, reason }) => ({ parameter: path, message: reason }));
   const detail = errors.map(({ parameter, message }) => `${parameter}: ${message}`).join('; ');
-  const code = problems.every(({ isConflict }) => isConflict) ? 'conflict' : 'invalid';
+  const code = problems.every(({ isConflict }) => isConflict === true) ? 'conflict' : 'invalid';
   throw new RequestProblem(problemOf(code, detail, errors));
 }
 
@@ -200,6 +257,6 @@ function messageOf(last: LogMessage | undefined): ObjectMessage | undefined {
   return last === undefined || last.data === null ? undefined : (JSON.parse(last.data) as ObjectMessage);
 }
 
-function newMessage(object: IntentObject): ObjectMessage {
+function newMessage(object: AnyIntent): ObjectMessage {
   return { cluster: INTENT_CLUSTER, resourceVersion: '', changedAtMs: Date.now(), object };
 }

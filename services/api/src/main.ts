@@ -1,4 +1,7 @@
 import {
+  type AccessFlags,
+  accessOptions,
+  accessSettingsOf,
   type HistorySettings,
   historyOptions,
   historyRetentionOf,
@@ -10,12 +13,13 @@ import {
 } from '@signalbox/kit';
 import { startApi } from './index.ts';
 
-interface Options extends HistorySettings {
+interface Options extends HistorySettings, AccessFlags {
   readonly listen: string;
   readonly store: string;
   readonly dnsTtl: number;
   readonly clusterCidr?: readonly string[];
   readonly externalDns?: boolean;
+  readonly adminTokenFile: string;
 }
 
 await runProcess<Options>({
@@ -23,7 +27,9 @@ await runProcess<Options>({
   description: 'Keeps the read model in SQLite and serves it over HTTP.',
   options: (command) => {
     for (const option of historyOptions()) command.addOption(option);
+    for (const option of accessOptions()) command.addOption(option);
     return command
+      .addOption(settingOption('--admin-token-file <file>', 'where the first token is put').default('admin.token'))
       .addOption(settingOption('--listen <address>', 'address of the HTTP API').default('127.0.0.1:7070'))
       .addOption(
         settingOption('--store <file>', 'SQLite file; rebuilt from the event log when missing').default('store.db'),
@@ -45,6 +51,8 @@ await runProcess<Options>({
       ttlSeconds: options.dnsTtl,
       historyRetention: historyRetentionOf(options),
       hasExternalDns: options.externalDns === true,
+      adminTokenFile: options.adminTokenFile,
+      ...accessSettingsOf(options),
       ...(options.clusterCidr && { clusterCIDRs: options.clusterCidr }),
     }),
 });

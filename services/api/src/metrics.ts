@@ -1,20 +1,23 @@
 /** What the API tells Prometheus about itself and its store. */
 import { LAYERS, WITHDRAWN_STATES } from '@signalbox/contracts';
 import { Counter, Gauge, Histogram, LATENCY_BUCKETS_SECONDS, type Registry } from '@signalbox/kit';
-import { type Projector, type Store, stateRevision } from '@signalbox/store';
+import { controllerLease, loadBalancerClasses, type Projector, type Store, stateRevision } from '@signalbox/store';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
+import { leaseStatus } from './target-group-views.ts';
 import { DEFAULT_GRACE_SECONDS, type WithdrawnRecords } from './withdrawn-records.ts';
 
 export interface Measured {
   readonly store: Store;
   readonly projector: Pick<Projector, 'stats'>;
   readonly followers: () => number;
+  readonly waiters: () => number;
   readonly withdrawn: Pick<WithdrawnRecords, 'list'>;
 }
 
 /** Values that are kept anyway, read when Prometheus asks. */
-export function registerMetrics(registry: Registry, { store, projector, followers, withdrawn }: Measured): void {
+export function registerMetrics(registry: Registry, measured: Measured): void {
+  const { store, projector, followers, waiters } = measured;
   const gauge = (name: string, help: string, read: () => number): void => {
     const metric: Gauge = new Gauge({ name, help, registers: [registry], collect: () => metric.set(read()) });
   };
@@ -24,6 +27,7 @@ export function registerMetrics(registry: Registry, { store, projector, follower
   gauge('signalbox_api_log_revision', 'Newest revision of the objects stored.', () => stateRevision(store).head);
   gauge('signalbox_api_oldest_revision', 'Oldest revision whose state is kept.', () => stateRevision(store).horizon);
   gauge('signalbox_api_followers', 'Clients that follow the changes.', followers);
+  gauge('signalbox_api_waiters', 'Requests that wait for target groups to change.', waiters);
   const layers: Gauge<'layer'> = new Gauge({
     name: 'signalbox_api_layer_revision',
     help: 'Revision that a layer has derived.',
@@ -35,7 +39,8 @@ export function registerMetrics(registry: Registry, { store, projector, follower
     },
   });
   registerProjectorMetrics(registry, projector);
-  registerWithdrawnRecords(registry, { store, withdrawn });
+  registerWithdrawnRecords(registry, measured);
+  registerLeaseMetrics(registry, store);
 }
 
 function registerWithdrawnRecords(
@@ -52,6 +57,24 @@ function registerWithdrawnRecords(
       const graceSeconds = DEFAULT_GRACE_SECONDS;
       const all = revision === undefined ? [] : withdrawn.list({ revision, nowMs: Date.now(), graceSeconds });
       for (const state of WITHDRAWN_STATES) records.set({ state }, all.filter((one) => one.state === state).length);
+    },
+  });
+}
+
+/** By class, of which there are few. */
+function registerLeaseMetrics(registry: Registry, store: Store): void {
+  const held: Gauge<'class'> = new Gauge({
+    name: 'signalbox_api_load_balancer_lease_held',
+    help: '1: a controller holds the lease of this load-balancer class; 0: it was given back, or is not renewed any more.',
+    labelNames: ['class'],
+    registers: [registry],
+    collect: () => {
+      held.reset();
+      for (const { loadBalancerClass } of loadBalancerClasses(store)) {
+        const lease = controllerLease(store, loadBalancerClass);
+        const state = lease && leaseStatus(loadBalancerClass, lease, Date.now()).state;
+        if (state !== undefined) held.set({ class: loadBalancerClass }, state === 'held' ? 1 : 0);
+      }
     },
   });
 }

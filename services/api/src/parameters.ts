@@ -1,6 +1,6 @@
 /** Parameters that several routes take. */
 import { z } from '@hono/zod-openapi';
-import { clusterNameSchema } from '@signalbox/contracts';
+import { clusterNameSchema, NO_CLASS } from '@signalbox/contracts';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1_000;
@@ -49,3 +49,53 @@ export const placeQuery = listQuery.extend({
   cluster: clusterParameter.optional(),
   namespace: namespaceParameter.optional(),
 });
+
+export const classParameter = z
+  .string()
+  .min(1)
+  .max(253)
+  .openapi({
+    param: { description: '`spec.loadBalancerClass`, `/` in it written `%2F`; `_` for Services without one.' },
+    example: 'example.com/f5',
+  });
+
+export function readClass({ class: text }: { readonly class: string }): string {
+  return text === NO_CLASS ? '' : text;
+}
+
+export const groupIdParameter = z
+  .string()
+  .min(1)
+  .max(300)
+  .openapi({
+    param: { description: '`id` of the target group; `/` in it is written `%2F`.' },
+    example: 'shop-eu/shop/web:80/TCP',
+  });
+
+export const indexParameter = digits.transform(Number).openapi({
+  type: 'integer',
+  minimum: 0,
+  param: { description: 'Wait for what comes after this index.' },
+});
+
+const MAX_WAIT_MS = 300_000;
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 };
+
+/** In milliseconds. */
+export const waitParameter = z
+  .string()
+  .regex(/^\d{1,6}(ms|s|m)$/, 'must be like 500ms, 30s or 5m')
+  .transform((text) => {
+    const [, count, unit = ''] = /^(\d+)(\w+)$/.exec(text) ?? [];
+    return Number(count) * (UNITS[unit] ?? 0);
+  })
+  .openapi({
+    type: 'string',
+    example: '30s',
+    param: { description: 'How long to wait, at most: `500ms`, `30s`, `5m`. Default and maximum 5m.' },
+  });
+
+/** Up to a sixteenth more, so that those who began together do not come back together. */
+export function waitOf(milliseconds = MAX_WAIT_MS): number {
+  return Math.min(milliseconds, MAX_WAIT_MS) * (1 + Math.random() / 16);
+}

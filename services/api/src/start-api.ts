@@ -1,9 +1,11 @@
 /** The API as a service: opens the store, keeps it up with the log, and serves it. */
 import type { Server } from 'node:http';
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { errorText, SignalboxError } from '@signalbox/contracts';
 import {
+  type ApiAuth,
   failureSignal,
   formatAddress,
   type ListenAddress,
@@ -11,11 +13,21 @@ import {
   type ServiceContext,
 } from '@signalbox/kit';
 import { type HistoryRetention, openStore, startProjector } from '@signalbox/store';
-import { createApi } from './create-api.ts';
+import { provideAdminToken } from './auth/admin-token.ts';
+import { type Api, createApi } from './create-api.ts';
 import { registerMetrics } from './metrics.ts';
 import { readReadiness } from './readiness.ts';
+import { readKeyPair, reloadKeyPair, type TlsFiles } from './tls.ts';
 
 const MAX_HEADER_BYTES = 16_384;
+const MAX_HEADERS = 100;
+/** From the first byte of a request to the end of its headers, and to the end of its body. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Of a connection on which nothing moves: longer than the longest wait of a blocking query. */
+const IDLE_TIMEOUT_MS = 330_000;
+const MAX_CONNECTIONS = 20_000;
+const DEFAULT_REQUESTS_PER_SECOND = 200;
 const CLOSE_GRACE_MS = 1_000;
 
 export interface ApiOptions {
@@ -26,6 +38,14 @@ export interface ApiOptions {
   readonly historyRetention?: Partial<HistoryRetention>;
   /** TTL of the records at the top of zones. */
   readonly ttlSeconds?: number;
+  /** Default `auto`. */
+  readonly auth?: ApiAuth;
+  /** Where the first token is put when tokens are required; absent: none is made. */
+  readonly adminTokenFile?: string;
+  /** Of one client, when tokens are required. Default 200. */
+  readonly requestsPerSecond?: number;
+  /** Absent: without TLS. */
+  readonly tls?: TlsFiles;
   /** Where pods live, for rules, unless a request says. */
   readonly clusterCIDRs?: readonly string[];
   /** Serve the webhook provider API of ExternalDNS below `/external-dns`. */
@@ -54,9 +74,14 @@ export async function startApi(context: ServiceContext, options: ApiOptions): Pr
 
 async function startParts(
   { log, logger, registry }: ServiceContext,
-  { storePath, listen, historyRetention, ttlSeconds, clusterCIDRs, hasExternalDns }: ApiOptions,
+  options: ApiOptions,
   { closers, stop }: { closers: (() => void | Promise<void>)[]; stop: () => Promise<void> },
 ): Promise<RunningApi> {
+  const { storePath, listen, historyRetention, ttlSeconds, clusterCIDRs, hasExternalDns, tls } = options;
+  const isTokenNeeded = isTokenRequired(options.auth ?? 'auto', isLoopback(listen.address));
+  if (isTokenNeeded && options.adminTokenFile !== undefined) {
+    await provideAdminToken({ log, logger }, options.adminTokenFile);
+  }
   const store = await openStore({ path: storePath });
   closers.push(() => store.close());
   const projector = await startProjector({ store, log, logger, ...(historyRetention && { historyRetention }) });
@@ -69,20 +94,26 @@ async function startParts(
     registry,
     logger,
     isLoopback: isLoopback(listen.address),
+    isTokenRequired: isTokenNeeded,
+    ...(isTokenNeeded && { requestsPerSecond: options.requestsPerSecond ?? DEFAULT_REQUESTS_PER_SECOND }),
     ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
     ...(clusterCIDRs && { clusterCIDRs }),
   });
-  const server = createAdaptorServer({
-    fetch: api.app.fetch,
-    serverOptions: { maxHeaderSize: MAX_HEADER_BYTES },
-  }) as Server;
+  const server = await createServer(api, tls);
   const { failure, fail } = failureSignal();
   projector.failure.catch(fail);
   const address = await listenOn(server, listen);
   server.on('error', fail);
   closers.push(() => closeServer(server, () => api.close()));
-  registerMetrics(registry, { store, projector, followers: api.followers, withdrawn: api.withdrawn });
-  const url = `http://${formatAddress(address)}`;
+  if (tls !== undefined) closers.push(reloadKeyPair(server as HttpsServer, tls, logger));
+  registerMetrics(registry, {
+    store,
+    projector,
+    followers: api.followers,
+    waiters: api.waiters,
+    withdrawn: api.withdrawn,
+  });
+  const url = `${tls === undefined ? 'http' : 'https'}://${formatAddress(address)}`;
   logger.info({ url, store: storePath }, 'the API is listening');
   return {
     name: 'api',
@@ -95,6 +126,34 @@ async function startParts(
     processAll: () => projector.processAll(),
     stop,
   };
+}
+
+function isTokenRequired(auth: ApiAuth, isLocal: boolean): boolean {
+  return auth === 'token' || (auth === 'auto' && !isLocal);
+}
+
+/** Limits are those of slow and greedy clients; a blocking query may be silent for its whole wait. */
+async function createServer(api: Api, tls: TlsFiles | undefined): Promise<Server> {
+  const limits = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: 1_000,
+  };
+  const { fetch } = api.app;
+  const server = (
+    tls === undefined
+      ? createAdaptorServer({ fetch, serverOptions: limits })
+      : createAdaptorServer({
+          fetch,
+          createServer: createHttpsServer,
+          serverOptions: { ...limits, ...(await readKeyPair(tls)), minVersion: 'TLSv1.2' },
+        })
+  ) as Server;
+  server.timeout = IDLE_TIMEOUT_MS;
+  server.maxConnections = MAX_CONNECTIONS;
+  server.maxHeadersCount = MAX_HEADERS;
+  return server;
 }
 
 function isLoopback(address: string): boolean {

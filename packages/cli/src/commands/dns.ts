@@ -7,14 +7,13 @@ import {
   type IntentRecordType,
   SignalboxError,
 } from '@signalbox/contracts';
-import { settingOption, wholeNumber } from '@signalbox/kit';
+import { wholeNumber } from '@signalbox/kit';
 import { type Command, Option } from 'commander';
-import { ApiClient, DEFAULT_API } from '../api-client.ts';
+import { type ApiFlags, openClient, withApi } from '../api-options.ts';
 import type { CliIo } from '../io.ts';
 import { type Column, formatTable } from '../table.ts';
 
-interface DnsOptions {
-  readonly api: string;
+interface DnsOptions extends ApiFlags {
   readonly ttl?: number;
   readonly weight?: number;
   readonly set?: string;
@@ -82,10 +81,7 @@ function addDeleteCommand(dns: Command, io: CliIo): void {
     .description('take back what was set; the type is that of the records, or ALIAS, or ZONE')
     .option('--set <name>', 'of several weighted sets, this one');
   withApi(command).action(async (name: string, type: string, options: DnsOptions) => {
-    const { revision } = await new ApiClient(options.api).send<{ revision: number }>(
-      'DELETE',
-      pathOf(name, type, options),
-    );
+    const { revision } = await openClient(options).send<{ revision: number }>('DELETE', pathOf(name, type, options));
     io.stdout.write(`deleted at revision ${revision}\n`);
   });
 }
@@ -96,7 +92,7 @@ function addListCommand(dns: Command, io: CliIo): void {
     .description('what has been set')
     .addOption(new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table'));
   withApi(command).action(async (options: DnsOptions) => {
-    const client = new ApiClient(options.api);
+    const client = openClient(options);
     const lists = ['dns-zones', 'dns-records', 'dns-aliases'].map((kind) =>
       client.list<Intent>(`/v1/intents/${kind}`, {}, LIST_LIMIT),
     );
@@ -107,13 +103,9 @@ function addListCommand(dns: Command, io: CliIo): void {
   });
 }
 
-async function put(io: CliIo, { api }: DnsOptions, path: string, spec: object): Promise<void> {
-  const { revision } = await new ApiClient(api).send<Intent>('PUT', path, spec);
+async function put(io: CliIo, options: DnsOptions, path: string, body: object): Promise<void> {
+  const { revision } = await openClient(options).send<Intent>('PUT', path, { body });
   io.stdout.write(`set at revision ${revision}\n`);
-}
-
-function withApi(command: Command): Command {
-  return command.addOption(settingOption('--api <url>', 'address of the API').default(DEFAULT_API));
 }
 
 function withTtl(command: Command): Command {

@@ -2,6 +2,7 @@
 import type {
   Cluster,
   List,
+  LoadBalancerList,
   Node,
   NodeDriftSummary,
   RegistrationItem,
@@ -11,17 +12,18 @@ import type {
   ZoneSummary,
 } from '@signalbox/contracts';
 import { SignalboxError } from '@signalbox/contracts';
-import { settingOption, wholeNumber } from '@signalbox/kit';
+import { wholeNumber } from '@signalbox/kit';
 import { type Command, Option } from 'commander';
 import { stringify } from 'yaml';
-import { ApiClient, DEFAULT_API, type QueryParameters } from '../api-client.ts';
+import type { ApiClient, QueryParameters } from '../api-client.ts';
+import { type ApiFlags, openClient, withApi } from '../api-options.ts';
 import type { CliIo } from '../io.ts';
 import { type Column, formatTable } from '../table.ts';
 import { DRIFT_COLUMNS, fetchNodeDrift, formatNodeDrift } from './get-drift.ts';
+import { loadBalancerColumns } from './load-balancer-columns.ts';
 import { formatService } from './service-text.ts';
 
-interface GetOptions {
-  readonly api: string;
+interface GetOptions extends ApiFlags {
   readonly output: 'table' | 'json' | 'yaml';
   readonly limit: number;
   readonly cluster?: string;
@@ -48,6 +50,7 @@ export function addGetCommand(program: Command, io: CliIo): void {
     columns: REGISTRATION_COLUMNS,
     filters: ['cluster', 'namespace', 'class'],
   });
+  addLoadBalancersCommand(get, io);
   addListCommand(get, io, { name: 'revisions', path: '/v1/revisions', columns: REVISION_COLUMNS, filters: [] });
   addServiceCommand(get, io);
   addDriftCommand(get, io);
@@ -71,7 +74,7 @@ function addListCommand<Row>(
   for (const filter of list.filters) command.option(...FILTER_FLAGS[filter]);
   command.option('--limit <count>', 'list at most this many', wholeNumber({ min: 1, max: 1_000_000 }), 1000);
   command.action(async (options: GetOptions) => {
-    const answer = await new ApiClient(options.api).list<Row>(list.path, parametersOf(options), options.limit);
+    const answer = await openClient(options).list<Row>(list.path, parametersOf(options), options.limit);
     writeList(io, options, answer, list.columns, list.name);
   });
 }
@@ -82,7 +85,7 @@ function addServiceCommand(get: Command, io: CliIo): void {
     .description('one service with its endpoints, rules plan, records and registrations')
     .option('--cluster <name>', 'of this cluster; needed when several clusters have one of this name');
   withCommonOptions(command).action(async (place: string, options: GetOptions) => {
-    const client = new ApiClient(options.api);
+    const client = openClient(options);
     const path = await findService(client, place, options);
     const detail = await client.get<ServiceDetail>(path, { revision: options.revision });
     io.stdout.write(
@@ -98,7 +101,7 @@ function addDriftCommand(get: Command, io: CliIo): void {
     .option('--cluster <name>', 'only of this cluster')
     .option('--limit <count>', 'list at most this many', wholeNumber({ min: 1, max: 1_000_000 }), 1000);
   withOutputOptions(command).action(async (node: string | undefined, options: GetOptions) => {
-    const client = new ApiClient(options.api);
+    const client = openClient(options);
     if (node === undefined) {
       const answer = await client.list<NodeDriftSummary>('/v1/drift', { cluster: options.cluster }, options.limit);
       writeList(io, options, answer, DRIFT_COLUMNS, 'reports of nodes');
@@ -111,17 +114,25 @@ function addDriftCommand(get: Command, io: CliIo): void {
   });
 }
 
+function addLoadBalancersCommand(get: Command, io: CliIo): void {
+  const command = get.command('load-balancers').description('list classes of load balancers, and who programs them');
+  withOutputOptions(command).action(async (options: GetOptions) => {
+    const { items } = await openClient(options).get<LoadBalancerList>('/v1/load-balancers');
+    if (options.output !== 'table') io.stdout.write(serialised(items, options));
+    else if (items.length === 0) io.stderr.write('No Service has a load balancer.\n');
+    else io.stdout.write(`${formatTable(loadBalancerColumns(Date.now()), items, io.stdout.columns)}\n`);
+  });
+}
+
 function withCommonOptions(command: Command): Command {
   const revision = wholeNumber({ min: 1, max: Number.MAX_SAFE_INTEGER });
   return withOutputOptions(command).option('--revision <number>', 'as it was at this revision', revision);
 }
 
 function withOutputOptions(command: Command): Command {
-  return command
-    .addOption(settingOption('--api <url>', 'address of the API').default(DEFAULT_API))
-    .addOption(
-      new Option('-o, --output <format>', 'how to print it').choices(['table', 'json', 'yaml']).default('table'),
-    );
+  return withApi(command).addOption(
+    new Option('-o, --output <format>', 'how to print it').choices(['table', 'json', 'yaml']).default('table'),
+  );
 }
 
 function parametersOf(options: GetOptions): QueryParameters {
@@ -245,16 +256,22 @@ const REGISTRATION_COLUMNS: readonly Column<RegistrationItem>[] = [
   { title: 'service', value: (row) => `${row.namespace}/${row.service}` },
   { title: 'port', value: (row) => `${row.port}/${row.protocol}` },
   { title: 'class', value: (row) => row.loadBalancerClass || '-' },
+  { title: 'targets', value: targetsText },
   { title: 'address', value: (row) => [...row.addresses, ...row.hostnames].join(',') || '(none yet)' },
   {
     title: 'health check',
     value: (row) => `${row.healthCheck.type}:${row.healthCheck.port}${row.healthCheck.path ?? ''}`,
   },
-  {
-    title: 'targets',
-    value: (row) => row.targets.map((target) => `${target.address}:${target.port}`).join(',') || '-',
-  },
 ];
+
+/** As the cluster wants it; `signalbox targets` tells what the load balancer is asked for. */
+function targetsText({ targets }: RegistrationItem): string {
+  const states = (['active', 'draining', 'pending'] as const).flatMap((state) => {
+    const count = targets.filter((target) => target.state === state).length;
+    return count === 0 ? [] : [`${count} ${state}`];
+  });
+  return states.join(', ') || 'none';
+}
 
 const REVISION_COLUMNS: readonly Column<Revision>[] = [
   { title: 'revision', value: (row) => row.revision },
@@ -270,6 +287,7 @@ Examples:
   signalbox get services --namespace shop -l app=web
   signalbox get service shop/web -o yaml
   signalbox get registrations --class example.com/f5
+  signalbox get load-balancers
   signalbox get drift                         how far nodes are from what was programmed
   signalbox get drift node-a                  and in what
   signalbox get services --revision 42        as it was at revision 42

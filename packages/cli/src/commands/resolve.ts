@@ -11,7 +11,6 @@ import {
   SignalboxError,
 } from '@signalbox/contracts';
 import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
-import { settingOption } from '@signalbox/kit';
 import {
   compileRecordSet,
   compileResolvConf,
@@ -21,15 +20,15 @@ import {
   ZoneIndex,
 } from '@signalbox/zones';
 import { type Command, Option } from 'commander';
-import { ApiClient, DEFAULT_API } from '../api-client.ts';
+import type { ApiClient } from '../api-client.ts';
+import { type ApiFlags, openClient, withApi } from '../api-options.ts';
 import { type CliIo, EXIT } from '../io.ts';
 import { readOfflineCluster } from '../offline-cluster.ts';
 import { printable } from '../table.ts';
 import { addPodDnsOptions, nodeResolvConfText, type PodDnsOptions, podDnsOf } from './pod-dns-options.ts';
 import { clusterDnsOf, nodeConf } from './render-pod-view.ts';
 
-interface ResolveOptions extends PodDnsOptions {
-  readonly api: string;
+interface ResolveOptions extends PodDnsOptions, ApiFlags {
   readonly type: string;
   readonly cluster?: string;
   readonly output: 'text' | 'json';
@@ -39,12 +38,11 @@ export function addResolveCommand(program: Command, io: CliIo): void {
   const command = program.command('resolve <name>').description('resolve a name as a pod does, step by step');
   const readSources = addSourceOptions(command, { onlyManifests: true });
   addPodDnsOptions(command);
-  command
+  withApi(command, ', used without --manifests')
     .addOption(
       new Option('-t, --type <type>', 'type of record').choices([...Object.keys(TYPE_NUMBERS), 'ANY']).default('A'),
     )
     .option('--cluster <name>', 'cluster of the pod; not needed when there is one')
-    .addOption(settingOption('--api <url>', 'address of the API, used without --manifests').default(DEFAULT_API))
     .addOption(new Option('-o, --output <format>', 'how to print it').choices(['text', 'json']).default('text'))
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, options: ResolveOptions) => {
@@ -58,7 +56,7 @@ export function addResolveCommand(program: Command, io: CliIo): void {
 }
 
 async function online(name: string, options: ResolveOptions): Promise<PodResolution> {
-  const client = new ApiClient(options.api);
+  const client = openClient(options);
   const cluster = options.cluster ?? (await onlyCluster(client));
   const path = `/v1/clusters/${encodeURIComponent(cluster)}/namespaces/${encodeURIComponent(options.namespace)}/resolve`;
   return await client.get<PodResolution>(path, {

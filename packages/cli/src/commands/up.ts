@@ -13,6 +13,9 @@ import {
 } from '@signalbox/dns-server';
 import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
 import {
+  type AccessFlags,
+  accessOptions,
+  accessSettingsOf,
   createLogger,
   formatAddress,
   type HistorySettings,
@@ -33,7 +36,7 @@ import type { CliIo } from '../io.ts';
 import { LiveStatus, type PlaneFacts } from '../live-status.ts';
 import type { Plane } from '../plane.ts';
 
-interface UpOptions extends HistorySettings, TransferFlags, AnswerFlags {
+interface UpOptions extends HistorySettings, TransferFlags, AnswerFlags, AccessFlags {
   readonly dataDir: string;
   readonly apiListen: string;
   readonly dnsListen: string;
@@ -47,7 +50,8 @@ interface UpOptions extends HistorySettings, TransferFlags, AnswerFlags {
 export function addUpCommand(program: Command, io: CliIo): void {
   const command = program.command('up').description('run the whole control plane in this process');
   const readSources = addSourceOptions(command);
-  for (const option of [...historyOptions(), ...answerOptions(), ...transferOptions()]) command.addOption(option);
+  for (const option of [...historyOptions(), ...answerOptions(), ...transferOptions(), ...accessOptions()])
+    command.addOption(option);
   command
     .addOption(settingOption('--data-dir <path>', 'where the event log and the store are kept').default('.signalbox'))
     .addOption(settingOption('--api-listen <address>', 'address of the HTTP API').default('127.0.0.1:7070'))
@@ -113,6 +117,7 @@ function planeOptionsOf(options: UpOptions) {
     dnsTtlSeconds: options.dnsTtl,
     clusterCIDRs: options.clusterCidr,
     hasExternalDns: options.externalDns === true,
+    apiAccess: accessSettingsOf(options),
     historyRetention: historyRetentionOf(options),
   };
 }

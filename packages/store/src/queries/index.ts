@@ -5,3 +5,4 @@ export * from './drift.ts';
 export * from './objects.ts';
 export type { Place } from './place.ts';
 export * from './revisions.ts';
+export * from './target-groups.ts';

@@ -1,24 +1,24 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import {
   INTENT_CLUSTER,
-  type IntentKind,
-  intentNameSchema,
   intentObjectSchema,
   intentRemovalSchema,
   intentSchema,
+  isLoadBalancerIntentKind,
   listSchema,
-  SignalboxError,
+  loadBalancerIntentObjectSchema,
+  type ObjectKind,
 } from '@signalbox/contracts';
 import { listObjects } from '@signalbox/store';
-import type { Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { answers } from '../answers.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { intentExample } from '../examples.ts';
-import { deleteIntent, intentOf, intentRevision, type Precondition, putIntent, readIntent } from '../intent-log.ts';
+import { deleteIntent, intentOf, intentRevision, putIntent, readIntent } from '../intent-log.ts';
 import { readListQuery, toPlace } from '../list.ts';
 import { readPage } from '../page.ts';
 import { listQuery } from '../parameters.ts';
+import { preconditionOf } from '../precondition.ts';
 import { problemOf, problemResponse, RequestProblem } from '../problem.ts';
 
 const MAX_BODY_BYTES = 262_144;
@@ -27,25 +27,40 @@ const KINDS = {
   'dns-zones': 'DnsZone',
   'dns-records': 'DnsRecords',
   'dns-aliases': 'DnsAlias',
-} as const satisfies Record<string, IntentKind>;
+  'load-balancer-policies': 'LoadBalancerPolicy',
+  'load-balancer-confirmations': 'LoadBalancerConfirmation',
+  'load-balancer-addresses': 'LoadBalancerAddress',
+} as const satisfies Record<string, ObjectKind>;
+type Path = keyof typeof KINDS;
+type Kind = (typeof KINDS)[Path];
 
-const kind = z.enum(['dns-zones', 'dns-records', 'dns-aliases']).openapi({ example: 'dns-records' });
-const name = intentNameSchema.clone().openapi({
-  param: { description: 'A name of your choice; of a zone, the zone itself without trailing dot.' },
-  example: 'www',
-});
+const kind = z.enum(Object.keys(KINDS) as [Path, ...Path[]]).openapi({ example: 'dns-records' });
+const name = z
+  .string()
+  .min(1)
+  .max(600)
+  .openapi({
+    param: {
+      description:
+        'A name of your choice; of a zone, the zone itself without trailing dot; of an address, `NAMESPACE.SERVICE.CLUSTER`.',
+    },
+    example: 'www',
+  });
+const anyIntentSchema = intentSchema
+  .extend({ intent: z.union([intentObjectSchema, loadBalancerIntentObjectSchema]) })
+  .meta({ id: 'AnyIntent' });
 /** The kind decides which one it is, so the handler parses it: errors then are of that one alone. */
 const specSchema = z
   .record(z.string(), z.unknown())
-  .openapi({ description: 'A DnsZoneSpec, DnsRecordsSpec or DnsAliasSpec, as the kind has it.' });
+  .openapi({ description: 'A DnsZoneSpec, DnsRecordsSpec, LoadBalancerPolicySpec and so on, as the kind has it.' });
 
 const listRoute = createRoute({
   method: 'get',
   path: '/v1/intents/{kind}',
   tags: ['Intents'],
-  summary: 'What has been asked for: zones, records, names for Services',
+  summary: 'What has been asked for: zones, records, names for Services; policies and addresses of load balancers',
   request: { params: z.object({ kind }), query: listQuery.omit({ revision: true }) },
-  responses: answers(listSchema(intentSchema), 'One page of intents, by name', {
+  responses: answers(listSchema(anyIntentSchema), 'One page of intents, by name', {
     items: [intentExample],
     revision: 42,
     next: null,
@@ -58,7 +73,7 @@ const oneRoute = createRoute({
   tags: ['Intents'],
   summary: 'One intent; its entity tag is its revision',
   request: { params: z.object({ kind, name }) },
-  responses: answers(intentSchema, 'The intent', intentExample),
+  responses: answers(anyIntentSchema, 'The intent', intentExample),
 });
 
 const putRoute = createRoute({
@@ -74,7 +89,7 @@ const putRoute = createRoute({
     },
   },
   responses: answers(
-    intentSchema,
+    anyIntentSchema,
     'The intent as it is now, and the revision that holds it (201 when new)',
     intentExample,
   ),
@@ -98,7 +113,7 @@ export function addIntentRoutes(app: OpenAPIHono, api: ApiDependencies): void {
     const source = {
       rowsAfter: (place: readonly string[] | undefined, count: number) => {
         const filter = { kind: KINDS[path], cluster: INTENT_CLUSTER, after: toPlace(place), revision, limit: count };
-        return listObjects<IntentKind>(api.store, filter);
+        return listObjects<Kind>(api.store, filter);
       },
       placeOf: ({ key }: { key: { name: string } }) => [INTENT_CLUSTER, '', key.name],
       itemsOf: (row: Parameters<typeof intentOf>[0]) => [intentOf(row)],
@@ -133,19 +148,11 @@ function tooLarge(): Response {
   return problemResponse({ ...problemOf('invalid', `the body is longer than ${MAX_BODY_BYTES} bytes`), status: 413 });
 }
 
-function readBody(kindName: IntentKind, asked: string, spec: unknown) {
-  const parsed = intentObjectSchema.safeParse({ kind: kindName, metadata: { name: asked }, spec });
+function readBody(kindName: Kind, asked: string, spec: unknown) {
+  const schema = isLoadBalancerIntentKind(kindName) ? loadBalancerIntentObjectSchema : intentObjectSchema;
+  const parsed = schema.safeParse({ kind: kindName, metadata: { name: asked }, spec });
   if (parsed.success) return parsed.data;
   const errors = parsed.error.issues.map(({ path, message }) => ({ parameter: path.join('.'), message }));
   const detail = errors.map(({ parameter, message }) => `${parameter}: ${message}`).join('; ');
   throw new RequestProblem(problemOf('invalid', detail, errors));
-}
-
-function preconditionOf(c: Context): Precondition {
-  const [match, noneMatch] = [c.req.header('if-match'), c.req.header('if-none-match')];
-  if (noneMatch?.trim() === '*') return 'absent';
-  if (match === undefined && noneMatch === undefined) return undefined;
-  const revision = /^"?(\d{1,15})"?$/.exec(match?.trim() ?? '')?.[1];
-  if (revision !== undefined) return Number(revision);
-  throw new SignalboxError('invalid', 'If-Match: give the revision of the intent, like "42"; or If-None-Match: *');
 }

@@ -1,0 +1,123 @@
+/** `signalbox lb …`: hold target groups still, let them go on, and say that removals are meant. */
+import {
+  type LoadBalancerIntentItem,
+  type LoadBalancerPolicyObject,
+  NO_CLASS,
+  nameForService,
+  SignalboxError,
+} from '@signalbox/contracts';
+import type { Command } from 'commander';
+import type { ApiClient } from '../api-client.ts';
+import { type ApiFlags, openClient, withApi } from '../api-options.ts';
+import type { CliIo } from '../io.ts';
+import { findTargetGroups } from '../target-groups.ts';
+
+interface LbOptions extends ApiFlags {
+  readonly service?: string;
+  readonly cluster?: string;
+}
+
+type Policy = LoadBalancerIntentItem & { readonly intent: LoadBalancerPolicyObject };
+type PolicySpec = LoadBalancerPolicyObject['spec'];
+
+const POLICIES = '/v1/intents/load-balancer-policies';
+const LIMIT = 10_000;
+
+export function addLbCommand(program: Command, io: CliIo): void {
+  const lb = program
+    .command('lb')
+    .description('load balancers: pause, resume, confirm removals')
+    .addHelpText('afterAll', EXAMPLES);
+  addPauseCommand(lb, io, {
+    name: 'pause',
+    isPaused: true,
+    description: 'change nothing at a class, or for a Service',
+  });
+  addPauseCommand(lb, io, { name: 'resume', isPaused: false, description: 'go on after a pause' });
+  const confirm = lb
+    .command('confirm <namespace/service>')
+    .description('the removals that are held back for this Service are meant')
+    .option('--cluster <name>', 'of this cluster; needed when several have a Service of this name');
+  withApi(confirm).action((place: string, options: LbOptions) => runConfirm(io, place, options));
+}
+
+function addPauseCommand(
+  lb: Command,
+  io: CliIo,
+  { name, isPaused, description }: { name: string; isPaused: boolean; description: string },
+): void {
+  const command = lb
+    .command(`${name} [class]`)
+    .description(`${description}; ${NO_CLASS} is the class of Services without one`)
+    .option('--service <namespace/service>', 'only this Service, instead of a class')
+    .option('--cluster <name>', 'of this cluster; needed when several have a Service of this name');
+  withApi(command).action(async (text: string | undefined, options: LbOptions) => {
+    const client = openClient(options);
+    if ((text === undefined) === (options.service === undefined)) {
+      throw new SignalboxError('invalid', 'give either a class or --service NAMESPACE/SERVICE');
+    }
+    const revision =
+      options.service === undefined
+        ? await changePolicy(client, text === NO_CLASS ? '' : (text ?? ''), (spec) => ({ ...spec, isPaused }))
+        : await pauseService(client, options.service, { cluster: options.cluster, isPaused });
+    io.stdout.write(`${isPaused ? 'paused' : 'resumed'} at revision ${revision}\n`);
+  });
+}
+
+async function pauseService(
+  client: ApiClient,
+  place: string,
+  { cluster, isPaused }: { cluster: string | undefined; isPaused: boolean },
+): Promise<number> {
+  const [group] = await findTargetGroups(client, place, cluster);
+  if (group === undefined) throw new SignalboxError('not_found', `${place} has no target group`);
+  const key = `${group.cluster}/${group.namespace}/${group.service}`;
+  return await changePolicy(client, group.loadBalancerClass, ({ pausedServices = [], ...spec }) => {
+    const others = pausedServices.filter((each) => each !== key);
+    return { ...spec, pausedServices: isPaused ? [...others, key] : others };
+  });
+}
+
+/** Of what was read only: a change by somebody else at the same moment is refused, not lost. */
+async function changePolicy(
+  client: ApiClient,
+  loadBalancerClass: string,
+  change: (spec: PolicySpec) => PolicySpec,
+): Promise<number> {
+  const { items } = await client.list<Policy>(POLICIES, {}, LIMIT);
+  const known = items.find(({ intent }) => intent.spec.loadBalancerClass === loadBalancerClass);
+  const name = known?.intent.metadata.name ?? policyName(loadBalancerClass);
+  const headers = known === undefined ? { 'if-none-match': '*' } : { 'if-match': `"${known.revision}"` };
+  const body = change(known?.intent.spec ?? { loadBalancerClass });
+  const { revision } = await client.send<Policy>('PUT', `${POLICIES}/${encodeURIComponent(name)}`, { body, headers });
+  return revision;
+}
+
+function policyName(loadBalancerClass: string): string {
+  return loadBalancerClass === '' ? 'default' : loadBalancerClass.toLowerCase().replaceAll(/[^a-z0-9_.:-]/g, '_');
+}
+
+async function runConfirm(io: CliIo, place: string, options: LbOptions): Promise<void> {
+  const client = openClient(options);
+  const groups = await findTargetGroups(client, place, options.cluster);
+  const held = groups.filter((group) => group.held !== undefined);
+  const [first] = held;
+  if (first === undefined) {
+    io.stderr.write(`Nothing is held back for ${place}.\n`);
+    return;
+  }
+  const service = { cluster: first.cluster, namespace: first.namespace, name: first.service };
+  const body = { service, revision: Math.max(...held.map((group) => group.revision)) };
+  const path = `/v1/intents/load-balancer-confirmations/${encodeURIComponent(nameForService(service))}`;
+  const { revision } = await client.send<LoadBalancerIntentItem>('PUT', path, { body });
+  const count = held.reduce((sum, group) => sum + (group.held?.targets ?? 0), 0);
+  io.stdout.write(`confirmed the removal of ${count} targets at revision ${revision}\n`);
+}
+
+const EXAMPLES = `
+Examples:
+  signalbox lb pause example.com/f5
+  signalbox lb resume example.com/f5
+  signalbox lb pause _                            Services without a class
+  signalbox lb pause --service shop/storefront-public
+  signalbox lb confirm shop/storefront-public --cluster shop`;
