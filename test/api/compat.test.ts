@@ -50,6 +50,10 @@ const CONSUL_INSTANCE = {
   ],
 };
 
+/** Labels of Prometheus. */
+const META = '__meta_signalbox_';
+const ADDRESS_LABEL = '__address__';
+
 let world: World;
 let api: ReturnType<typeof openApi>;
 beforeEach(async () => {
@@ -182,7 +186,7 @@ describe('Prometheus', () => {
     await fillLog();
     const { body, headers } = await ask<Discovered[]>(api, '/compat/prometheus/http-sd?namespace=shop&portName=http');
     expect(headers.get('content-type')).toBe('application/json');
-    expect(body.map(({ targets, labels }) => [...targets, labels.__meta_signalbox_target_state])).toEqual([
+    expect(body.map(({ targets, labels }) => [...targets, labels[`${META}target_state`]])).toEqual([
       ['10.0.0.1:8080', 'active'],
       ['10.0.0.2:8080', 'active'],
       ['10.0.0.3:8080', 'draining'],
@@ -251,7 +255,7 @@ async function openPrometheusLab() {
         const { data } = await get<{ data: { activeTargets: { discoveredLabels: Record<string, string> }[] } }>(
           '/api/v1/targets',
         );
-        return data.activeTargets.map(({ discoveredLabels }) => discoveredLabels.__address__ ?? '').sort();
+        return data.activeTargets.map(({ discoveredLabels }) => discoveredLabels[ADDRESS_LABEL] ?? '').sort();
       } catch {
         return [];
       }

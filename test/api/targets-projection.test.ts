@@ -28,7 +28,10 @@ const summary = (store: Store, loadBalancerClass?: string) =>
   );
 
 function brief({ event, data }: Change): string {
-  const { operation, name, index, holder, error, revision } = JSON.parse(data) as Record<string, string | number | undefined>;
+  const { operation, name, index, holder, error, revision } = JSON.parse(data) as Record<
+    string,
+    string | number | undefined
+  >;
   return [event, operation, name, index, holder, error, revision].filter((part) => part !== undefined).join(' ');
 }
 

@@ -71,7 +71,7 @@ export function findIntent<Kind extends AnyIntentKind>(
   name: string,
 ): StoredIntent<IntentOf<Kind>> | undefined {
   const key = { kind, cluster: INTENT_CLUSTER, namespace: '', name } as const;
-  const stored = objectAt(api.store, key, intentRevision(api)) as StoredObject<AnyIntentKind> | undefined;
+  const stored: StoredObject<AnyIntentKind> | undefined = objectAt(api.store, key, intentRevision(api));
   return stored && (intentOf(stored) as StoredIntent<IntentOf<Kind>>);
 }
 
@@ -87,7 +87,7 @@ function* intentsOfKind<Kind extends AnyIntentKind>(
 ): Generator<IntentOf<Kind>> {
   for (let after: Place | undefined; ; ) {
     const rows = listObjects(store, { kind, cluster: INTENT_CLUSTER, after, revision, limit: CHUNK });
-    for (const row of rows) yield row.object as IntentOf<Kind>;
+    for (const row of rows) yield row.object;
     if (rows.length < CHUNK) return;
     after = rows.at(-1)?.key;
   }

@@ -3,23 +3,21 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BackupHeader, backupIntentsSchema, SignalboxError } from '@signalbox/contracts';
-import { settingOption } from '@signalbox/kit';
 import type { Command } from 'commander';
-import { ApiClient, DEFAULT_API } from '../api-client.ts';
+import type { ApiClient } from '../api-client.ts';
+import { type ApiFlags, openClient, withApi } from '../api-options.ts';
 import { readIntents, writeIntents } from '../backup/api-intents.ts';
 import { readArchive, writeArchive } from '../backup/archive.ts';
 import type { CliIo } from '../io.ts';
 import { VERSION } from '../version.ts';
 
-interface BackupOptions {
+interface BackupOptions extends ApiFlags {
   readonly to: string;
-  readonly api: string;
   readonly dataDir?: string;
 }
 
-interface RestoreOptions {
+interface RestoreOptions extends ApiFlags {
   readonly from: string;
-  readonly api: string;
   readonly dataDir?: string;
   readonly force?: boolean;
 }
@@ -39,22 +37,23 @@ export function addBackupCommands(program: Command, io: CliIo): void {
 }
 
 function withPlace(command: Command): Command {
-  return command
-    .addOption(settingOption('--api <url>', 'intents of a running Signalbox').default(DEFAULT_API))
-    .option('--data-dir <path>', 'everything in the data folder of a stopped "signalbox up" instead');
+  return withApi(command, ', for its intents').option(
+    '--data-dir <path>',
+    'everything in the data folder of a stopped "signalbox up" instead',
+  );
 }
 
-async function runBackup({ to, api, dataDir }: BackupOptions, io: CliIo): Promise<void> {
+async function runBackup({ to, dataDir, ...access }: BackupOptions, io: CliIo): Promise<void> {
   await inTemporaryFolder(async (folder) => {
     const isData = dataDir !== undefined;
-    const names = isData ? await copyData(dataDir, folder) : await saveIntents(api, folder);
+    const names = isData ? await copyData(dataDir, folder) : await saveIntents(openClient(access), folder);
     const about = { contents: isData ? 'data' : 'intents', signalbox: VERSION } as const;
     const header = await writeArchive(to, folder, about, names);
     io.stdout.write(`saved ${describe(header)} to ${to}\n`);
   });
 }
 
-async function runRestore({ from, api, dataDir, force }: RestoreOptions, io: CliIo): Promise<void> {
+async function runRestore({ from, dataDir, force, ...access }: RestoreOptions, io: CliIo): Promise<void> {
   await inTemporaryFolder(async (folder) => {
     const header = await readArchive(from, folder);
     const wanted = dataDir === undefined ? 'intents' : 'data';
@@ -62,7 +61,9 @@ async function runRestore({ from, api, dataDir, force }: RestoreOptions, io: Cli
       const flag = header.contents === 'data' ? '--data-dir' : '--api';
       throw new SignalboxError('invalid', `${from} holds ${CONTENTS[header.contents]}: restore it with ${flag}`);
     }
-    if (dataDir === undefined) return await restoreIntents({ api, folder, isForced: force === true }, io);
+    if (dataDir === undefined) {
+      return await restoreIntents(openClient(access), { folder, isForced: force === true }, io);
+    }
     const { restoreDataFolder } = await import('../backup/data-folder.ts');
     const files = header.files.map(({ name }) => name);
     await restoreDataFolder(folder, dataDir, { files, isForced: force === true });
@@ -76,17 +77,18 @@ async function copyData(dataDir: string, folder: string): Promise<string[]> {
   return await copyDataFolder(dataDir, folder);
 }
 
-async function saveIntents(api: string, folder: string): Promise<string[]> {
-  await writeFile(join(folder, INTENTS), JSON.stringify(await readIntents(new ApiClient(api)), undefined, 1));
+async function saveIntents(api: ApiClient, folder: string): Promise<string[]> {
+  await writeFile(join(folder, INTENTS), JSON.stringify(await readIntents(api), undefined, 1));
   return [INTENTS];
 }
 
 async function restoreIntents(
-  { api, folder, isForced }: { api: string; folder: string; isForced: boolean },
+  api: ApiClient,
+  { folder, isForced }: { folder: string; isForced: boolean },
   io: CliIo,
 ): Promise<void> {
   const intents = backupIntentsSchema.parse(JSON.parse(await readFile(join(folder, INTENTS), 'utf8')));
-  const { written, owned, failed } = await writeIntents(new ApiClient(api), intents, { isForced });
+  const { written, owned, failed } = await writeIntents(api, intents, { isForced });
   const left = owned === 0 ? '' : `; left ${owned} to their owner`;
   io.stdout.write(`restored ${written} intents${left}\n`);
   if (failed.length > 0) throw new SignalboxError('internal', `not restored:\n  ${failed.join('\n  ')}`);
