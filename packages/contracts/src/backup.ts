@@ -1,6 +1,5 @@
 /** The first line of a backup, and the intents in it; see `packages/cli/src/backup`. */
 import { z } from 'zod';
-import { intentNameSchema } from './intents.ts';
 
 /** Of the layout: readers refuse versions that they do not know. */
 export const BACKUP_VERSION = 1;
@@ -23,7 +22,7 @@ export const backupIntentsSchema = z.array(
   z.object({
     /** As in `/v1/intents/{kind}`. */
     path: z.string(),
-    name: intentNameSchema,
+    name: z.string().min(1).max(600),
     spec: z.record(z.string(), z.unknown()),
     /** Kept by somebody else, who writes it again by himself. */
     owner: z.string().optional(),

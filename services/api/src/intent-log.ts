@@ -71,8 +71,8 @@ export function findIntent<Kind extends AnyIntentKind>(
   name: string,
 ): StoredIntent<IntentOf<Kind>> | undefined {
   const key = { kind, cluster: INTENT_CLUSTER, namespace: '', name } as const;
-  const stored: StoredObject<AnyIntentKind> | undefined = objectAt(api.store, key, intentRevision(api));
-  return stored && (intentOf(stored) as StoredIntent<IntentOf<Kind>>);
+  const stored = objectAt(api.store, key, intentRevision(api));
+  return stored && intentOf(stored);
 }
 
 export function allIntents(api: ApiDependencies): IntentObject[] {

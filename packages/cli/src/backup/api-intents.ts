@@ -1,10 +1,17 @@
 /** The intents of a running Signalbox, read and written through its API; whatever the event log is. */
 import { isDeepStrictEqual } from 'node:util';
-import { type BackupIntents, errorText, type Intent, SignalboxError } from '@signalbox/contracts';
+import { type BackupIntents, errorText, SignalboxError } from '@signalbox/contracts';
 import type { ApiClient } from '../api-client.ts';
 
 /** In the order in which they can be written: names lie in zones. */
-const PATHS = ['dns-zones', 'dns-records', 'dns-aliases'];
+const PATHS = [
+  'dns-zones',
+  'dns-records',
+  'dns-aliases',
+  'load-balancer-policies',
+  'load-balancer-confirmations',
+  'load-balancer-addresses',
+];
 const LIST_LIMIT = 1_000_000;
 const ATTEMPTS = 10;
 
@@ -54,12 +61,18 @@ export async function writeIntents(
   return { written: ours.length - troubles.length, owned: intents.length - ours.length, failed: troubles };
 }
 
+/** What the intents of all kinds have in common. */
+interface Listed {
+  readonly revision: number;
+  readonly intent: { readonly metadata: { readonly name: string; readonly owner?: string }; readonly spec: object };
+}
+
 type ListedIntent = BackupIntents[number] & { readonly revision: number };
 
 async function listIntents(client: ApiClient): Promise<ListedIntent[]> {
   const lists: ListedIntent[] = [];
   for (const path of PATHS) {
-    const { items } = await client.list<Intent>(`/v1/intents/${path}`, {}, LIST_LIMIT);
+    const { items } = await client.list<Listed>(`/v1/intents/${path}`, {}, LIST_LIMIT);
     for (const { revision, intent } of items) {
       const { name, owner } = intent.metadata;
       lists.push({ path, name, spec: { ...intent.spec }, revision, ...(owner && { owner }) });
