@@ -1,13 +1,12 @@
 import { type LogObject, loadBalancerPolicyObjectSchema, type ObjectMessage } from '@signalbox/contracts';
 import { type EventLog, openSqliteEventLog } from '@signalbox/event-log';
 import { createLogger, createRegistry, type RunningService, startWorkers } from '@signalbox/kit';
+import { lbWorker, startAddressAllocator } from '@signalbox/lb-worker';
 import { proxyWorker } from '@signalbox/proxy-worker';
 import { afterEach, expect, test } from 'vitest';
-import { derivedState, snapshot } from '../../../test/harness/derived.ts';
-import { waitFor } from '../../../test/harness/event-log-tail.ts';
-import { aCluster, aService, tombstoneOf, upsertOf } from '../../../test/harness/objects.ts';
-import { startAddressAllocator } from './address-allocator.ts';
-import { lbWorker } from './index.ts';
+import { derivedState, snapshot } from '../harness/derived.ts';
+import { waitFor } from '../harness/event-log-tail.ts';
+import { aCluster, aService, tombstoneOf, upsertOf } from '../harness/objects.ts';
 
 const logger = createLogger({ component: 'test', level: 'silent' });
 const opened: (() => Promise<void>)[] = [];

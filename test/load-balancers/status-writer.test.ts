@@ -16,11 +16,11 @@ import {
 import { type EventLog, openSqliteEventLog } from '@signalbox/event-log';
 import { createLogger, createRegistry, type RunningService } from '@signalbox/kit';
 import { kubernetesSource, statusClient } from '@signalbox/kube';
+import { GATE_PREFIX, startStatusWriter } from '@signalbox/status-writer';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type ApiObject, type ApiServer, startApiServer } from '../../../test/harness/api-server/api-server.ts';
-import { waitFor } from '../../../test/harness/event-log-tail.ts';
-import { aService, tombstoneOf, upsertOf } from '../../../test/harness/objects.ts';
-import { GATE_PREFIX, startStatusWriter } from './index.ts';
+import { type ApiObject, type ApiServer, startApiServer } from '../harness/api-server/api-server.ts';
+import { waitFor } from '../harness/event-log-tail.ts';
+import { aService, tombstoneOf, upsertOf } from '../harness/objects.ts';
 
 const logger = createLogger({ component: 'test', level: 'silent' });
 const WEB = { cluster: 'eu', namespace: 'shop', name: 'web' };
