@@ -118,7 +118,7 @@ class TargetReader {
   }
 }
 
-const [kind = 'damped', services = '500', pods = '100', seconds = '60', changesPerSecond = '40', noOps = '10'] =
+const [kind = 'damped', services = '500', pods = '100', seconds = '30', changesPerSecond = '20', noOps = '5'] =
   process.argv.slice(2);
 
 const folder = await mkdtemp(join(tmpdir(), 'signalbox-bench-lb-'));
