@@ -47,6 +47,22 @@ const putRecords = (id: string, spec: object, headers?: Record<string, string>) 
   send<Intent & Problem>('PUT', `/v1/intents/dns-records/${id}`, spec, headers);
 const www = (value = '192.0.2.1') => ({ name: 'www.example.com', type: 'A', values: [value] });
 
+test('of two that contradict each other and come at once, one is taken', async () => {
+  await putZone();
+  const answers = await Promise.all([
+    putRecords('one', www('192.0.2.1')),
+    putRecords('two', www('192.0.2.2')),
+    putRecords('three', { name: 'www.example.com', type: 'CNAME', values: ['other.example.org'] }),
+  ]);
+  expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+  expect(answers.filter(({ status }) => status === 409)).toHaveLength(2);
+  const [deleted, added] = await Promise.all([
+    send<Problem>('DELETE', '/v1/intents/dns-zones/example.com'),
+    putRecords('four', { name: 'four.example.com', type: 'A', values: ['192.0.2.4'] }),
+  ]);
+  expect([deleted.status, added.status]).toEqual([409, 201]);
+});
+
 /** `NAME TTL TYPE DATA…` of the zone, without its own records. */
 async function zoneLines(zone = 'example.com'): Promise<string[]> {
   await settled();

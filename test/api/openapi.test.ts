@@ -87,6 +87,7 @@ function schemaOf(path: string): Schema {
     '/v1/zones': contracts.listSchema(contracts.zoneSummarySchema),
     '/v1/clusters/{cluster}/zones/{zone}': contracts.zoneDetailSchema,
     '/v1/zones/{zone}': contracts.zoneDetailSchema,
+    '/v1/withdrawn-records': contracts.listSchema(contracts.withdrawnRecordSchema),
     '/v1/intents/{kind}': contracts.listSchema(contracts.intentSchema),
     '/v1/intents/{kind}/{name}': contracts.intentSchema,
     '/v1/registrations': contracts.listSchema(contracts.registrationItemSchema),

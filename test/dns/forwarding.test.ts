@@ -86,6 +86,55 @@ for (const kind of ['knotd', 'nsd', 'named'] as const) {
   });
 }
 
+programTest('knotd', 'is asked for addresses that no cluster has, but not for those that one has', async () => {
+  const names = `$ORIGIN 10.in-addr.arpa.
+@ 60 IN SOA ns.corp.example. host.corp.example. 1 7200 1800 86400 7
+@ 60 IN NS ns.corp.example.
+7.0.0 60 IN PTR printer.corp.example.
+1.0.96 60 IN PTR wrong.corp.example.
+`;
+  const upstream = await startNameServer('knotd', '10.in-addr.arpa', names);
+  cleanups.push(() => upstream.stop());
+  const lab = await aLab({ upstreams: [`127.0.0.1:${upstream.port}`], timeoutMs: 500 });
+  const web = {
+    name: '1.0.96.10.in-addr.arpa.',
+    ttlSeconds: 30,
+    type: 'PTR',
+    target: 'web.shop.svc.cluster.local.',
+  } as const;
+  const recordSet = { cluster: 'shop', namespace: 'shop', name: 'web', records: [web] };
+  await lab.log.appendAll('derived', [
+    documentEntry(recordSet, 2),
+    watermarkEntry(2, { shop: { domain: 'cluster.local' } }),
+  ]);
+  const pointer = async (name: string, options: string[] = []) => {
+    const [answer] = await dig(lab.port, [{ name: `${name}.in-addr.arpa`, type: 'PTR' }], options);
+    return (
+      answer && {
+        status: answer.status,
+        flags: answer.flags,
+        data: answer.answer.map((line) => line.split(' ').at(-1)),
+      }
+    );
+  };
+  const ours = { status: 'NOERROR', flags: 'qr aa rd', data: ['web.shop.svc.cluster.local.'] };
+  await waitFor(async () => (await pointer('1.0.96.10'))?.status === 'NOERROR', 'the record');
+  expect(await pointer('1.0.96.10')).toEqual(ours);
+  // Twice: the second time the denial is in memory.
+  for (let left = 2; left > 0; left -= 1) {
+    expect(await pointer('7.0.0.10')).toEqual({
+      status: 'NOERROR',
+      flags: 'qr rd ra',
+      data: ['printer.corp.example.'],
+    });
+    expect(await pointer('8.0.0.10')).toEqual({ status: 'NXDOMAIN', flags: 'qr rd ra', data: [] });
+    expect(await pointer('7.0.0.10', ['+norecurse'])).toEqual({ status: 'NXDOMAIN', flags: 'qr aa', data: [] });
+  }
+  await upstream.stop();
+  expect(await pointer('9.0.0.10')).toMatchObject({ status: 'SERVFAIL' });
+  expect(await pointer('1.0.96.10')).toEqual(ours);
+});
+
 describe('an upstream that is down', () => {
   programTest('knotd', 'is gone around, told, and found again', async () => {
     const upstream = await anUpstream('knotd');

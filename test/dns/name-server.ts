@@ -14,12 +14,24 @@ export interface NameServer {
 
 type Kind = 'knotd' | 'nsd' | 'named';
 
+/** A port that was free may be another's when the server takes it, or be free for UDP only. */
+const PORT_ATTEMPTS = 5;
+
 export async function startNameServer(
   kind: Kind,
   zone: string,
   text: string,
   wantedPort?: number,
 ): Promise<NameServer> {
+  for (let attempt = 1; ; attempt += 1) {
+    const server = await tryNameServer(kind, zone, text, wantedPort).catch((error: unknown) => {
+      if (wantedPort !== undefined || attempt === PORT_ATTEMPTS) throw error;
+    });
+    if (server !== undefined) return server;
+  }
+}
+
+async function tryNameServer(kind: Kind, zone: string, text: string, wantedPort?: number): Promise<NameServer> {
   const folder = await mkdtemp(join(tmpdir(), 'signalbox-upstream-'));
   const port = wantedPort ?? (await freePort());
   await writeFile(join(folder, 'zone'), text);

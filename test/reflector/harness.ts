@@ -6,6 +6,7 @@ import {
   endpointSliceObjectSchema,
   namespaceObjectSchema,
   nodeObjectSchema,
+  podObjectSchema,
   SOURCE_KINDS,
   type SourceKind,
   type SourceStatus,
@@ -80,6 +81,7 @@ const SCHEMAS = {
   EndpointSlice: endpointSliceObjectSchema,
   Node: nodeObjectSchema,
   Namespace: namespaceObjectSchema,
+  Pod: podObjectSchema,
 };
 
 /** What a sink holds that was given these objects as a fresh list: those that the contracts can read. */

@@ -22,7 +22,7 @@ import {
   startWorkers,
 } from '@signalbox/kit';
 import type { Source } from '@signalbox/kube';
-import { lbWorker, startTargetGroups } from '@signalbox/lb-worker';
+import { lbWorker, startAddressAllocator, startTargetGroups } from '@signalbox/lb-worker';
 import { proxyWorker } from '@signalbox/proxy-worker';
 
 export interface PlaneOptions {
@@ -92,9 +92,10 @@ async function startParts(
   const targets = await started(startTargetGroups(context));
   const layers = [proxyWorker, dnsWorker({ ttlSeconds: dnsTtlSeconds }), lbWorker];
   const workers = await started(startWorkers(context, layers));
+  const addresses = await started(Promise.resolve(startAddressAllocator(context)));
   const { sources, forget = [], onStatus } = options;
   const watcher = await started(startApiWatcher(context, { sources, forget, ...(onStatus && { onStatus }) }));
-  const services: RunningService[] = [watcher, workers, targets, ...(dns === undefined ? [] : [dns]), api];
+  const services: RunningService[] = [watcher, workers, addresses, targets, ...(dns === undefined ? [] : [dns]), api];
   return {
     log,
     workers,

@@ -9,7 +9,7 @@ import { ERROR_CODES, type ErrorCode } from './errors.ts';
 import { INTENT_KINDS } from './intents.ts';
 import { serviceObjectSchema } from './kubernetes.ts';
 import { LOAD_BALANCER_INTENT_KINDS } from './load-balancer-intents.ts';
-import { clusterObjectSchema, SOURCE_KINDS } from './objects.ts';
+import { ALL_SOURCE_KINDS, clusterObjectSchema } from './objects.ts';
 import { proxyPlanSchema } from './proxy-plan.ts';
 import { dnsRecordSchema, recordSetSchema } from './record-set.ts';
 import { registrationSchema, registrationSetSchema } from './registration.ts';
@@ -18,7 +18,7 @@ import { sourceStateSchema, sourceStatusSchema } from './source-status.ts';
 const revision = z.int().min(0);
 const timestamp = z.iso.datetime();
 const layer = z.enum(LAYERS);
-const objectKind = z.enum([...SOURCE_KINDS, 'Cluster', ...INTENT_KINDS, ...LOAD_BALANCER_INTENT_KINDS]);
+const objectKind = z.enum([...ALL_SOURCE_KINDS, 'Cluster', ...INTENT_KINDS, ...LOAD_BALANCER_INTENT_KINDS]);
 
 export const RULES_BACKENDS = ['nftables', 'iptables', 'ipvs'] as const;
 export type RulesBackend = (typeof RULES_BACKENDS)[number];
@@ -61,7 +61,7 @@ export const clusterSchema = z
     missingLayers: z.array(layer),
     kinds: z.array(
       z.object({
-        kind: z.enum(SOURCE_KINDS),
+        kind: z.enum(ALL_SOURCE_KINDS),
         state: sourceStateSchema,
         message: z.string(),
         objects: z.int(),
@@ -221,6 +221,38 @@ export const zoneDetailSchema = z
   })
   .meta({ id: 'ZoneDetail' });
 export type ZoneDetail = z.infer<typeof zoneDetailSchema>;
+
+/**
+ * `served`: some DNS server still answers with it. `ttl`: whoever asked before may keep it, and honours the TTL. `grace`: only
+ * those may still use it who do not honour TTLs, as many clients do.
+ */
+export const WITHDRAWN_STATES = ['served', 'ttl', 'grace'] as const;
+
+export const withdrawnRecordSchema = z
+  .object({
+    /** Owner of the record, absolute. */
+    name: z.string(),
+    type: z.enum(['A', 'AAAA', 'CNAME']),
+    /** As a zone file writes it: the old address, or the old target. */
+    data: z.string(),
+    ttlSeconds: z.int(),
+    /** Whose record it was; of an intent the cluster is empty and the namespace its kind. */
+    cluster: z.string(),
+    namespace: z.string(),
+    service: z.string(),
+    /** Nothing of that owner has the name any more. */
+    isNameGone: z.boolean(),
+    /** The first revision without it, and when that was stored. */
+    withdrawnRevision: revision,
+    withdrawnAt: timestamp,
+    state: z.enum(WITHDRAWN_STATES),
+    /** DNS servers that have not acknowledged that revision. */
+    servedBy: z.array(z.string()),
+    /** When the last cache lets go that honours the TTL; null while it is served. */
+    heldUntil: timestamp.nullable(),
+  })
+  .meta({ id: 'WithdrawnRecord' });
+export type WithdrawnRecord = z.infer<typeof withdrawnRecordSchema>;
 
 export const registrationItemSchema = registrationSchema
   .extend({

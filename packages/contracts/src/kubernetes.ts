@@ -188,3 +188,11 @@ export const namespaceObjectSchema = z.object({
   metadata: z.object({ name: dnsLabel, labels }),
 });
 export type NamespaceObject = z.infer<typeof namespaceObjectSchema>;
+
+/** What a DNS server has to know of a Pod to tell whether an address is a Pod's. */
+export const podObjectSchema = z.object({
+  kind: z.literal('Pod'),
+  metadata: z.object({ name: dnsSubdomain, namespace: dnsLabel, deletionTimestamp: z.string().optional() }),
+  status: z.object({ phase: z.string().optional(), podIP: z.string().optional() }).prefault({}),
+});
+export type PodObject = z.infer<typeof podObjectSchema>;

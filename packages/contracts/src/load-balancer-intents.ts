@@ -14,8 +14,8 @@ export type LoadBalancerIntentKind = (typeof LOAD_BALANCER_INTENT_KINDS)[number]
 const metadata = z.strictObject({
   name: z
     .string()
-    .max(253)
-    .regex(/^[a-z0-9_][a-z0-9_.:-]*$/, 'may hold lower-case letters, digits and _ . : -'),
+    .max(600)
+    .regex(/^[a-z0-9_:][a-z0-9_.:-]*$/, 'may hold lower-case letters, digits and _ . : -'),
 });
 const milliseconds = z.int().min(0).max(86_400_000);
 const serviceReference = z.strictObject({
@@ -119,8 +119,16 @@ export const loadBalancerAddressSpecSchema = z
       .max(16),
     /** `pool:NAME`, or `controller:NAME`. */
     source: z.string().max(300),
-    /** Services that ask for the same one may share an address, on different ports. */
-    sharingKey: z.string().max(253).optional(),
+    /** Services with equal `key` and `policy` may share an address, on different ports (`80/TCP`). */
+    sharing: z
+      .strictObject({
+        key: z.string().max(253),
+        ports: z.array(z.string().max(16)).max(1_000),
+        policy: z.string().max(100_000),
+      })
+      .optional(),
+    /** What the Service asked for and did not get. */
+    problem: z.string().max(2_000).optional(),
   })
   .meta({ id: 'LoadBalancerAddressSpec' });
 export const loadBalancerAddressObjectSchema = z.object({
@@ -129,6 +137,29 @@ export const loadBalancerAddressObjectSchema = z.object({
   spec: loadBalancerAddressSpecSchema,
 });
 export type LoadBalancerAddressObject = z.infer<typeof loadBalancerAddressObjectSchema>;
+
+/**
+ * The one intent name per Service, so that two writers meet on one subject: `namespace.name.cluster`, with what such a
+ * name may not hold written as `:` and two hexadecimal digits. No two Services have the same.
+ */
+export function nameForService(service: { cluster: string; namespace: string; name: string }): string {
+  const cluster = [...service.cluster].map((char) => (/[a-z0-9_.-]/.test(char) ? char : hexOf(char))).join('');
+  return `${service.namespace}.${service.name}.${cluster}`;
+}
+
+/** The reverse of `nameForService`; undefined for a name that no Service has. */
+export function serviceOfName(name: string): { cluster: string; namespace: string; name: string } | undefined {
+  const [namespace = '', service = '', ...rest] = name.split('.');
+  const cluster = rest
+    .join('.')
+    .replace(/:([0-9a-f]{2})/g, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return cluster === '' ? undefined : { cluster, namespace, name: service };
+}
+
+/** Names of clusters are ASCII. */
+function hexOf(char: string): string {
+  return `:${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
+}
 
 export type LoadBalancerIntent = LoadBalancerPolicyObject | LoadBalancerConfirmationObject | LoadBalancerAddressObject;
 

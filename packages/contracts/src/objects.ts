@@ -5,6 +5,7 @@ import {
   endpointSliceObjectSchema,
   namespaceObjectSchema,
   nodeObjectSchema,
+  podObjectSchema,
   serviceObjectSchema,
 } from './kubernetes.ts';
 import {
@@ -13,9 +14,12 @@ import {
   loadBalancerPolicyObjectSchema,
 } from './load-balancer-intents.ts';
 
-/** Kinds that a source reads from a cluster. */
+/** Kinds that every source reads from its cluster. */
 export const SOURCE_KINDS = ['Service', 'EndpointSlice', 'Node', 'Namespace'] as const;
-export type SourceKind = (typeof SOURCE_KINDS)[number];
+/** Read only where they are asked for: there are many Pods, and they change all the time. */
+export const OPTIONAL_KINDS = ['Pod'] as const;
+export const ALL_SOURCE_KINDS = [...SOURCE_KINDS, ...OPTIONAL_KINDS] as const;
+export type SourceKind = (typeof ALL_SOURCE_KINDS)[number];
 
 /** A cluster's name is chosen by the user (`--manifests NAME=…`, `--context NAME`); it is encoded in subjects. */
 export const clusterNameSchema = z
@@ -35,7 +39,7 @@ export const clusterObjectSchema = z.object({
   /** DNS domain of the cluster, without trailing dot, for example `cluster.local`. */
   domain: z.string().min(1).max(200),
   source: z.enum(['kubernetes', 'manifests']),
-  syncedKinds: z.array(z.enum(SOURCE_KINDS)),
+  syncedKinds: z.array(z.enum(ALL_SOURCE_KINDS)),
 });
 export type ClusterObject = z.infer<typeof clusterObjectSchema>;
 
@@ -44,6 +48,7 @@ export const logObjectSchema = z.discriminatedUnion('kind', [
   endpointSliceObjectSchema,
   nodeObjectSchema,
   namespaceObjectSchema,
+  podObjectSchema,
   clusterObjectSchema,
   dnsZoneObjectSchema,
   dnsRecordsObjectSchema,

@@ -31,6 +31,8 @@ export const registrationSchema = z
     /** Addresses that the load balancer has (status) or was asked for (spec.loadBalancerIP). */
     addresses: z.array(z.string()),
     hostnames: z.array(z.string()),
+    /** Pods become ready only once the load balancer finds them healthy: those that are not ready yet are targets of weight 0. */
+    hasReadinessGate: z.literal(true).optional(),
     sourceRanges: z.array(z.string()),
     sessionAffinitySeconds: z.int().optional(),
     /** Default: the load balancer's own, usually in turn. */

@@ -1,6 +1,6 @@
 /** What the STATUS stream carries: how each source is doing, per kind. Never part of a revision. */
 import { z } from 'zod';
-import { SOURCE_KINDS } from './objects.ts';
+import { ALL_SOURCE_KINDS } from './objects.ts';
 
 /**
  * States of one kind of one cluster:
@@ -26,7 +26,7 @@ export type SourceState = z.infer<typeof sourceStateSchema>;
 export const sourceStatusSchema = z
   .object({
     cluster: z.string(),
-    kind: z.enum(SOURCE_KINDS),
+    kind: z.enum(ALL_SOURCE_KINDS),
     state: sourceStateSchema,
     /** What happened and what to do, for people; empty while all is well. */
     message: z.string(),

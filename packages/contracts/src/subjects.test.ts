@@ -8,6 +8,7 @@ import {
   decodeToken,
   derivedSubject,
   encodeToken,
+  intentSubject,
   objectSubject,
   objectsOfCluster,
   PARTITION_COUNT,
@@ -126,6 +127,11 @@ test.for([
   { pattern: '>', subject: 'a', isMatch: true },
 ])('$pattern against $subject: $isMatch', ({ pattern, subject, isMatch }) => {
   expect(subjectMatches(pattern, subject)).toBe(isMatch);
+});
+
+test('an intent that is gone has the subject that it had', () => {
+  const zone: LogObject = { kind: 'DnsZone', metadata: { name: 'example.com' }, spec: {} };
+  expect(intentSubject('DnsZone', 'example.com')).toBe(objectSubject('', zone));
 });
 
 describe('subjects of target groups', () => {

@@ -18,6 +18,8 @@
 
 import type { Layer } from './derived.ts';
 import { SignalboxError } from './errors.ts';
+import type { IntentKind } from './intents.ts';
+import type { LoadBalancerIntentKind } from './load-balancer-intents.ts';
 import type { LogObject, ObjectKey, ObjectKind, ServiceKey, SourceKind } from './objects.ts';
 import { serviceNameOfSlice } from './objects.ts';
 
@@ -69,6 +71,11 @@ export function objectSubject(cluster: string, object: LogObject): string {
   const metadata: { name: string; namespace?: string } = object.metadata;
   const tokens = [cluster, metadata.namespace ?? '', metadata.name].map(encodeToken);
   return ['objects', partitionOfObject(object), object.kind, ...tokens].join('.');
+}
+
+/** Subject of an intent, also of one that is gone. */
+export function intentSubject(kind: IntentKind | LoadBalancerIntentKind, name: string): string {
+  return ['objects', SHARED_PARTITION, kind, NO_NAMESPACE, NO_NAMESPACE, encodeToken(name)].join('.');
 }
 
 function partitionOfObject(object: LogObject): string {
@@ -247,6 +254,11 @@ export function controllerLeaseSubject(loadBalancerClass: string): string {
 /** Pattern of all objects of one cluster, for a source that compares its list with the log. */
 export function objectsOfCluster(cluster: string): string {
   return `objects.*.*.${encodeToken(cluster)}.>`;
+}
+
+/** Pattern of the objects that belong to no Service: Nodes, Namespaces, Clusters, intents. */
+export function sharedObjects(): string {
+  return `objects.${SHARED_PARTITION}.>`;
 }
 
 /** Pattern of the objects that say which clusters there are. */

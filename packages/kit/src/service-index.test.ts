@@ -1,5 +1,5 @@
 import type { IntentObject, LogObject } from '@signalbox/contracts';
-import { objectSubject } from '@signalbox/contracts';
+import { nameForService, objectSubject } from '@signalbox/contracts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aCluster, aNode, anIntent, aService, aSlice } from '../../../test/harness/objects.ts';
@@ -199,4 +199,43 @@ test('a policy is in the views of its class, all of which it touches; it touches
   index.apply(policyOf('', 7, true));
   expect([...index.takeDirty().services.keys()]).toEqual(['eu/shop/db']);
   expect(index.view({ ...WEB, name: 'db' }, WITH_NODES)).not.toHaveProperty('loadBalancerPolicy');
+});
+
+describe('addresses of load balancers', () => {
+  const shared = { cluster: 'eu', namespace: 'shop', name: 'web' };
+  const anAddress = (ip: string, sequence: number, isGone = false) => {
+    const object: LogObject = {
+      kind: 'LoadBalancerAddress',
+      metadata: { name: nameForService(shared) },
+      spec: { service: shared, ingress: [{ ip }], source: 'pool:main' },
+    };
+    return { ...input(object, sequence, isGone), subject: objectSubject('', object) };
+  };
+  const status = (ip: string) => ({ status: { loadBalancer: { ingress: [{ ip }] } } });
+  const ingressOf = (index: ServiceIndex) => index.view(WEB, WITH_NODES)?.service.status?.loadBalancer?.ingress;
+
+  test('are seen as the status of a Service that has none, and touch it alone', () => {
+    const index = indexOf(
+      input(aCluster('eu'), 1),
+      input(aService('web', { type: 'LoadBalancer' }), 2),
+      input(aService('db', { type: 'LoadBalancer' }), 3),
+    );
+    index.takeDirty();
+    index.apply(anAddress('192.0.2.1', 4));
+    expect([...index.takeDirty().services.keys()]).toEqual(['eu/shop/web']);
+    expect(ingressOf(index)).toEqual([{ ip: '192.0.2.1' }]);
+    expect(index.mark(WEB, WITH_NODES).revision).toBe(4);
+    index.apply(anAddress('192.0.2.1', 5, true));
+    expect([...index.takeDirty().services.keys()]).toEqual(['eu/shop/web']);
+    expect(ingressOf(index)).toBeUndefined();
+  });
+
+  test('yield to what the cluster says, and are nothing to a Service of another type', () => {
+    const service = { ...aService('web', { type: 'LoadBalancer' }), ...status('198.51.100.7') };
+    expect(ingressOf(indexOf(input(aCluster('eu'), 1), anAddress('192.0.2.1', 2), input(service, 3)))).toEqual([
+      { ip: '198.51.100.7' },
+    ]);
+    const inner = indexOf(input(aCluster('eu'), 1), anAddress('192.0.2.1', 2), input(aService('web'), 3));
+    expect(ingressOf(inner)).toBeUndefined();
+  });
 });

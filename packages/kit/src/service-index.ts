@@ -13,6 +13,7 @@ import {
   type IntentKind,
   type IntentObject,
   isIntentKind,
+  type LoadBalancerAddressObject,
   type LogObject,
   type NodeObject,
   type ObjectMessage,
@@ -24,6 +25,7 @@ import {
   serviceKeyText,
   serviceNameOfSlice,
 } from '@signalbox/contracts';
+import { AddressIndex } from './address-index.ts';
 import { type ChangeMark, NEVER } from './change-mark.ts';
 import { IntentIndex, intentKey, isFollowed } from './intent-index.ts';
 import { LoadBalancerPolicies } from './load-balancer-policies.ts';
@@ -73,6 +75,7 @@ export class ServiceIndex {
   /** A slice's tombstone does not name its Service, and a slice may move to another: this remembers. */
   readonly #serviceOfSlice = new Map<string, ServiceKey>();
   readonly #intents = new IntentIndex();
+  readonly #addresses = new AddressIndex();
   readonly #policies = new LoadBalancerPolicies();
   #dirty = emptyDirtySet();
 
@@ -93,11 +96,14 @@ export class ServiceIndex {
         this.#applySlice(input.subject, object?.kind === 'EndpointSlice' ? object : undefined, key, markOf(input));
         break;
       case 'Namespace':
+      case 'Pod':
+      case 'LoadBalancerConfirmation':
+        break;
       case 'LoadBalancerPolicy':
         this.#applyPolicy(key.name, object, markOf(input));
         break;
-      case 'LoadBalancerConfirmation':
       case 'LoadBalancerAddress':
+        this.#applyAddress(key.name, object?.kind === 'LoadBalancerAddress' ? object : undefined, markOf(input));
         break;
       case 'DnsZone':
       case 'DnsRecords':
@@ -112,6 +118,7 @@ export class ServiceIndex {
     this.#clusters.clear();
     this.#serviceOfSlice.clear();
     this.#intents.clear();
+    this.#addresses.clear();
     this.#policies.clear();
     this.#dirty = emptyDirtySet();
   }
@@ -170,7 +177,7 @@ export class ServiceIndex {
     if (cluster?.cluster === undefined || entry?.service === undefined) return undefined;
     return {
       cluster: { name: key.cluster, domain: cluster.cluster.domain },
-      service: entry.service,
+      service: this.#addresses.join(key, entry.service),
       slices: [...entry.slices.values()].sort(byName),
       nodes: options.withNodes ? sortedNodes(cluster) : NO_NODES,
       ...this.#intents.viewOf(key),
@@ -236,8 +243,20 @@ export class ServiceIndex {
     this.#intents.put(key, after, mark);
     const changed = kind === 'DnsZone' ? [key, ...this.#intents.keys()] : [key];
     for (const one of changed) this.#dirty.intents.set(serviceKeyText(one), one);
-    const touched = kind === 'DnsZone' ? this.#publicServices() : this.#followedBy([before, after]);
-    for (const entry of touched) {
+    this.#touch(kind === 'DnsZone' ? this.#publicServices() : this.#followedBy([before, after]), mark);
+  }
+
+  #applyAddress(name: string, object: LoadBalancerAddressObject | undefined, mark: ChangeMark): void {
+    const services = this.#addresses.put(name, object);
+    this.#touch(
+      services.flatMap((key) => this.#entry(key) ?? []),
+      mark,
+    );
+  }
+
+  /** Marks Services as dirty that something beside their own objects changed. */
+  #touch(entries: readonly ServiceEntry[], mark: ChangeMark): void {
+    for (const entry of entries) {
       entry.mark = mark;
       this.#dirty.services.set(serviceKeyText(entry.key), entry.key);
     }

@@ -3,6 +3,7 @@ import type {
   EndpointSliceObject,
   NamespaceObject,
   NodeObject,
+  PodObject,
   ServiceObject,
   SourceKind,
   SourceStatus,
@@ -14,7 +15,7 @@ export interface SourceObject {
   readonly resourceVersion: string;
   /** When the change happened, epoch milliseconds: EndpointSlice's last-change-trigger-time where set, else when it was read. */
   readonly changedAtMs: number;
-  readonly object: ServiceObject | EndpointSliceObject | NodeObject | NamespaceObject;
+  readonly object: ServiceObject | EndpointSliceObject | NodeObject | NamespaceObject | PodObject;
 }
 
 /** `namespace` is empty for Node and Namespace. */
@@ -41,6 +42,8 @@ export interface Source {
   /** DNS domain of the cluster, without trailing dot. */
   readonly domain: string;
   readonly type: 'kubernetes' | 'manifests';
+  /** Default: those that every source reads. */
+  readonly kinds?: readonly SourceKind[];
   /** Returns when the source runs. What goes wrong with the cluster is a status, never a rejection. */
   start(sink: SourceSink): Promise<void>;
   /** Returns when nothing of the source is left: no call into the sink follows. */

@@ -5,6 +5,7 @@
  *   signalbox.dev/lb-target-type: pod                      node | pod; wins over the policy of the class
  *   signalbox.dev/lb-weighting: pods-per-node              node targets weigh as many as they have ready endpoints
  *   signalbox.dev/lb-proxy-protocol: v2                    v1 | v2
+ *   signalbox.dev/lb-readiness-gate: "true"                pods are checked, without traffic, before they are ready
  *   signalbox.dev/lb-health-check-type: http               tcp | http | https
  *   signalbox.dev/lb-health-check-path: /healthz           for http and https
  *   signalbox.dev/lb-health-check-port: 8081               default: what suits the targets
@@ -32,6 +33,7 @@ export interface LbAnnotations {
   readonly targetType?: 'node' | 'pod';
   readonly weighting?: 'pods-per-node';
   readonly proxyProtocol?: Registration['proxyProtocol'];
+  readonly readinessGate?: boolean;
   readonly healthCheck: Partial<Registration['healthCheck']>;
 }
 
@@ -50,6 +52,7 @@ export function readLbAnnotations({ metadata }: ServiceObject, skipped: Skipped[
     targetType: read('target-type', oneOf(['node', 'pod'] as const)),
     weighting: read('weighting', oneOf(['pods-per-node'] as const)),
     proxyProtocol: read('proxy-protocol', oneOf(['v1', 'v2'] as const)),
+    readinessGate: read('readiness-gate', trueOrFalse),
     healthCheck: withoutUndefined({
       type: read('health-check-type', oneOf(['tcp', 'http', 'https'] as const)),
       path: read('health-check-path', urlPath),
@@ -77,6 +80,10 @@ function parsed<T>(text: string, parse: Parse<T>, path: string, skipped: Skipped
   const value = parse(text.trim());
   if (value === undefined) skipped.push({ path, reason: `cannot be used: ${JSON.stringify(text)}` });
   return value;
+}
+
+function trueOrFalse(text: string): boolean | undefined {
+  return text === 'true' ? true : text === 'false' ? false : undefined;
 }
 
 function oneOf<T extends string>(values: readonly T[]): Parse<T> {

@@ -17,12 +17,13 @@ interface NodeParts {
   readonly isReady?: boolean;
   readonly labels?: Record<string, string>;
   readonly taints?: readonly { key: string }[];
+  readonly deletionTimestamp?: string;
 }
 
-function aNode({ name, address, isReady = true, labels = {}, taints = [] }: NodeParts): NodeObject {
+function aNode({ name, address, isReady = true, labels = {}, taints = [], ...rest }: NodeParts): NodeObject {
   return nodeObjectSchema.parse({
     kind: 'Node',
-    metadata: { name, labels: { 'topology.kubernetes.io/zone': 'z1', ...labels } },
+    metadata: { name, labels: { 'topology.kubernetes.io/zone': 'z1', ...labels }, ...rest },
     spec: { taints },
     status: {
       addresses: [{ type: 'InternalIP', address: address ?? `10.240.0.${name.charCodeAt(0) - 96}` }],
@@ -81,7 +82,7 @@ describe('which nodes are targets', () => {
     },
     {
       name: 'a node that is being deleted is none',
-      node: { ...aNode({ name: 'b' }), metadata: { name: 'b', deletionTimestamp: '2026-01-01T00:00:00Z' } },
+      node: aNode({ name: 'b', deletionTimestamp: '2026-01-01T00:00:00Z' }),
       isTarget: false,
     },
     { name: 'a node of another family is none', node: aNode({ name: 'b', address: 'fd00::2' }), isTarget: false },
@@ -175,6 +176,25 @@ describe('without a node port the endpoints are targets', () => {
   test('the health check does not change when no endpoint is ready', () => {
     const slices = [aSlice([{ addresses: ['10.244.1.1'], conditions: { ready: false } }])];
     expect(only(aView(spec, { slices }))).toMatchObject({ targets: [], healthCheck: { type: 'tcp', port: 8080 } });
+  });
+
+  test('with a readiness gate those that are not ready yet are targets without weight', () => {
+    const slices = [
+      aSlice([
+        { addresses: ['10.244.1.4'], conditions: { ready: false, serving: false, terminating: true } },
+        { addresses: ['10.244.1.3'], conditions: { ready: false, serving: false, terminating: false } },
+        { addresses: ['10.244.1.1'] },
+      ]),
+      aSlice([{ addresses: ['10.244.1.1'], conditions: { ready: false } }], 'web-0'),
+    ];
+    const view = aView(spec, { slices });
+    const annotations = { 'signalbox.dev/lb-readiness-gate': 'true' };
+    const gated = only({ ...view, service: { ...view.service, metadata: { ...view.service.metadata, annotations } } });
+    expect(gated.hasReadinessGate).toBe(true);
+    expect(gated.targets.map(({ address, weight, state }) => ({ address, weight, state }))).toEqual([
+      { address: '10.244.1.1', weight: 1, state: 'active' },
+      { address: '10.244.1.3', weight: 0, state: 'active' },
+    ]);
   });
 
   test('an address in two slices counts once, and active wins', () => {

@@ -123,13 +123,18 @@ function backendOf(
   port: ServicePort,
   annotations: LbAnnotations,
   skipped: Skipped[],
-): Pick<Registration, 'healthCheck' | 'targets'> {
+): Pick<Registration, 'healthCheck' | 'targets' | 'hasReadinessGate'> {
   const asked = annotations.targetType ?? view.loadBalancerPolicy?.targetType ?? 'auto';
   const type = asked === 'auto' ? (port.nodePort === undefined ? 'pod' : 'node') : asked;
   const { healthCheck } = annotations;
   if (type === 'pod') {
     const usual = { type: 'tcp' as const, port: endpointPort(view, port) ?? port.port };
-    return { healthCheck: checkOf(usual, healthCheck), targets: podTargets(view, port, skipped) };
+    const withUnready = annotations.readinessGate === true;
+    return {
+      ...(withUnready && { hasReadinessGate: true }),
+      healthCheck: checkOf(usual, healthCheck),
+      targets: podTargets(view, port, { withUnready }, skipped),
+    };
   }
   const isLocal = view.service.spec.externalTrafficPolicy === 'Local';
   const usual = usualNodeCheck(view.service, port, isLocal);

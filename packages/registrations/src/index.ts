@@ -1,3 +1,4 @@
+export { AddressBook, type AddressChange } from './address-pools/address-book.ts';
 export { compileRegistrations } from './compile-registrations.ts';
 export { ClassBudget } from './damping/class-budget.ts';
 export { type DampingPolicy, DEFAULT_DAMPING, dampingPolicyOf, NO_DAMPING } from './damping/damping-policy.ts';

@@ -45,31 +45,52 @@ export function nodeTargets(
   return sortedUnique(targets);
 }
 
-/** Endpoints: ready ones are active; terminating ones that still serve are draining (open connections only). */
-export function podTargets(view: ServiceView, port: ServicePort, skipped: Skipped[]): Target[] {
+/**
+ * Endpoints: ready ones are active; terminating ones that still serve are draining (open connections only). With
+ * `withUnready` those that are not ready yet are targets of weight 0: a load balancer checks them and sends them nothing,
+ * and a readiness gate waits for what it finds.
+ */
+export function podTargets(
+  view: ServiceView,
+  port: ServicePort,
+  { withUnready }: { withUnready: boolean },
+  skipped: Skipped[],
+): Target[] {
   const weights = new Map(view.nodes.map((node) => [node.metadata.name, nodeWeight(node, skipped)]));
   const targets = slicesOf(view, port).flatMap(({ slice, targetPort }) =>
     slice.endpoints.flatMap((endpoint): Target[] => {
-      const state = stateOf(endpoint);
-      if (state === undefined) return [];
-      const { nodeName, zone, targetRef } = endpoint;
-      const place = {
-        ...(nodeName === undefined ? {} : { node: nodeName }),
-        ...(zone === undefined ? {} : { zone }),
-        ...(targetRef?.kind === 'Pod' && targetRef.name !== undefined ? { pod: targetRef.name } : {}),
-      };
-      const weight = weights.get(nodeName ?? '') ?? 1;
-      return validAddresses(endpoint.addresses, `EndpointSlice ${slice.metadata.name}`, skipped).map((address) => ({
+      const weight = weights.get(endpoint.nodeName ?? '') ?? 1;
+      const standing = standingOf(endpoint, weight, withUnready);
+      if (standing === undefined) return [];
+      const addresses = validAddresses(endpoint.addresses, `EndpointSlice ${slice.metadata.name}`, skipped);
+      return addresses.map((address) => ({
         type: 'pod',
         address,
         port: targetPort,
-        ...place,
-        weight,
-        state,
+        ...placeOf(endpoint),
+        ...standing,
       }));
     }),
   );
   return sortedUnique(targets);
+}
+
+function standingOf(
+  endpoint: SliceEndpoint,
+  weight: number,
+  withUnready: boolean,
+): Pick<Target, 'state' | 'weight'> | undefined {
+  const state = stateOf(endpoint);
+  if (state !== undefined) return { weight, state };
+  return withUnready && endpoint.conditions?.terminating !== true ? { weight: 0, state: 'active' } : undefined;
+}
+
+function placeOf({ nodeName, zone, targetRef }: SliceEndpoint): Pick<Target, 'node' | 'zone' | 'pod'> {
+  return {
+    ...(nodeName === undefined ? {} : { node: nodeName }),
+    ...(zone === undefined ? {} : { zone }),
+    ...(targetRef?.kind === 'Pod' && targetRef.name !== undefined ? { pod: targetRef.name } : {}),
+  };
 }
 
 /** Port that the endpoints listen on, whether any is ready or not; undefined while there are none. */
@@ -122,12 +143,18 @@ function validAddresses(addresses: readonly string[], path: string, skipped: Ski
   });
 }
 
-/** The same address in two slices counts once; active wins over draining, as kube-proxy's endpoint cache does. */
+/** The same address in two slices counts once; active wins over draining, as kube-proxy's endpoint cache does, and ready over not. */
 function sortedUnique(targets: readonly Target[]): Target[] {
   const byPlace = new Map<string, Target>();
   for (const target of targets) {
     const place = `${target.address} ${target.port}`;
-    if (byPlace.get(place)?.state !== 'active') byPlace.set(place, target);
+    const known = byPlace.get(place);
+    if (known === undefined || rank(target) > rank(known)) byPlace.set(place, target);
   }
   return [...byPlace.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
+}
+
+function rank({ state, weight }: Target): number {
+  if (state !== 'active') return 0;
+  return weight === 0 ? 1 : 2;
 }

@@ -1,5 +1,6 @@
 /** Question → answer, over whatever knows the zones and their names. Pure. RFC 1034 §4.3.2, RFC 2308, RFC 6604. */
 import type { DnsRecord, DnsRecordType } from '@signalbox/contracts';
+import { REVERSE_ZONES } from './assemble-zones.ts';
 import { chosenSet } from './choose-set.ts';
 import { parentOf } from './names.ts';
 import type { RecordGroup } from './records.ts';
@@ -25,7 +26,10 @@ export interface Answer {
   readonly isReferral?: true;
   /** Another `pick` may give another answer, so this one must not be kept for the next asker. */
   readonly isChosen?: true;
-  /** Where the last alias leads, when that is in no zone: the asker, or somebody for it, goes on there. */
+  /**
+   * Where the last alias leads, when that is in no zone: the asker, or somebody for it, goes on there. Also an address
+   * that is nobody's here: of the reverse zones we have only what clusters use, and others know the rest.
+   */
   readonly leadsTo?: string;
 }
 
@@ -55,13 +59,17 @@ const MAX_ALIASES = 8;
 
 export function answerQuestion(source: ZoneSource, question: Question): Answer {
   const answers: RecordGroup[] = [];
+  const seen = new Set<string>();
   let isChosen = false;
   for (let name = question.name; ; ) {
+    seen.add(name);
     const step = answerOrAlias(source, { ...question, name }, answers);
     if ('code' in step) return isChosen ? { ...step, isChosen } : step;
     answers.push(step.group);
     isChosen ||= step.isChosen === true;
     name = step.target;
+    // Aliases in a circle are shown once each: nobody gets further by reading them twice (RFC 1034 §3.6.2).
+    if (seen.has(name)) return { ...empty('NOERROR'), answers, ...(isChosen && { isChosen }) };
   }
 }
 
@@ -81,7 +89,7 @@ function answerOrAlias(source: ZoneSource, question: Question, answers: readonly
   const referral = zone.isExtra ? referralAt(source, zone, question.name, answers) : undefined;
   if (referral !== undefined) return referral;
   const groups = source.groups(question.name) ?? (zone.isExtra && wildcardGroups(source, question.name));
-  if (!groups) return negative(source, zone, 'NXDOMAIN', answers);
+  if (!groups) return denial(source, zone, question.name, answers);
   const found = groupFor(source, groups, question, zone);
   if (found !== undefined) {
     const chosen = chosenSet(found, question.pick);
@@ -100,6 +108,12 @@ function negative(source: ZoneSource, zone: ServedZone, code: AnswerCode, answer
   if (zone.state === 'partial') return empty('SERVFAIL');
   const soa = source.soa(zone.name);
   return { code, answers, authority: soa === undefined ? [] : [soa], additional: [] };
+}
+
+function denial(source: ZoneSource, zone: ServedZone, name: string, answers: readonly RecordGroup[]): Answer {
+  const answer = negative(source, zone, 'NXDOMAIN', answers);
+  const isReverse = REVERSE_ZONES.some((reverse) => reverse === zone.name);
+  return isReverse && answer.code === 'NXDOMAIN' ? { ...answer, leadsTo: name } : answer;
 }
 
 /** Below a delegation nothing is ours, and at it only what a referral says (RFC 1034 §4.3.2 step 3b). */
@@ -179,7 +193,7 @@ function isAddressType(type: string): type is 'A' | 'AAAA' {
   return type === 'A' || type === 'AAAA';
 }
 
-/** Addresses of the targets that an answer names, so that the client need not ask again (RFC 2782, RFC 1035 §3.3.11). */
+/** Addresses of the targets that an answer names, so that the client need not ask again (RFC 2782, RFC 1035 §3.3.9 and §3.3.11). */
 function withAdditional(source: ZoneSource, answers: readonly RecordGroup[]): Answer {
   const targets = new Set(answers.flatMap(targetsOf));
   const additional = [...targets].flatMap((target) => addressGroups(source, target));
@@ -187,8 +201,12 @@ function withAdditional(source: ZoneSource, answers: readonly RecordGroup[]): An
 }
 
 function targetsOf(group: RecordGroup): string[] {
-  const targets = group.flatMap((record) => (record.type === 'SRV' || record.type === 'NS' ? [record.target] : []));
-  return [...new Set(targets)];
+  return [...new Set(group.flatMap(targetOf))];
+}
+
+function targetOf(record: DnsRecord): string[] {
+  if (record.type === 'SRV' || record.type === 'NS') return [record.target];
+  return record.type === 'MX' ? [record.exchange] : [];
 }
 
 function addressGroups(source: ZoneSource, name: string): RecordGroup[] {

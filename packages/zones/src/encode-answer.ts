@@ -32,7 +32,7 @@ export function encodeAnswer(
 
 /**
  * An alias out of the zones, and what another server says of where it leads: its code is that of the last name (RFC 6604
- * §3), and only the first one is ours with authority. Whatever does not fit: TC.
+ * §3), and only the first one is ours with authority; without an alias nothing is. Whatever does not fit: TC.
  */
 export function encodeFollowedAnswer(
   { answers }: Answer,
@@ -47,7 +47,7 @@ export function encodeFollowedAnswer(
     writeForeign(writer, 'authority', followed.authority);
   if (!isWhole) writer.markTruncated();
   const code = responseCode(followed);
-  return writer.finish({ ...header, isAuthoritative: true, isRecursionAvailable: true, code });
+  return writer.finish({ ...header, isAuthoritative: answers.length > 0, isRecursionAvailable: true, code });
 }
 
 function writeForeign(

@@ -12,6 +12,7 @@ export {
   type WriterOptions,
 } from './message-writer.ts';
 export { isBelowOrEqual } from './names.ts';
+export { podLabel } from './pod-addresses.ts';
 export { POD_MODES, type PodMode } from './pod-names.ts';
 export {
   compileResolvConf,

@@ -12,6 +12,7 @@ const FIRST_BYTES = 512;
 const MAX_POINTER = 0x3fff;
 const CLASS_IN = 1;
 const TYPE_OPT = 41;
+const DNSSEC_OK = 0x8000;
 
 export const TYPE_NUMBERS: Readonly<Record<DnsRecordType, number>> = {
   A: 1,
@@ -46,6 +47,8 @@ export interface WriterOptions {
   readonly questionName: string | undefined;
   /** Our own limit, told to askers who speak EDNS; undefined for those who do not. */
   readonly udpPayloadSize: number | undefined;
+  /** The DO bit as it was sent: it is to come back (RFC 3225 §3). */
+  readonly dnssecOk?: boolean | undefined;
   /** Where to write first; what `finish` returns may then be a part of it. Absent: memory of its own. */
   readonly buffer?: Uint8Array;
 }
@@ -161,7 +164,7 @@ export class MessageWriter {
     this.#uint16(udpPayloadSize);
     this.#byte(extendedCode);
     this.#byte(0);
-    this.#uint16(0);
+    this.#uint16(this.#options.dnssecOk === true ? DNSSEC_OK : 0);
     this.#uint16(0);
   }
 

@@ -1,5 +1,6 @@
 import type { DnsRecord } from '@signalbox/contracts';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { podLabel } from './pod-addresses.ts';
 import type { PodMode } from './pod-names.ts';
 import { recordData } from './records.ts';
 import { ZoneIndex } from './zone-index.ts';
@@ -63,4 +64,60 @@ test('a namespace that comes and goes changes what its names were computed from'
   index.setNamespace('a', 'new', false);
   expect(index.versions.isCurrent(between)).toBe(false);
   expect(index.namespaces()).toEqual([{ cluster: 'a', namespace: 'empty' }]);
+});
+
+describe('where Pods are known', () => {
+  function withPods(): ZoneIndex {
+    const index = anIndex('verified');
+    index.setPod('a', { namespace: 'shop', name: 'web-0' }, '10-7-7-7');
+    index.setPod('a', { namespace: 'shop', name: 'six' }, 'fd00--5');
+    return index;
+  }
+
+  test.for<[name: string, type: string, expected: string]>([
+    ['10-7-7-7.shop.pod', 'A', 'NOERROR 10.7.7.7'],
+    ['10-7-7-7.shop.pod', 'AAAA', 'NOERROR'],
+    ['10-7-7-7.empty.pod', 'A', 'NXDOMAIN'],
+    ['fd00--5.shop.pod', 'AAAA', 'NOERROR fd00::5'],
+    ['fd00-0-0-0-0-0-0-5.shop.pod', 'AAAA', 'NXDOMAIN'],
+    // An endpoint that is no Pod's.
+    ['10-2-3-4.shop.pod', 'A', 'NXDOMAIN'],
+  ])('they alone are answered: %s %s: %s', ([name, type, expected]) => {
+    expect(ask(withPods(), name, type)).toBe(expected);
+  });
+
+  test('a name stays while one of several Pods has its address', () => {
+    const index = withPods();
+    index.setPod('a', { namespace: 'shop', name: 'web-1' }, '10-7-7-7');
+    index.setPod('a', { namespace: 'shop', name: 'web-0' }, undefined);
+    expect(ask(index, '10-7-7-7.shop.pod')).toBe('NOERROR 10.7.7.7');
+    index.setPod('a', { namespace: 'shop', name: 'web-1' }, '10-8-8-8');
+    expect(ask(index, '10-7-7-7.shop.pod')).toBe('NXDOMAIN');
+    expect(index.pods().map(({ name }) => name)).toEqual(['six', 'web-1']);
+  });
+
+  test('what was computed from a Pod is no longer good when it changes, and everything when it was the last', () => {
+    const index = withPods();
+    const { epoch } = index;
+    const asked = { name: `10-7-7-7.shop.pod.${DOMAIN}`, type: 'A' };
+    const stamp = index.versions.stamp(index.answerWithNames(asked).names);
+    index.setPod('a', { namespace: 'shop', name: 'web-0' }, undefined);
+    expect(index.versions.isCurrent(stamp)).toBe(false);
+    expect(index.epoch).toBe(epoch);
+    index.setPod('a', { namespace: 'shop', name: 'six' }, undefined);
+    expect(index.epoch).toBeGreaterThan(epoch);
+    expect(ask(index, '10-2-3-4.shop.pod')).toBe('NOERROR 10.2.3.4');
+  });
+});
+
+test.for<[status: object, deletionTimestamp: string | undefined, label: string | undefined]>([
+  [{ phase: 'Running', podIP: '10.1.2.3' }, undefined, '10-1-2-3'],
+  [{ phase: 'Pending', podIP: 'fd00::1' }, undefined, 'fd00--1'],
+  [{ phase: 'Pending' }, undefined, undefined],
+  [{ phase: 'Succeeded', podIP: '10.1.2.3' }, undefined, undefined],
+  [{ phase: 'Failed', podIP: '10.1.2.3' }, undefined, undefined],
+  [{ phase: 'Running', podIP: '10.1.2.3' }, '2026-01-01T00:00:00Z', undefined],
+])('a Pod with status %j, deleted %s, has the label %s', ([status, deletionTimestamp, label]) => {
+  const metadata = { namespace: 'shop', name: 'p', ...(deletionTimestamp !== undefined && { deletionTimestamp }) };
+  expect(podLabel({ kind: 'Pod', metadata, status })).toBe(label);
 });

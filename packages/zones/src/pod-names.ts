@@ -7,9 +7,8 @@
  *   NS.svc.DOMAIN               │ while there is the namespace
  *   NS.pod.DOMAIN               │ the same, unless pods are `disabled`
  *   10-1-2-3.NS.pod.DOMAIN      │ `insecure`: in every namespace that is there, for every address
- *                               │ `verified`: while a Service in the namespace has an endpoint with the address
- *
- * NOTE: CoreDNS verifies with the Pods themselves, so it knows those behind no Service too.
+ *                               │ `verified`: while a Pod in the namespace has it as its first address; where the log
+ *                               │ holds no Pods of the cluster, while a Service there has an endpoint with it
  */
 import type { DnsRecord } from '@signalbox/contracts';
 import { type Address, parseAddress, reverseName } from './addresses.ts';
@@ -22,6 +21,8 @@ export interface PodNameSource {
   readonly mode: PodMode;
   readonly ttlSeconds: number;
   hasNamespace(namespace: string): boolean;
+  /** Undefined where nothing is known of the Pods themselves. */
+  hasPod(namespace: string, label: string): boolean | undefined;
   /** Of a name in any zone; undefined when it does not exist. */
   groups(name: string): readonly RecordGroup[] | undefined;
 }
@@ -38,7 +39,8 @@ export function podNameGroups(source: PodNameSource, name: string, domain: strin
   if (pod === undefined) return [];
   const address = kind === 'pod' ? podAddress(pod) : undefined;
   if (address === undefined) return undefined;
-  if (source.mode === 'verified' && !isEndpoint(source, address, `.${namespace}.svc.${domain}`)) return undefined;
+  const isVerified = () => source.hasPod(namespace, pod) ?? isEndpoint(source, address, `.${namespace}.svc.${domain}`);
+  if (source.mode === 'verified' && !isVerified()) return undefined;
   const type = address.family === 'IPv4' ? 'A' : 'AAAA';
   const record: DnsRecord = { name, ttlSeconds: source.ttlSeconds, type, address: address.text };
   return [[record]];

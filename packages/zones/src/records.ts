@@ -125,12 +125,26 @@ function groupOf(records: readonly DnsRecord[]): RecordGroup {
     .map(([, record]) => (record.ttlSeconds === ttlSeconds ? record : { ...record, ttlSeconds }));
 }
 
-/** Without choices, which neither a zone file nor a transfer can tell of: all sets together, but those of weight 0. */
+/**
+ * Without choices, which neither a zone file nor a transfer can tell of: all sets together but those of weight 0, or all
+ * where every set has that weight, because such sets are answered alike. Of aliases the weightiest (RFC 2181 §10.1).
+ */
 export function withoutChoices(group: RecordGroup): RecordGroup {
   if (group.every(({ choice }) => choice === undefined)) return group;
+  const isWeighted = group.some((record) => weightOf(record) > 0);
+  const shown = group.filter((record) => !isWeighted || weightOf(record) > 0);
+  const kept = shown[0]?.type === 'CNAME' ? [shown.reduce(weightier)] : shown;
   const byData = new Map<string, DnsRecord>();
-  for (const { choice, ...record } of group) if (choice?.weight !== 0) byData.set(recordData(record), record);
-  return [...byData.values()].slice(0, group[0]?.type === 'CNAME' ? 1 : undefined);
+  for (const { choice: _choice, ...record } of kept) byData.set(recordData(record), record);
+  return [...byData.values()];
+}
+
+function weightOf({ choice }: DnsRecord): number {
+  return choice?.weight ?? 1;
+}
+
+function weightier(one: DnsRecord, other: DnsRecord): DnsRecord {
+  return weightOf(other) > weightOf(one) ? other : one;
 }
 
 /** The record's data as a zone file writes it. Equal data of one owner and type is the same record. */

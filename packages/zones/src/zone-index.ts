@@ -15,9 +15,11 @@ import { type Answer, answerQuestion, groupOf, type Question, type ServedZone } 
 import { apexRecords, REVERSE_ZONES, serialOf, type Zone, type ZoneSettings } from './assemble-zones.ts';
 import { NameTree } from './name-tree.ts';
 import { isBelowOrEqual, parentOf } from './names.ts';
+import { PodAddresses } from './pod-addresses.ts';
 import { podNameGroups } from './pod-names.ts';
 import {
   canonicalRecord,
+  groupsOfName,
   mergeRecords,
   type RecordGroup,
   recordData,
@@ -39,6 +41,14 @@ interface NameChangeInZone {
   readonly before: readonly RecordGroup[];
 }
 
+interface PodKey {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** What a zone says of another that it holds (RFC 1034 §4.2.1). */
+const DELEGATION_TYPES: ReadonlySet<string> = new Set(['NS', 'A', 'AAAA']);
+
 /** What the records of intents have for a domain of their own. */
 const NO_ZONE = '';
 
@@ -58,6 +68,7 @@ export class ZoneIndex {
   /** Zone → cluster, of forward zones. */
   #owners: ReadonlyMap<string, string> = new Map();
   readonly #namespaces = new Map<string, Set<string>>();
+  readonly #pods = new PodAddresses();
   readonly #recordCounts = new Map<string, number>();
   #serial = serialOf(0);
   #rejected: readonly string[] = [];
@@ -177,6 +188,22 @@ export class ZoneIndex {
     return [...this.#namespaces].flatMap(([cluster, known]) => [...known].map((namespace) => ({ cluster, namespace })));
   }
 
+  /** The label that a Pod's name has (`podLabel`); undefined: none, or the Pod is gone. */
+  setPod(cluster: string, { namespace, name }: PodKey, label: string | undefined): void {
+    const isKnown = this.#pods.has(cluster);
+    const changed = this.#pods.put(cluster, { namespace, name, label });
+    // With the first Pod, and without the last, other sources decide what is a Pod's name.
+    if (this.#pods.has(cluster) !== isKnown) this.#epoch += 1;
+    for (const [zone, owner] of this.#owners) {
+      if (owner === cluster) for (const one of changed) this.versions.bump(`${one}.${namespace}.pod.${zone}`);
+    }
+  }
+
+  /** Every Pod that has a label. */
+  pods(): (PodKey & { cluster: string })[] {
+    return this.#pods.all();
+  }
+
   /**
    * Whose records an answer's record is made of: `cluster/namespace/name`, or `apex of ZONE`. A record that no owner has
    * as it is (an address behind a port) is everybody's who has records at its name.
@@ -202,7 +229,17 @@ export class ZoneIndex {
     const apex = this.#tree.groups(zoneName) ?? [];
     const isInZone = (name: string) => isBelowOrEqual(name, zoneName) && this.#zoneOf(name)?.name === zoneName;
     const names = [...this.#tree.names()].filter((name) => name !== zoneName && isInZone(name));
-    return [...apex, ...names.flatMap((name) => this.#tree.groups(name) ?? [])].map(withoutChoices);
+    const own = [...apex, ...names.flatMap((name) => this.#tree.groups(name) ?? [])].map(withoutChoices);
+    return [...own, ...this.#delegations(zoneName)];
+  }
+
+  /** Of the zones served here that lie in this one: without these a secondary would deny all names in them. */
+  #delegations(zoneName: string): RecordGroup[] {
+    const inside = [...this.#zones.keys()].filter((name) => this.#zoneOf(parentOf(name) ?? '.')?.name === zoneName);
+    return inside.flatMap((name) => {
+      const records = apexRecords(name, this.#serial, this.#settings).filter(({ type }) => DELEGATION_TYPES.has(type));
+      return [...recordsByName(records).values()].flatMap(groupsOfName);
+    });
   }
 
   /** The whole zone in canonical order; undefined unless it is complete. */
@@ -240,7 +277,9 @@ export class ZoneIndex {
     };
     const hasNamespace = (namespace: string) =>
       groups(`${namespace}.svc.${zone}`) !== undefined || this.#namespaces.get(cluster)?.has(namespace) === true;
-    return podNameGroups({ mode: pods, ttlSeconds, hasNamespace, groups }, name, zone);
+    const hasPod = (namespace: string, label: string) =>
+      this.#pods.has(cluster) ? this.#pods.hasLabel(cluster, namespace, label) : undefined;
+    return podNameGroups({ mode: pods, ttlSeconds, hasNamespace, hasPod, groups }, name, zone);
   }
 
   #cluster(name: string): ClusterEntry {

@@ -1,4 +1,5 @@
 import {
+  ALL_SOURCE_KINDS,
   type ClusterObject,
   type LogObject,
   type ObjectMessage,
@@ -30,8 +31,12 @@ function openLog(): EventLog {
   return log;
 }
 
-async function openPublisher(log: EventLog, domain = 'cluster.local'): Promise<ClusterPublisher> {
-  const source = { cluster: 'eu', domain, type: 'manifests' as const };
+async function openPublisher(
+  log: EventLog,
+  domain = 'cluster.local',
+  kinds: readonly SourceKind[] = SOURCE_KINDS,
+): Promise<ClusterPublisher> {
+  const source = { cluster: 'eu', domain, kinds, type: 'manifests' as const };
   const publisher = new ClusterPublisher({ log, logger, registry: createRegistry() }, source, () => {});
   await publisher.load();
   return publisher;
@@ -64,6 +69,20 @@ async function objectsIn(log: EventLog): Promise<Record<string, LogObject>> {
 
 const clusterIn = async (log: EventLog): Promise<ClusterObject | undefined> =>
   (await objectsIn(log))['Cluster /eu'] as ClusterObject | undefined;
+
+test('Pods are kept for as long as they are asked for', async () => {
+  const log = openLog();
+  const pod = { kind: 'Pod', metadata: { namespace: 'shop', name: 'web-0' }, status: { podIP: '10.1.2.3' } } as const;
+  const withPods = await openPublisher(log, 'cluster.local', ALL_SOURCE_KINDS);
+  await listAll(withPods, [aService('web')]);
+  expect(await clusterIn(log)).toBeUndefined();
+  await withPods.replace('Pod', [asRead(pod)]);
+  expect((await clusterIn(log))?.syncedKinds).toEqual(ALL_SOURCE_KINDS);
+  expect((await objectsIn(log))['Pod shop/web-0']).toEqual(pod);
+  await listAll(await openPublisher(log), [aService('web')]);
+  expect(Object.keys(await objectsIn(log)).sort()).toEqual(['Cluster /eu', 'Service shop/web']);
+  expect((await clusterIn(log))?.syncedKinds).toEqual(SOURCE_KINDS);
+});
 
 describe('a first list', () => {
   test('is in the log before the cluster is declared synced', async () => {

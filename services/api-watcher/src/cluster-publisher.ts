@@ -10,6 +10,7 @@ import {
   type LogObject,
   type ObjectKey,
   type ObjectMessage,
+  OPTIONAL_KINDS,
   objectSubject,
   objectsOfCluster,
   parseObjectSubject,
@@ -36,9 +37,12 @@ const APPEND_CHUNK = 1000;
 /** A kind in one of these states will not give a list soon: the cluster is declared synced without it. */
 const SETTLED_WITHOUT_LIST: readonly SourceState[] = ['unauthorized', 'forbidden', 'missing', 'failed'];
 
+type WatchedSource = Pick<Source, 'cluster' | 'domain' | 'type' | 'kinds'>;
+
 export class ClusterPublisher implements SourceSink {
   readonly #context: ServiceContext;
-  readonly #source: Pick<Source, 'cluster' | 'domain' | 'type'>;
+  readonly #source: WatchedSource;
+  readonly #kinds: readonly SourceKind[];
   readonly #onStatus: (status: SourceStatus) => void;
   readonly #published = new Map<string, Published>();
   readonly #statuses = new Map<SourceKind, SourceStatus>();
@@ -47,19 +51,16 @@ export class ClusterPublisher implements SourceSink {
   #syncedBefore: readonly SourceKind[] = [];
   #clusterTurn: Promise<void> = Promise.resolve();
 
-  constructor(
-    context: ServiceContext,
-    source: Pick<Source, 'cluster' | 'domain' | 'type'>,
-    onStatus: (status: SourceStatus) => void,
-  ) {
+  constructor(context: ServiceContext, source: WatchedSource, onStatus: (status: SourceStatus) => void) {
     this.#context = context;
     this.#source = source;
+    this.#kinds = source.kinds ?? SOURCE_KINDS;
     this.#onStatus = onStatus;
   }
 
   /** True when every kind was listed, or is known not to be listable. */
   get isSettled(): boolean {
-    return SOURCE_KINDS.every((kind) => this.#listed.has(kind) || this.#isRefused(kind));
+    return this.#kinds.every((kind) => this.#listed.has(kind) || this.#isRefused(kind));
   }
 
   /** Reads what the log holds of this cluster. Call once, before the source starts. */
@@ -70,6 +71,13 @@ export class ClusterPublisher implements SourceSink {
       for (const message of batch.messages) this.#loadMessage(message);
       if (batch.isCaughtUp) break;
     }
+    await this.#append(this.#noLongerRead().map(([id, entry]) => tombstone(id, entry)));
+  }
+
+  /** Of a kind that an earlier run was asked to read: nobody would keep it true. */
+  #noLongerRead(): [string, Published][] {
+    const unread = OPTIONAL_KINDS.filter((kind) => !this.#kinds.includes(kind));
+    return [...this.#published].filter(([, { kind }]) => unread.some((one) => one === kind));
   }
 
   async replace(kind: SourceKind, objects: readonly SourceObject[]): Promise<void> {
@@ -164,7 +172,7 @@ export class ClusterPublisher implements SourceSink {
   /** Declares the cluster synced, once it is; kinds that an earlier run listed stay: the log still holds their truth. */
   #publishCluster(): Promise<void> {
     const turn = this.#clusterTurn.then(async () => {
-      const kinds = SOURCE_KINDS.filter((kind) => this.#listed.has(kind) || this.#syncedBefore.includes(kind));
+      const kinds = this.#kinds.filter((kind) => this.#listed.has(kind) || this.#syncedBefore.includes(kind));
       if (!this.isSettled || kinds.length === 0) return;
       const object: ClusterObject = {
         kind: 'Cluster',

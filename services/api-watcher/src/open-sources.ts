@@ -1,6 +1,6 @@
 /** Turns what the flags asked for into sources. */
 import type { Readable } from 'node:stream';
-import { SignalboxError } from '@signalbox/contracts';
+import { ALL_SOURCE_KINDS, SignalboxError, SOURCE_KINDS } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
 import { currentContextOf, kubernetesSource, manifestsSource, type Source } from '@signalbox/kube';
 import { refuseRepeated } from './refuse-repeated.ts';
@@ -10,6 +10,8 @@ export interface OpenSourcesOptions {
   readonly logger: Logger;
   /** What the path `-` stands for. */
   readonly stdin: Readable;
+  /** Pods too, which only a DNS server that verifies their names needs. */
+  readonly withPods?: boolean;
 }
 
 /**
@@ -32,8 +34,9 @@ export function openSources(flags: SourceFlags, options: OpenSourcesOptions): So
   if (isRead !== undefined) {
     throw new SignalboxError('invalid', `--forget ${isRead.cluster}: a source of that name is read`);
   }
+  const kinds = options.withPods === true ? ALL_SOURCE_KINDS : SOURCE_KINDS;
   return named.map(({ request, cluster, domain }) => {
-    const common = { cluster, domain, logger: options.logger };
+    const common = { cluster, domain, kinds, logger: options.logger };
     if (request.type === 'manifests') {
       return manifestsSource({ ...common, path: request.path, stdin: options.stdin, clock: Date.now });
     }

@@ -21,7 +21,9 @@ import { addPodViewRoutes } from './routes/pod-view.ts';
 import { addRegistrationRoutes } from './routes/registrations.ts';
 import { addRevisionRoutes } from './routes/revisions.ts';
 import { addServiceRoutes } from './routes/services.ts';
+import { addWithdrawnRecordRoutes } from './routes/withdrawn-records.ts';
 import { addZoneRoutes } from './routes/zones.ts';
+import { WithdrawnRecords } from './withdrawn-records.ts';
 
 const MAX_URL_LENGTH = 4_096;
 
@@ -37,6 +39,7 @@ const DOCUMENT = {
 
 export interface Api {
   readonly app: OpenAPIHono;
+  readonly withdrawn: WithdrawnRecords;
   /** Clients that follow the changes now. */
   readonly followers: () => number;
   /** Ends the streams of changes. Idempotent. */
@@ -67,7 +70,8 @@ export function createApi(api: ApiDependencies): Api {
     c.header('x-content-type-options', 'nosniff');
     return await next();
   });
-  addRoutes(app, api, changes);
+  const withdrawn = new WithdrawnRecords(api.store);
+  addRoutes(app, api, { changes, withdrawn });
   app.notFound(notFound);
   app.onError((error, c) => {
     const problem = problemOfError(error);
@@ -78,7 +82,7 @@ export function createApi(api: ApiDependencies): Api {
     }
     return problemResponse(problem);
   });
-  return { app, followers: () => changes.clients, close: () => changes.close() };
+  return { app, withdrawn, followers: () => changes.clients, close: () => changes.close() };
 }
 
 type Issue = z.core.$ZodIssue;
@@ -96,12 +100,17 @@ function isLocalHost(hostname: string): boolean {
   return hostname === 'localhost' || hostname.endsWith('.localhost') || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
 }
 
-function addRoutes(app: OpenAPIHono, api: ApiDependencies, changes: ChangeStream): void {
+function addRoutes(
+  app: OpenAPIHono,
+  api: ApiDependencies,
+  { changes, withdrawn }: { changes: ChangeStream; withdrawn: WithdrawnRecords },
+): void {
   addClusterRoutes(app, api);
   addServiceRoutes(app, api);
   addNodeRoutes(app, api);
   addDriftRoutes(app, api);
   addZoneRoutes(app, api);
+  addWithdrawnRecordRoutes(app, api, withdrawn);
   addPodViewRoutes(app, api);
   addIntentRoutes(app, api);
   if (api.hasExternalDns === true) addExternalDnsRoutes(app, api);

@@ -16,6 +16,8 @@ export interface ApiDependencies {
   readonly logger: Logger;
   /** Only this machine can reach it: then requests under any other host's name are refused. */
   readonly isLoopback?: boolean;
+  /** Epoch milliseconds; for tests. */
+  readonly now?: () => number;
   /** TTL of the records at the top of zones. Default 30 s. */
   readonly ttlSeconds?: number;
   /** Where pods live, for rules, unless the request says. */

@@ -15,6 +15,7 @@ import type {
   RevisionDetail,
   ServiceDetail,
   ServiceSummary,
+  WithdrawnRecord,
   ZoneDetail,
   ZoneSummary,
 } from '@signalbox/contracts';
@@ -266,3 +267,19 @@ export const revisionDetailExample: RevisionDetail = {
 };
 
 export const readinessExample = { isReady: true, missing: [], revision: 42 };
+
+export const withdrawnRecordExample: WithdrawnRecord = {
+  name: 'web.shop.svc.cluster.local.',
+  type: 'A',
+  data: '10.244.1.5',
+  ttlSeconds: 30,
+  cluster: 'shop-eu',
+  namespace: 'shop',
+  service: 'web',
+  isNameGone: false,
+  withdrawnRevision: 41,
+  withdrawnAt: at,
+  state: 'ttl',
+  servedBy: [],
+  heldUntil: '2026-03-01T08:00:30.000Z',
+};

@@ -15,12 +15,25 @@ import { listObjects, objectAt, type Place, type Store, type StoredObject, state
 import { checkIntent, intentsInZone } from '@signalbox/zones';
 import type { ApiDependencies } from './dependencies.ts';
 import { problemOf, RequestProblem } from './problem.ts';
+import { Turns } from './turns.ts';
 
 /** What the caller believes of the intent (RFC 9110 §13.1): its revision, that there is none, or nothing. */
 export type Precondition = number | 'absent' | undefined;
 
 const CHUNK = 1_000;
 const MAX_CLUSTERS = 10_000;
+
+/**
+ * An intent is checked against all others, so each is checked when the one before is in the store. NOTE: this holds within
+ * one process. Of several APIs on one log two may take what contradicts; compilers then decide as they do for Services.
+ */
+const turnsOf = new WeakMap<Store, Turns>();
+
+function inTurn<Result>({ store }: ApiDependencies, work: () => Promise<Result>): Promise<Result> {
+  const turns = turnsOf.get(store) ?? new Turns();
+  turnsOf.set(store, turns);
+  return turns.take(work);
+}
 
 /** Newest revision in the store; whether layers have derived it does not matter to intents. */
 export function intentRevision({ store, projector }: ApiDependencies): number {
@@ -57,11 +70,16 @@ export function intentOf({ revision, changedAtMs, object }: StoredObject<IntentK
  * Stores the intent unless the log holds its equal. When this returns, the store shows it, so that a reader of this API
  * who asks next finds it. Throws a problem that names what is wrong and where.
  */
-export async function putIntent(
-  api: ApiDependencies,
-  object: IntentObject,
-  precondition: Precondition,
-): Promise<{ intent: Intent; isCreated: boolean }> {
+export function putIntent(api: ApiDependencies, object: IntentObject, precondition: Precondition): Promise<PutIntent> {
+  return inTurn(api, () => putInTurn(api, object, precondition));
+}
+
+interface PutIntent {
+  readonly intent: Intent;
+  readonly isCreated: boolean;
+}
+
+async function putInTurn(api: ApiDependencies, object: IntentObject, precondition: Precondition): Promise<PutIntent> {
   requireRight(api, [object], allIntents(api));
   const subject = objectSubject(INTENT_CLUSTER, object);
   const last = await logOf(api).last('objects', subject);
@@ -78,7 +96,15 @@ export async function putIntent(
 }
 
 /** Returns the revision in which the intent is gone. Throws `not_found` when there is none. */
-export async function deleteIntent(
+export function deleteIntent(
+  api: ApiDependencies,
+  key: { kind: IntentKind; name: string },
+  precondition: Precondition,
+): Promise<number> {
+  return inTurn(api, () => deleteInTurn(api, key, precondition));
+}
+
+async function deleteInTurn(
   api: ApiDependencies,
   { kind, name }: { kind: IntentKind; name: string },
   precondition: Precondition,
@@ -97,10 +123,16 @@ export async function deleteIntent(
 }
 
 /** Stores and deletes many, for ExternalDNS; all of it is checked before anything is stored. */
-export async function changeIntents(
-  api: ApiDependencies,
-  { put, remove }: { put: readonly IntentObject[]; remove: readonly IntentObject[] },
-): Promise<void> {
+export function changeIntents(api: ApiDependencies, changes: IntentChanges): Promise<void> {
+  return inTurn(api, () => changeInTurn(api, changes));
+}
+
+interface IntentChanges {
+  readonly put: readonly IntentObject[];
+  readonly remove: readonly IntentObject[];
+}
+
+async function changeInTurn(api: ApiDependencies, { put, remove }: IntentChanges): Promise<void> {
   const log = logOf(api);
   const goingOrReplaced = new Set([...put, ...remove].map((object) => objectSubject(INTENT_CLUSTER, object)));
   const others = allIntents(api).filter((object) => !goingOrReplaced.has(objectSubject(INTENT_CLUSTER, object)));

@@ -1,18 +1,20 @@
 /** What the API tells Prometheus about itself and its store. */
-import { LAYERS } from '@signalbox/contracts';
+import { LAYERS, WITHDRAWN_STATES } from '@signalbox/contracts';
 import { Counter, Gauge, Histogram, LATENCY_BUCKETS_SECONDS, type Registry } from '@signalbox/kit';
 import { type Projector, type Store, stateRevision } from '@signalbox/store';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
+import { DEFAULT_GRACE_SECONDS, type WithdrawnRecords } from './withdrawn-records.ts';
 
 export interface Measured {
   readonly store: Store;
   readonly projector: Pick<Projector, 'stats'>;
   readonly followers: () => number;
+  readonly withdrawn: Pick<WithdrawnRecords, 'list'>;
 }
 
 /** Values that are kept anyway, read when Prometheus asks. */
-export function registerMetrics(registry: Registry, { store, projector, followers }: Measured): void {
+export function registerMetrics(registry: Registry, { store, projector, followers, withdrawn }: Measured): void {
   const gauge = (name: string, help: string, read: () => number): void => {
     const metric: Gauge = new Gauge({ name, help, registers: [registry], collect: () => metric.set(read()) });
   };
@@ -33,6 +35,25 @@ export function registerMetrics(registry: Registry, { store, projector, follower
     },
   });
   registerProjectorMetrics(registry, projector);
+  registerWithdrawnRecords(registry, { store, withdrawn });
+}
+
+function registerWithdrawnRecords(
+  registry: Registry,
+  { store, withdrawn }: Pick<Measured, 'store' | 'withdrawn'>,
+): void {
+  const records: Gauge<'state'> = new Gauge({
+    name: 'signalbox_api_withdrawn_records',
+    help: 'Addresses that DNS gave out and no longer does, by who may still use them: served, ttl, grace.',
+    labelNames: ['state'],
+    registers: [registry],
+    collect: () => {
+      const { revision } = stateRevision(store);
+      const graceSeconds = DEFAULT_GRACE_SECONDS;
+      const all = revision === undefined ? [] : withdrawn.list({ revision, nowMs: Date.now(), graceSeconds });
+      for (const state of WITHDRAWN_STATES) records.set({ state }, all.filter((one) => one.state === state).length);
+    },
+  });
 }
 
 function registerProjectorMetrics(registry: Registry, projector: Measured['projector']): void {

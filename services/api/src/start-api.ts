@@ -81,7 +81,7 @@ async function startParts(
   const address = await listenOn(server, listen);
   server.on('error', fail);
   closers.push(() => closeServer(server, () => api.close()));
-  registerMetrics(registry, { store, projector, followers: api.followers });
+  registerMetrics(registry, { store, projector, followers: api.followers, withdrawn: api.withdrawn });
   const url = `http://${formatAddress(address)}`;
   logger.info({ url, store: storePath }, 'the API is listening');
   return {

@@ -2,8 +2,8 @@
 import { failureSignal, type Readiness, type RunningService, type ServiceContext } from '@signalbox/kit';
 import { type IndexedCluster, type PodMode, ZoneIndex } from '@signalbox/zones';
 import { ClusterAcks, consumerName, type ServedCluster } from './cluster-acks.ts';
-import { followDerived } from './follow-derived.ts';
-import { followNamespaces } from './follow-namespaces.ts';
+import { type FollowTarget, followDerived } from './follow-derived.ts';
+import { followObjects, namespacesOf, type ObjectTarget, podsOf } from './follow-objects.ts';
 import { Forwarder, type ForwardSettings } from './forward/forwarder.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import { type Answerers, type Listener, openListener, reachableAddresses } from './listen.ts';
@@ -91,8 +91,8 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
   // Such as no free descriptor for a connection: it passes, and ending the process would help whoever caused it.
   for (const listener of listeners) listener.onError((err) => context.logger.error({ err }, 'socket error'));
   const stopping = new AbortController();
-  const following = followDerived(context, { feed, staleness, signal: stopping.signal }).catch(fail);
-  const followingNamespaces = followNamespaces(context, index, stopping.signal).catch(fail);
+  const targets = [namespacesOf(index), ...(options.pods === 'verified' ? [podsOf(index)] : [])];
+  const following = followAll(context, targets, { feed, staleness, signal: stopping.signal }).catch(fail);
   context.logger.info({ addresses }, 'answering DNS');
   return {
     name: 'dns-server',
@@ -103,10 +103,28 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
       stopping.abort();
       forwarder?.close();
       const stopped = stopListeners(listeners.splice(0));
-      await Promise.all([stopped, following, followingNamespaces, transfers.stop()]);
+      await Promise.all([stopped, following, transfers.stop()]);
       await acks.stop();
     },
   };
+}
+
+/** Records come after the objects: a name that the objects make must not be denied because they have yet to come. */
+async function followAll(
+  context: ServiceContext,
+  targets: readonly ObjectTarget[],
+  records: FollowTarget,
+): Promise<void> {
+  const { signal } = records;
+  const ends: Promise<void>[] = [];
+  const known = targets.map(
+    (target) =>
+      new Promise<void>((onCaughtUp) => {
+        ends.push(followObjects(context, target, { signal, onCaughtUp }).finally(onCaughtUp));
+      }),
+  );
+  await Promise.all(known);
+  await Promise.all([...ends, followDerived(context, records)]);
 }
 
 function rateLimiterOf({ rateLimit, rateLimitSlip = 2 }: DnsServerOptions): RateLimiter | undefined {

@@ -9,7 +9,7 @@ import type { ZoneFeed } from './zone-feed.ts';
 const MIN_RETRY_MS = 250;
 const MAX_RETRY_MS = 5000;
 
-interface FollowTarget {
+export interface FollowTarget {
   readonly feed: ZoneFeed;
   readonly staleness: Staleness;
   readonly signal: AbortSignal;

@@ -166,7 +166,10 @@ function answerRequest(responder: Responder, incoming: Incoming, request: Reques
   const answer = answerInZones(responder, incoming.peer, request, type);
   const alone = () => replyOf(encodeAnswer(answer, options, request.header));
   if (!request.header.isRecursionDesired || !leavesZones(responder, answer, incoming.peer)) return alone();
-  return followed(responder, answer, request, options).then((message) => message ?? alone());
+  // An alias is true alone too; that nobody has an address is not, when those who would know do not answer.
+  const unknown = () => emptyReply(options, request.header, SERVFAIL);
+  const otherwise = answer.code === 'NXDOMAIN' ? unknown : alone;
+  return followed(responder, answer, request, options).then((message) => message ?? otherwise());
 }
 
 function replyOf(message: Uint8Array): Reply {
@@ -205,10 +208,7 @@ async function followed(
   const read = response && readMessage(agedMessage(response, HEADER_BYTES + question.length, Date.now()));
   const code = read && responseCode(read);
   if (read === undefined || (code !== 0 && code !== NXDOMAIN)) return undefined;
-  const message = encodeFollowedAnswer(answer, read, options, header);
-  // RFC 3225 §3: in the flags of the OPT record, which is the last one.
-  if (dnssecOk) message[message.length - 4] = 0x80;
-  return replyOf(message);
+  return replyOf(encodeFollowedAnswer(answer, read, options, header));
 }
 
 async function forward({ forwarder }: Responder, request: Request, options: WriterOptions): Promise<Reply> {
@@ -243,5 +243,6 @@ function writerOptions(responder: Responder, { protocol, key }: Incoming, reques
     question,
     questionName: spelling?.toLowerCase(),
     udpPayloadSize: edns === undefined ? undefined : responder.maxUdpBytes,
+    dnssecOk: edns?.dnssecOk,
   };
 }

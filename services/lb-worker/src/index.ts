@@ -2,6 +2,7 @@
 import { defineWorker } from '@signalbox/kit';
 import { compileRegistrations } from '@signalbox/registrations';
 
+export { startAddressAllocator } from './address-allocator.ts';
 export { type RunningTargetGroups, startTargetGroups } from './start-target-groups.ts';
 export type { Clock } from './target-groups/clock.ts';
 

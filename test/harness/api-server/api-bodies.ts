@@ -82,6 +82,22 @@ export function versionAhead(wanted: number, current: number): StatusAnswer {
   return { ...jsonAnswer(504, status), headers: { 'retry-after': '1' } };
 }
 
+export function applyConflict(manager: string, field: string): StatusAnswer {
+  const conflict = `conflict with "${manager}" using v1`;
+  const status = failure(409, 'Conflict', `Apply failed with 1 conflict: ${conflict}: ${field}`, {
+    details: { causes: [{ reason: 'FieldManagerConflict', message: conflict, field }] },
+  });
+  return jsonAnswer(409, status);
+}
+
+export function objectMissing(resource: string, place: string): StatusAnswer {
+  const name = place.split('/').at(-1) ?? '';
+  return jsonAnswer(
+    404,
+    failure(404, 'NotFound', `${resource} "${name}" not found`, { details: { name, kind: resource } }),
+  );
+}
+
 /** The answer to a request that is refused with this status, whatever it asked for. */
 export function refusal(code: number, info: KindInfo, verb: 'list' | 'watch'): StatusAnswer {
   switch (code) {

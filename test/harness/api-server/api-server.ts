@@ -20,6 +20,7 @@ import { send } from './faulty-body.ts';
 import { kindOfPath } from './kinds.ts';
 import { ListHandler } from './list-handler.ts';
 import { type ApiObject, type ObjectRef, ObjectStore } from './object-store.ts';
+import { PatchRequests, type StatusPatch, StatusPatches } from './status-patches.ts';
 import { WatchHandler } from './watch-handler.ts';
 
 export type { Fault } from './faults.ts';
@@ -79,6 +80,13 @@ export interface ApiServer {
   openWatches(kind: SourceKind): number;
   /** The token that requests must carry from now on. */
   setToken(token: string): void;
+  /** A Pod whose status may be patched. */
+  addPod(namespace: string, name: string): void;
+  podConditions(namespace: string, name: string): object[];
+  /** Applied to the status of Services and Pods so far. */
+  readonly patches: readonly StatusPatch[];
+  /** The next patches are refused with this status. */
+  refusePatches(code: number, times: number): void;
   /** Open connections of any kind. */
   connections(): number;
   /** Closes every connection. */
@@ -97,6 +105,8 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     bookmarkIntervalMs: options.bookmarkIntervalMs,
   });
   const faults = new FaultQueue();
+  const statuses = new StatusPatches(store);
+  const patches = new PatchRequests(statuses);
   const requests: ApiRequest[] = [];
   let token = options.token;
   for (const object of options.objects ?? []) store.put(object);
@@ -118,7 +128,11 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     else if (verb === 'list') send(response, lists.answer(info, url.searchParams), fault);
     else watches.answer(info, url.searchParams, response, fault);
   };
-  const { port, connections, stop } = await listen(answer, options);
+  const handle: Handle = (request, response) => {
+    if (request.method === 'PATCH') void patches.handle(request, response, isAllowed(request));
+    else answer(request, response);
+  };
+  const { port, connections, stop } = await listen(handle, options);
   const url = `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
 
   return {
@@ -144,6 +158,10 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     setToken: (next) => {
       token = next;
     },
+    addPod: (namespace, name) => statuses.addPod(namespace, name),
+    podConditions: (namespace, name) => statuses.conditions(namespace, name),
+    patches: patches.done,
+    refusePatches: (code, times) => patches.refuse(code, times),
     connections,
     stop,
   };

@@ -39,6 +39,7 @@ export const KINDS: { readonly [Kind in SourceKind]: KindInfo } = {
     status: { daemonEndpoints: { kubeletEndpoint: { Port: 0 } }, nodeInfo: EMPTY_NODE_INFO },
   }),
   Namespace: core('Namespace', 'namespaces', { spec: {}, status: {} }),
+  Pod: core('Pod', 'pods', { spec: { containers: null }, status: {} }),
 };
 
 function core(kind: SourceKind, resource: string, emptyFields: object): KindInfo {

@@ -74,7 +74,8 @@ async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise
   const status = new LiveStatus(io, () => plane && factsOf(plane, clusters));
   const destination = humanLogStream((line) => status.print(line));
   const logger = createLogger({ component: 'up', level: options.logLevel, destination });
-  const sources = openSources(flags, { logger, stdin: Readable.from(io.stdin) });
+  const withPods = options.dnsPods === 'verified' && options.dnsListen !== 'off';
+  const sources = openSources(flags, { logger, stdin: Readable.from(io.stdin), withPods });
   const clusters = sources.map(({ cluster, domain }) => ({ name: cluster, domain }));
   status.print(`Starting on ${clusters.map(({ name }) => name).join(', ')}; data in ${resolve(options.dataDir)}`);
   plane = await whileStarting(async () => {

@@ -1,5 +1,6 @@
-/** The parts of a Pod that decide which endpoint it is. Pods are read to derive EndpointSlices; they never enter the log. */
+/** The parts of a Pod that decide which endpoint it is: Pods are read to derive EndpointSlices. */
 import { z } from 'zod';
+import type { SourceObject } from '../source.ts';
 
 const containerSchema = z.object({
   /** `Always` makes an init container a sidecar, whose ports count. */
@@ -50,3 +51,14 @@ export const podObjectSchema = z.object({
   status: podStatusSchema,
 });
 export type PodObject = z.infer<typeof podObjectSchema>;
+
+/** What the log keeps of it, where it keeps Pods. */
+export function podOfLog({ metadata, status }: PodObject): Extract<SourceObject['object'], { kind: 'Pod' }> {
+  const { name, namespace, deletionTimestamp } = metadata;
+  const [podIP] = status.podIPs;
+  return {
+    kind: 'Pod',
+    metadata: { name, namespace, ...(deletionTimestamp !== undefined && { deletionTimestamp }) },
+    status: { ...(status.phase !== '' && { phase: status.phase }), ...(podIP !== undefined && { podIP }) },
+  };
+}

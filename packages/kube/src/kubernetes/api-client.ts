@@ -1,4 +1,4 @@
-/** GET requests to one API server, with bodies that are read only as fast as the caller takes them. */
+/** Requests to one API server, with bodies that are read only as fast as the caller takes them. */
 import http, { type IncomingMessage, type RequestOptions } from 'node:http';
 import https from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
@@ -10,6 +10,13 @@ import { parseJson } from './watch-event.ts';
 export type Query = Readonly<Record<string, string | number | boolean>>;
 
 const MAX_ERROR_BYTES = 64 * 1024;
+
+interface Outgoing {
+  readonly method: 'GET' | 'PATCH';
+  readonly path: string;
+  readonly query: Query;
+  readonly body?: { readonly type: string; readonly text: string };
+}
 
 export interface ApiClientOptions {
   /** Called at the start, and again whenever the server no longer takes the credentials. Throws when there are none. */
@@ -41,25 +48,31 @@ export class ApiClient {
    * connection is closed after the last chunk, on an error, at `signal`, or when the caller leaves its loop.
    */
   async stream(path: string, query: Query, signal: AbortSignal): Promise<AsyncGenerator<Buffer, void, undefined>> {
-    const response = await this.#get(path, query, signal);
+    const response = await this.#request({ method: 'GET', path, query }, signal);
     return readChunks(response, this.#idleTimeoutMs);
   }
 
   /** A whole body as text. */
   async text(path: string, query: Query, maxBytes: number, signal: AbortSignal): Promise<string> {
-    const response = await this.#get(path, query, signal);
+    const response = await this.#request({ method: 'GET', path, query }, signal);
     return readText(readChunks(response, this.#idleTimeoutMs), maxBytes);
   }
 
+  /** The answer's body is not read: what was stored comes by the watch. Throws an `ApiFailure` for anything but 200 and 201. */
+  async patch(path: string, query: Query, body: { type: string; text: string }, signal: AbortSignal): Promise<void> {
+    const response = await this.#request({ method: 'PATCH', path, query, body }, signal);
+    response.destroy();
+  }
+
   /** A 401 may mean that a token or certificate was renewed on disk: looked for once, before the refusal counts. */
-  async #get(path: string, query: Query, signal: AbortSignal): Promise<IncomingMessage> {
+  async #request(outgoing: Outgoing, signal: AbortSignal): Promise<IncomingMessage> {
     const access = this.#access;
     try {
-      return await this.#send(path, query, signal);
+      return await this.#send(outgoing, signal);
     } catch (error) {
       const isRefused = error instanceof ApiFailure && error.reason === 'unauthorized';
       if (!isRefused || !this.#renew(access)) throw error;
-      return this.#send(path, query, signal);
+      return this.#send(outgoing, signal);
     }
   }
 
@@ -74,14 +87,15 @@ export class ApiClient {
     }
   }
 
-  async #send(path: string, query: Query, signal: AbortSignal): Promise<IncomingMessage> {
+  async #send({ method, path, query, body }: Outgoing, signal: AbortSignal): Promise<IncomingMessage> {
     const { config } = this.#access;
     const url = new URL(`${config.getCurrentCluster()?.server ?? ''}${path}`);
     for (const [key, value] of Object.entries(query)) url.searchParams.set(key, String(value));
     const options = await this.#authenticate(config);
     signal.throwIfAborted();
-    const response = await request(url, { ...options, signal }, this.#idleTimeoutMs);
-    if (response.statusCode === 200) return response;
+    if (body !== undefined) options.headers = { ...options.headers, 'content-type': body.type };
+    const response = await request(url, { ...options, method, signal }, body?.text, this.#idleTimeoutMs);
+    if (response.statusCode === 200 || response.statusCode === 201) return response;
     throw await failureOfResponse(response, this.#idleTimeoutMs);
   }
 
@@ -104,7 +118,12 @@ async function credentialsOf(config: KubeConfig): Promise<RequestOptions> {
   return options;
 }
 
-function request(url: URL, options: RequestOptions, idleTimeoutMs: number): Promise<IncomingMessage> {
+function request(
+  url: URL,
+  options: RequestOptions,
+  body: string | undefined,
+  idleTimeoutMs: number,
+): Promise<IncomingMessage> {
   const send = url.protocol === 'https:' ? https.request : http.request;
   return new Promise((resolve, reject) => {
     const outgoing = send(url, options);
@@ -118,7 +137,7 @@ function request(url: URL, options: RequestOptions, idleTimeoutMs: number): Prom
       clearTimeout(timer);
       reject(error);
     });
-    outgoing.end();
+    outgoing.end(body);
   });
 }
 

@@ -9,6 +9,7 @@ import type { KindResource } from './resources.ts';
  * | server       | 5xx, 408                                                | again from the same position              |
  * | throttled    | 429                                                     | again after Retry-After                   |
  * | expired      | 410; a position that the server has not reached         | complete list again                       |
+ * | conflict     | 409: another manager has the field                      | told; again when it changes               |
  * | rejected     | any other status                                        | list instead of watch-list, or list again |
  * | unreadable   | a line or page that is too long or no JSON              | complete list again                       |
  * | sink         | what the source writes into refused the objects         | complete list again                       |
@@ -21,6 +22,7 @@ export type FailureReason =
   | 'server'
   | 'throttled'
   | 'expired'
+  | 'conflict'
   | 'rejected'
   | 'unreadable'
   | 'sink'
@@ -68,6 +70,7 @@ const REASONS: { readonly [code: number]: FailureReason } = {
   403: 'forbidden',
   404: 'missing',
   408: 'server',
+  409: 'conflict',
   410: 'expired',
   429: 'throttled',
 };
@@ -92,6 +95,7 @@ export function describeFailure(failure: ApiFailure, resource: KindResource, acc
       return `${failure.message}: reading the complete list again`;
     case 'connection':
     case 'server':
+    case 'conflict':
     case 'rejected':
     case 'unreadable':
     case 'sink':

@@ -59,14 +59,15 @@ export function kubernetesSource(options: KubernetesSourceOptions): Source {
   const times = { ...DEFAULT_TIMES, ...options.times };
   const api = new ApiClient({ load: () => loadClusterConfig(options), idleTimeoutMs: times.idleTimeoutMs });
   const abort = new AbortController();
+  const kinds = [...new Set(options.kinds ?? SOURCE_KINDS)];
   let running: Promise<unknown> | undefined;
   return {
     cluster: options.cluster,
     domain: options.domain,
     type: 'kubernetes',
+    kinds,
     async start(sink) {
       if (running !== undefined) throw new SignalboxError('invalid', `source ${options.cluster} was started before`);
-      const kinds = [...new Set(options.kinds ?? SOURCE_KINDS)];
       const reflectors = kinds.map((kind) => createReflector(kind, api, sink, times, options));
       running = Promise.all(reflectors.map((reflector) => reflector.run(abort.signal)));
     },

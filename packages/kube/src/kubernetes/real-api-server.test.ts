@@ -28,6 +28,7 @@ async function listNames(config: KubeConfig, kind: SourceKind): Promise<string[]
     EndpointSlice: () => config.makeApiClient(DiscoveryV1Api).listEndpointSliceForAllNamespaces(),
     Node: () => core.listNode(),
     Namespace: () => core.listNamespace(),
+    Pod: () => core.listPodForAllNamespaces(),
   };
   const { items } = await lists[kind]();
   return items.map(({ metadata }) => `${metadata?.namespace ?? ''}/${metadata?.name}`).sort();

@@ -108,6 +108,7 @@ function afterFailure(state: ReflectorState, { reason, message, wasHealthy }: Fa
       return { ...failed, status: 'reconnecting' };
     case 'expired':
       return { ...(state.read === 'list' ? { ...failed, usesPages: false } : fromTheStart(failed)), status: 'syncing' };
+    case 'conflict':
     case 'rejected':
       return state.read === 'watch-list' ? withoutWatchList(state) : { ...fromTheStart(failed), status: 'failed' };
     case 'unreadable':

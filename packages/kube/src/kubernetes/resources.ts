@@ -3,6 +3,7 @@ import {
   endpointSliceObjectSchema,
   namespaceObjectSchema,
   nodeObjectSchema,
+  podObjectSchema,
   type SourceKind,
   serviceObjectSchema,
 } from '@signalbox/contracts';
@@ -37,4 +38,5 @@ export const KIND_RESOURCES: { readonly [Kind in SourceKind]: KindResource } = {
     path: '/api/v1/namespaces',
     schema: namespaceObjectSchema,
   },
+  Pod: { kind: 'Pod', group: '', name: 'pods', path: '/api/v1/pods', schema: podObjectSchema },
 };

@@ -1,7 +1,7 @@
 import type { SourceKind } from '@signalbox/contracts';
 
-/** Kinds taken from manifests: what a source publishes, and Pods, from which EndpointSlices are derived. */
-export type ManifestKind = SourceKind | 'Pod';
+/** Kinds taken from manifests. Pods are read always, because EndpointSlices are derived from them. */
+export type ManifestKind = SourceKind;
 
 /** `namespace` is empty for Node and Namespace. */
 export interface ObjectRef {

@@ -1,5 +1,5 @@
-import { SOURCE_KINDS, type SourceKind, type SourceState, type SourceStatus } from '@signalbox/contracts';
-import type { SourceObject } from '../source.ts';
+import type { SourceKind, SourceState, SourceStatus } from '@signalbox/contracts';
+import type { Source, SourceObject } from '../source.ts';
 import { type ManifestProblem, problemText } from './manifest-problem.ts';
 
 export interface ManifestsState {
@@ -14,12 +14,12 @@ const MAX_PROBLEMS_SHOWN = 3;
 
 /** Status of each kind. A problem that cannot be told to be of some kind counts in all: each may lack something. */
 export function statusesOf(
-  cluster: string,
+  { cluster, kinds = [] }: Pick<Source, 'cluster' | 'kinds'>,
   { state, message, objects, problems }: ManifestsState,
 ): Omit<SourceStatus, 'sinceMs'>[] {
   const counts = new Map<SourceKind, number>();
   for (const { kind } of objects.values()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  return SOURCE_KINDS.map((kind) => {
+  return kinds.map((kind) => {
     const ofKind = problems.filter(({ object }) => object === undefined || affectedKind(object.kind) === kind);
     return {
       cluster,
@@ -34,7 +34,7 @@ export function statusesOf(
 }
 
 /** A Pod that is left out is missing in the slices derived from it. */
-function affectedKind(kind: SourceKind | 'Pod'): SourceKind {
+function affectedKind(kind: SourceKind): SourceKind {
   return kind === 'Pod' ? 'EndpointSlice' : kind;
 }
 

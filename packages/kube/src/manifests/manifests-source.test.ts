@@ -54,6 +54,16 @@ describe('the first reading', () => {
     expect(sink.statuses.slice(0, 4).map(({ state }) => state)).toEqual(['syncing', 'syncing', 'syncing', 'syncing']);
   });
 
+  test('Pods are published where they are asked for, cut down to what names need', async () => {
+    writeFileSync(join(folder, 'a.yaml'), pod('web-1'));
+    const { sink } = await startAt(folder, { kinds: ['Service', 'EndpointSlice', 'Node', 'Namespace', 'Pod'] });
+    expect(sink.replaced).toEqual(['Service', 'EndpointSlice', 'Node', 'Namespace', 'Pod']);
+    expect([...sink.objects.values()].map(({ object }) => object)).toEqual([
+      { kind: 'Pod', metadata: { name: 'web-1', namespace: 'default' }, status: { podIP: '10.1.0.1' } },
+    ]);
+    expect(sink.status('Pod')).toMatchObject({ state: 'watching', objects: 1 });
+  });
+
   test('a path that is not there is refused by name', async () => {
     const source = aSource({ path: join(folder, 'nothing') });
     await expect(source.start(new MemorySink())).rejects.toMatchObject({

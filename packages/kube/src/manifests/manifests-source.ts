@@ -10,7 +10,14 @@
  * anyway.
  */
 import type { Readable } from 'node:stream';
-import { errorText, SignalboxError, SOURCE_KINDS, type SourceState, type SourceStatus } from '@signalbox/contracts';
+import {
+  errorText,
+  SignalboxError,
+  SOURCE_KINDS,
+  type SourceKind,
+  type SourceState,
+  type SourceStatus,
+} from '@signalbox/contracts';
 import { MissingSlicesDeriver } from '../endpoint-slices/derive-missing-slices.ts';
 import type { Source, SourceLogger, SourceObject, SourceSink } from '../source.ts';
 import { CoalescedTask } from './coalesced-task.ts';
@@ -29,6 +36,8 @@ export interface ManifestsSourceOptions {
   /** File, folder, or `-` for standard input, which is read once. */
   readonly path: string;
   readonly stdin?: Readable;
+  /** Default: those that every source reads. */
+  readonly kinds?: readonly SourceKind[];
   readonly logger?: SourceLogger;
   /** Epoch milliseconds. */
   readonly clock: () => number;
@@ -48,6 +57,7 @@ class ManifestsSource implements Source {
   readonly type = 'manifests';
   readonly cluster: string;
   readonly domain: string;
+  readonly kinds: readonly SourceKind[];
   readonly #options: ManifestsSourceOptions;
   readonly #reader: ManifestReader;
   readonly #reload = new CoalescedTask(() => this.#tryReadAgain(), RELOAD);
@@ -68,6 +78,7 @@ class ManifestsSource implements Source {
     this.#options = options;
     this.cluster = options.cluster;
     this.domain = options.domain;
+    this.kinds = options.kinds ?? SOURCE_KINDS;
     this.#reader = new ManifestReader(options.path);
   }
 
@@ -149,7 +160,7 @@ class ManifestsSource implements Source {
   }
 
   #take(files: readonly ManifestFile[]): void {
-    this.#merged = mergeManifests(files, this.#deriver);
+    this.#merged = mergeManifests(files, { deriver: this.#deriver, withPods: this.kinds.includes('Pod') });
     const { objects, problems, ignored } = this.#merged;
     this.#logProblems(problems);
     const counts = { files: files.length, objects: objects.size, ignored, problems: problems.length };
@@ -189,7 +200,7 @@ class ManifestsSource implements Source {
       return;
     }
     const all: SourceObject[] = [...objects.values()].map((object) => sourceObject(object, changedAtMs));
-    for (const kind of SOURCE_KINDS) {
+    for (const kind of this.kinds) {
       if (this.#isStopped) return;
       await this.#sink?.replace(
         kind,
@@ -208,7 +219,7 @@ class ManifestsSource implements Source {
   /** Returns whether any status is another than before. */
   #report(state: SourceState, message = ''): boolean {
     let hasChanged = false;
-    for (const status of statusesOf(this.cluster, { state, message, ...this.#merged })) {
+    for (const status of statusesOf(this, { state, message, ...this.#merged })) {
       const before = this.#statuses.get(status.kind);
       const sinceMs = before?.state === state ? before.sinceMs : this.#options.clock();
       if (before !== undefined && isSameStatus(before, { ...status, sinceMs })) continue;

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EndpointSliceObject, NodeObject, ServiceObject } from '@signalbox/contracts';
 import { MissingSlicesDeriver } from '../endpoint-slices/derive-missing-slices.ts';
-import type { PodObject } from '../endpoint-slices/pod.ts';
+import { type PodObject, podOfLog } from '../endpoint-slices/pod.ts';
 import type { SourceObject } from '../source.ts';
 import { type ManifestProblem, placeText, refKey } from './manifest-problem.ts';
 import type { ManifestFile, ManifestObject } from './parse-manifest.ts';
@@ -10,14 +10,20 @@ import type { ManifestFile, ManifestObject } from './parse-manifest.ts';
 type AnyObject = SourceObject['object'];
 
 export interface MergedManifests {
-  /** By `refKey`, without Pods, with derived EndpointSlices. */
+  /** By `refKey`, with derived EndpointSlices. Pods only where they are wanted. */
   readonly objects: ReadonlyMap<string, AnyObject>;
   readonly problems: readonly ManifestProblem[];
   readonly ignored: number;
 }
 
-/** With the deriver of the time before, slices that did not change are the very same objects. */
-export function mergeManifests(files: readonly ManifestFile[], deriver = new MissingSlicesDeriver()): MergedManifests {
+interface MergeOptions {
+  /** With the one of the time before, slices that did not change are the very same objects. */
+  readonly deriver?: MissingSlicesDeriver;
+  readonly withPods?: boolean;
+}
+
+export function mergeManifests(files: readonly ManifestFile[], options: MergeOptions = {}): MergedManifests {
+  const { deriver = new MissingSlicesDeriver(), withPods = false } = options;
   const { first, duplicates } = firstOfEach(files.flatMap(({ objects }) => objects));
   const objects = new Map<string, AnyObject>();
   const byKind = { services: [] as ServiceObject[], slices: [] as EndpointSliceObject[], nodes: [] as NodeObject[] };
@@ -26,6 +32,7 @@ export function mergeManifests(files: readonly ManifestFile[], deriver = new Mis
     const { object } = found;
     if (object.kind === 'Pod') {
       pods.set(object, found);
+      if (withPods) objects.set(key, podOfLog(object));
       continue;
     }
     objects.set(key, object);

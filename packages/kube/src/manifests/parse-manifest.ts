@@ -19,7 +19,7 @@ export interface ManifestObject {
   readonly place: Place;
   /** `uid resourceVersion` as an API server gave them; empty otherwise. Equal means: the same object at the same time. */
   readonly recordedVersion: string;
-  readonly object: SourceObject['object'] | PodObject;
+  readonly object: Exclude<SourceObject['object'], { kind: 'Pod' }> | PodObject;
 }
 
 export interface ManifestFile {

@@ -6,7 +6,7 @@ import { sourceObject } from './read-manifests.ts';
 type Objects = ReadonlyMap<string, SourceObject['object']>;
 
 /** A Service comes before its slices and goes after them. */
-const UPSERT_ORDER: readonly SourceKind[] = ['Namespace', 'Node', 'Service', 'EndpointSlice'];
+const UPSERT_ORDER: readonly SourceKind[] = ['Namespace', 'Node', 'Pod', 'Service', 'EndpointSlice'];
 
 /**
  * What leads from one set of objects (by key) to another. Upserts come before deletes, so that a slice which moves to

@@ -1,6 +1,8 @@
 /** Derived documents as they were at a revision. */
 import type { DerivedMessage, Layer, LayerDocuments, ServiceKey, Skipped } from '@signalbox/contracts';
+import { sql } from 'kysely';
 import { compiledQuery } from '../compiled-query.ts';
+import { REMOVAL_PENDING } from '../schema.ts';
 import type { Store } from '../store.ts';
 import { isAfter, type Place, START } from './place.ts';
 
@@ -67,6 +69,53 @@ export function listDocuments<L extends Layer>(store: Store, filter: DocumentFil
       .limit(filter.limit),
   );
   return rows.map((row) => parseRow<L>(row));
+}
+
+export interface ClosedDocument<L extends Layer> {
+  readonly key: ServiceKey;
+  /** The first revision at which it was no longer the layer's document, and when that was stored. */
+  readonly endRevision: number;
+  readonly endedAtMs: number;
+  readonly document: LayerDocuments[L] | null;
+}
+
+/** Documents that another replaced, or that were removed, after one revision and up to another; oldest first. */
+export function listClosedDocuments<L extends Layer>(
+  store: Store,
+  { layer, after, upTo, limit }: { layer: L; after: number; upTo: number; limit: number },
+): ClosedDocument<L>[] {
+  const rows = store.all(
+    store.builder
+      .selectFrom('document_versions')
+      .innerJoin('contents', 'contents.id', 'content_id')
+      .select(['cluster', 'namespace', 'name', 'to_revision', 'data'])
+      .select((builder) =>
+        builder
+          .selectFrom('revisions')
+          .select('at_ms')
+          .whereRef('revision', '<=', 'to_revision')
+          .orderBy('revision', 'desc')
+          .limit(1)
+          .as('ended_at_ms'),
+      )
+      .where('layer', '=', layer)
+      .where('to_revision', '>', after)
+      .where('to_revision', '<=', upTo)
+      // The bound in the text is what lets SQLite use the index of closed versions.
+      .where('to_revision', '<', sql.lit(REMOVAL_PENDING))
+      .orderBy('to_revision')
+      .limit(limit),
+  );
+  return rows.map(({ to_revision, ended_at_ms, data, ...key }) => {
+    const { document } = JSON.parse(data) as DerivedMessage<LayerDocuments[L] | null>;
+    return { key, endRevision: to_revision, endedAtMs: ended_at_ms ?? 0, document: document ?? null };
+  });
+}
+
+/** The highest revision stored before this moment; 0 when there is none. */
+export function revisionBefore(store: Store, atMs: number): number {
+  const query = store.builder.selectFrom('revisions').select((eb) => eb.fn.max('revision').as('revision'));
+  return store.first(query.where('at_ms', '<', atMs))?.revision ?? 0;
 }
 
 function parseRow<L extends Layer>(row: ServiceKey & { from_revision: number; data: string }): StoredDocument<L> {

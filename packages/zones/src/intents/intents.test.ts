@@ -179,6 +179,25 @@ function anIndex(...intents: IntentObject[]): ZoneIndex {
 const records = (name: string, type: string, ...values: string[]) =>
   anIntent('DnsRecords', `${name}.${type}`.toLowerCase(), { name, type, values });
 
+test('a zone that holds another delegates to it, and holds nothing of it', () => {
+  const index = anIndex(
+    ...zonesOf('local', 'example.com', 'a.example.com'),
+    records('www.a.example.com', 'A', '192.0.2.1'),
+    records('www.example.com', 'A', '192.0.2.2'),
+  );
+  const linesIn = (zone: string) =>
+    (index.zone(zone)?.records ?? [])
+      .filter(({ name, type }) => type !== 'SOA' && name !== zone && name !== `ns.dns.${zone}`)
+      .map((record) => `${record.name} ${record.type} ${recordData(record)}`);
+  expect(linesIn('example.com.')).toEqual([
+    'a.example.com. NS ns.dns.a.example.com.',
+    'ns.dns.a.example.com. A 127.0.0.1',
+    'www.example.com. A 192.0.2.2',
+  ]);
+  expect(linesIn('a.example.com.')).toEqual(['www.a.example.com. A 192.0.2.1']);
+  expect(linesIn('local.')).toEqual(['cluster.local. NS ns.dns.cluster.local.', 'ns.dns.cluster.local. A 127.0.0.1']);
+});
+
 describe('zones of intents', () => {
   const index = anIndex(
     ...EXAMPLE,
@@ -203,7 +222,8 @@ describe('zones of intents', () => {
 
   test.for<[name: string, type: string, answer: string]>([
     ['web.example.com', 'A', 'NOERROR | web.example.com. A |  | '],
-    ['www.example.com', 'MX', 'NOERROR | www.example.com. CNAME, web.example.com. MX |  | '],
+    ['web.example.com', 'MX', 'NOERROR | web.example.com. MX |  | web.example.com. A'],
+    ['www.example.com', 'MX', 'NOERROR | www.example.com. CNAME, web.example.com. MX |  | web.example.com. A'],
     ['foo.apps.example.com', 'A', 'NOERROR | foo.apps.example.com. A |  | '],
     ['a.b.apps.example.com', 'A', 'NOERROR | a.b.apps.example.com. A |  | '],
     ['foo.apps.example.com', 'TXT', 'NOERROR |  | example.com. SOA | '],
@@ -317,6 +337,21 @@ describe('weighted answers', () => {
     );
     const own = index.zone('example.com.')?.records.filter(({ name }) => name === 'api.example.com.');
     expect(own).toEqual([{ name: 'api.example.com.', ttlSeconds: 30, type: 'A', address: '192.0.2.1' }]);
+  });
+
+  const transferred = (...intents: IntentObject[]) => {
+    const records = anIndex(...EXAMPLE, ...intents).zone('example.com.')?.records ?? [];
+    return records.filter(({ name }) => name === 'api.example.com.').map(recordData);
+  };
+
+  test('a transfer has all sets where none weighs anything, as answers have', () => {
+    expect(transferred(set('a', 0, '192.0.2.1'), set('b', 0, '192.0.2.2'))).toEqual(['192.0.2.1', '192.0.2.2']);
+  });
+
+  test('a transfer has the weightiest of several aliases', () => {
+    const alias = (name: string, weight: number) =>
+      anIntent('DnsRecords', name, { name: 'api.example.com', type: 'CNAME', values: [`${name}.example.org`], weight });
+    expect(transferred(alias('a', 1), alias('b', 5), alias('c', 2))).toEqual(['b.example.org.']);
   });
 });
 

@@ -35,6 +35,8 @@ export function responseCode(message: Pick<ReadMessage, 'flags'>): number {
 }
 
 const MAX_NAME_BYTES = 255;
+/** As many as a name can have labels. More serve only to keep the reader busy: each record may walk the same long way. */
+const MAX_POINTERS = 127;
 const { NS, CNAME, SOA, PTR, MX, SRV } = TYPE_NUMBERS;
 /** Octets before the names in a record's data, and how many names: the types whose names may be compressed. */
 const NAMES_IN_DATA = new Map([
@@ -115,14 +117,13 @@ class Reader {
   #nameAt(start: number): { name: string; end: number } {
     let name = '';
     let end: number | undefined;
-    for (let at = start, bytes = 1; ; ) {
+    for (let at = start, bytes = 1, pointers = 0; ; ) {
       const length = this.#view.getUint8(at);
       if (length === 0) return { name: name === '' ? '.' : name, end: end ?? at + 1 };
       if (length >= 0xc0) {
         end ??= at + 2;
-        const target = this.#view.getUint16(at) & 0x3fff;
-        if (target >= at) throw new RangeError('a pointer that does not point back');
-        at = target;
+        pointers += 1;
+        at = this.#targetOf(at, pointers);
         continue;
       }
       bytes += 1 + length;
@@ -130,6 +131,13 @@ class Reader {
       name += `${labelText(this.#bytes.subarray(at + 1, at + 1 + length))}.`;
       at += 1 + length;
     }
+  }
+
+  /** Where the pointer leads, which is the name's so many-th. */
+  #targetOf(at: number, pointers: number): number {
+    const target = this.#view.getUint16(at) & 0x3fff;
+    if (target >= at || pointers > MAX_POINTERS) throw new RangeError('pointers in a circle, or too many');
+    return target;
   }
 }
 

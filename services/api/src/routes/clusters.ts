@@ -1,5 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import {
+  ALL_SOURCE_KINDS,
   type Cluster,
   clusterSchema,
   INTENT_CLUSTER,
@@ -7,7 +8,6 @@ import {
   listSchema,
   type ObjectKind,
   SignalboxError,
-  SOURCE_KINDS,
   type SourceStatus,
 } from '@signalbox/contracts';
 import {
@@ -108,7 +108,7 @@ function describeClusters(store: Store, state: State | undefined): Cluster[] {
 }
 
 function describeKinds(statuses: readonly SourceStatus[]): Cluster['kinds'] {
-  return SOURCE_KINDS.flatMap((kind) => statuses.filter((status) => status.kind === kind)).map(
+  return ALL_SOURCE_KINDS.flatMap((kind) => statuses.filter((status) => status.kind === kind)).map(
     ({ kind, state, message, objects, skipped, sinceMs }) => ({
       kind,
       state,
