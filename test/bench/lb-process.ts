@@ -20,15 +20,21 @@ import { seededRandom } from '../harness/cluster-changes.ts';
 import { aCluster, upsertOf } from '../harness/objects.ts';
 import { type Change, Churn } from './lb-churn.ts';
 
+/** From the event to the published set. CPU time is that of the whole process, whatever else runs on the machine. */
+export interface Delay {
+  readonly wallMs: number;
+  readonly cpuMs: number;
+}
+
 export interface LbMeasurement {
   readonly loadMs: number;
   readonly events: number;
   readonly changes: number;
   readonly updates: number;
   readonly notes: number;
-  readonly removalsMs: readonly number[];
-  readonly additionsMs: readonly number[];
-  readonly nodeRemovalsMs: readonly number[];
+  readonly removals: readonly Delay[];
+  readonly additions: readonly Delay[];
+  readonly nodeRemovals: readonly Delay[];
   readonly cpuShare: number;
   readonly cpuMsPerChange: number;
   readonly peakMiB: number;
@@ -50,11 +56,11 @@ class TargetReader {
   updates = 0;
   notes = 0;
   cpuMs = 0;
-  additionsMs: number[] = [];
+  additions: Delay[] = [];
   readonly #sets = new Map<string, { readonly hash: string | undefined; readonly active: ReadonlySet<string> }>();
-  readonly #askedOut = new Map<string, number>();
-  readonly #askedIn = new Map<string, number>();
-  #removalsMs: number[] = [];
+  readonly #askedOut = new Map<string, Delay>();
+  readonly #askedIn = new Map<string, Delay>();
+  #removals: Delay[] = [];
 
   get active(): number {
     return [...this.#sets.values()].reduce((sum, { active }) => sum + active.size, 0);
@@ -70,9 +76,9 @@ class TargetReader {
     this.cpuMs = 0;
   }
 
-  takeRemovals(): number[] {
-    const taken = this.#removalsMs;
-    this.#removalsMs = [];
+  takeRemovals(): Delay[] {
+    const taken = this.#removals;
+    this.#removals = [];
     return taken;
   }
 
@@ -80,11 +86,11 @@ class TargetReader {
     const active = this.#sets.get(slice.metadata.name.replace(/-1$/, ''))?.active;
     for (const address of removed) {
       this.#askedIn.delete(address);
-      if (active?.has(address)) this.#askedOut.set(address, Date.now());
+      if (active?.has(address)) this.#askedOut.set(address, now());
     }
     for (const address of added) {
       this.#askedOut.delete(address);
-      this.#askedIn.set(address, Date.now());
+      this.#askedIn.set(address, now());
     }
   }
 
@@ -108,17 +114,17 @@ class TargetReader {
     const live = set.groups[0]?.targets.filter(({ state }) => state === 'active') ?? [];
     const active = new Set(live.map(({ address }) => address));
     this.#sets.set(set.name, { hash: set.programHash, active });
-    const nowMs = Date.now();
+    const at = now();
     for (const address of before?.active ?? []) {
-      if (!active.has(address)) settle(this.#askedOut, address, nowMs, this.#removalsMs);
+      if (!active.has(address)) settle(this.#askedOut, address, at, this.#removals);
     }
     for (const address of active) {
-      if (!before?.active.has(address)) settle(this.#askedIn, address, nowMs, this.additionsMs);
+      if (!before?.active.has(address)) settle(this.#askedIn, address, at, this.additions);
     }
   }
 }
 
-const [kind = 'damped', services = '500', pods = '100', seconds = '60', changesPerSecond = '40', noOps = '10'] =
+const [kind = 'damped', services = '500', pods = '100', seconds = '30', changesPerSecond = '20', noOps = '5'] =
   process.argv.slice(2);
 
 const folder = await mkdtemp(join(tmpdir(), 'signalbox-bench-lb-'));
@@ -143,7 +149,7 @@ const loadMs = Date.now() - loadedAtMs;
 
 const steady = await live(Number(seconds));
 await sleep(1_000);
-const removalsMs = reader.takeRemovals();
+const removals = reader.takeRemovals();
 const nodeEvents = churn.turnNode('node-7', false);
 for (const each of nodeEvents) reader.expect(each);
 await log.appendAll(
@@ -154,9 +160,9 @@ await until(() => reader.waitingRemovals === 0);
 const measurement: LbMeasurement = {
   ...steady,
   loadMs,
-  removalsMs,
-  additionsMs: reader.additionsMs,
-  nodeRemovalsMs: reader.takeRemovals(),
+  removals,
+  additions: reader.additions,
+  nodeRemovals: reader.takeRemovals(),
   peakMiB: process.resourceUsage().maxRSS / 1024,
 };
 await workers.stop();
@@ -191,11 +197,16 @@ async function live(forSeconds: number) {
   return { events, changes, updates, notes, cpuShare, cpuMsPerChange: cpuMs / changes };
 }
 
-function settle(asked: Map<string, number>, address: string, nowMs: number, into: number[]): void {
-  const askedAtMs = asked.get(address);
-  if (askedAtMs === undefined) return;
+function settle(asked: Map<string, Delay>, address: string, at: Delay, into: Delay[]): void {
+  const asking = asked.get(address);
+  if (asking === undefined) return;
   asked.delete(address);
-  into.push(nowMs - askedAtMs);
+  into.push({ wallMs: at.wallMs - asking.wallMs, cpuMs: at.cpuMs - asking.cpuMs });
+}
+
+function now(): Delay {
+  const { user, system } = process.cpuUsage();
+  return { wallMs: Date.now(), cpuMs: (user + system) / 1000 };
 }
 
 function policyEntry(spec: LoadBalancerPolicySpec) {

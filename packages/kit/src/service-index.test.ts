@@ -176,6 +176,31 @@ describe('intents', () => {
   });
 });
 
+test('a policy is in the views of its class, all of which it touches; it touches no others', () => {
+  const spec = { type: 'LoadBalancer', loadBalancerClass: 'f5' };
+  const index = indexOf(
+    input(aCluster('eu'), 1),
+    input(aService('web', spec), 2),
+    input(aService('db', { type: 'LoadBalancer' }), 3),
+    input(aService('x'), 4),
+  );
+  index.takeDirty();
+  const policyOf = (loadBalancerClass: string, sequence: number, isGone = false): IndexInput => {
+    const object: LogObject = { kind: 'LoadBalancerPolicy', metadata: { name: 'p' }, spec: { loadBalancerClass } };
+    return { ...input(object, sequence, isGone), subject: objectSubject('', object) };
+  };
+  index.apply(policyOf('f5', 5));
+  expect([...index.takeDirty().services.keys()]).toEqual(['eu/shop/web']);
+  expect(index.view(WEB, WITH_NODES)?.loadBalancerPolicy).toEqual({ loadBalancerClass: 'f5' });
+  expect(index.mark(WEB, WITH_NODES).revision).toBe(5);
+  index.apply(policyOf('', 6));
+  expect([...index.takeDirty().services.keys()].sort()).toEqual(['eu/shop/db', 'eu/shop/web']);
+  expect(index.view(WEB, WITH_NODES)).not.toHaveProperty('loadBalancerPolicy');
+  index.apply(policyOf('', 7, true));
+  expect([...index.takeDirty().services.keys()]).toEqual(['eu/shop/db']);
+  expect(index.view({ ...WEB, name: 'db' }, WITH_NODES)).not.toHaveProperty('loadBalancerPolicy');
+});
+
 describe('addresses of load balancers', () => {
   const shared = { cluster: 'eu', namespace: 'shop', name: 'web' };
   const anAddress = (ip: string, sequence: number, isGone = false) => {

@@ -17,12 +17,13 @@ interface NodeParts {
   readonly isReady?: boolean;
   readonly labels?: Record<string, string>;
   readonly taints?: readonly { key: string }[];
+  readonly deletionTimestamp?: string;
 }
 
-function aNode({ name, address, isReady = true, labels = {}, taints = [] }: NodeParts): NodeObject {
+function aNode({ name, address, isReady = true, labels = {}, taints = [], ...rest }: NodeParts): NodeObject {
   return nodeObjectSchema.parse({
     kind: 'Node',
-    metadata: { name, labels: { 'topology.kubernetes.io/zone': 'z1', ...labels } },
+    metadata: { name, labels: { 'topology.kubernetes.io/zone': 'z1', ...labels }, ...rest },
     spec: { taints },
     status: {
       addresses: [{ type: 'InternalIP', address: address ?? `10.240.0.${name.charCodeAt(0) - 96}` }],
@@ -79,6 +80,11 @@ describe('which nodes are targets', () => {
       node: aNode({ name: 'b', taints: [{ key: 'ToBeDeletedByClusterAutoscaler' }] }),
       isTarget: false,
     },
+    {
+      name: 'a node that is being deleted is none',
+      node: aNode({ name: 'b', deletionTimestamp: '2026-01-01T00:00:00Z' }),
+      isTarget: false,
+    },
     { name: 'a node of another family is none', node: aNode({ name: 'b', address: 'fd00::2' }), isTarget: false },
   ])('$name', ({ node, isTarget }) => {
     const addresses = addressesOf(only(aView({}, { nodes: [aNode({ name: 'a' }), node] })));
@@ -99,6 +105,54 @@ describe('which nodes are targets', () => {
   });
 });
 
+describe('a policy', () => {
+  const policy = (spec: object): Partial<ServiceView> => ({ loadBalancerPolicy: { loadBalancerClass: '', ...spec } });
+  const cordoned = { ...aNode({ name: 'b' }), spec: { unschedulable: true } };
+  const notReady = aNode({ name: 'b', isReady: false });
+
+  test.for([
+    { name: 'keeps cordoned nodes unless it says otherwise', node: cordoned, spec: {}, isTarget: true },
+    { name: 'may exclude cordoned nodes', node: cordoned, spec: { excludeCordonedNodes: true }, isTarget: false },
+    {
+      name: 'may leave readiness to health checks',
+      node: notReady,
+      spec: { excludeNotReadyNodes: false },
+      isTarget: true,
+    },
+  ])('$name', ({ node, spec, isTarget }) => {
+    const addresses = addressesOf(only(aView({}, { nodes: [aNode({ name: 'a' }), node], ...policy(spec) })));
+    expect(addresses).toEqual(isTarget ? ['10.240.0.1', '10.240.0.2'] : ['10.240.0.1']);
+  });
+
+  test('chooses what targets are, unless the Service does', () => {
+    const parts = { slices: [aSlice([{ addresses: ['10.244.1.1'] }])], nodes: [aNode({ name: 'a' })] };
+    const pods = aView({}, { ...parts, ...policy({ targetType: 'pod' }) });
+    expect(only(pods).targets).toMatchObject([{ type: 'pod', address: '10.244.1.1', port: 8080 }]);
+    expect(only(pods).healthCheck).toEqual({ type: 'tcp', port: 8080 });
+    const annotations = { 'signalbox.dev/lb-target-type': 'node' };
+    const { service } = pods;
+    const nodes = { ...pods, service: { ...service, metadata: { ...service.metadata, annotations } } };
+    expect(only(nodes).targets).toMatchObject([{ type: 'node', address: '10.240.0.1', port: 30_080 }]);
+  });
+});
+
+test('nodes weigh what they say, and as many as they have endpoints where that is asked for', () => {
+  const weighty = aNode({ name: 'b' });
+  const nodes = [
+    aNode({ name: 'a' }),
+    { ...weighty, metadata: { ...weighty.metadata, annotations: { 'signalbox.dev/lb-weight': '3' } } },
+  ];
+  const slices = [aSlice(['a', 'a', 'b'].map((nodeName, i) => ({ addresses: [`10.244.1.${i}`], nodeName })))];
+  const view = aView({ externalTrafficPolicy: 'Local' }, { nodes, slices });
+  const weightsOf = (each: ServiceView): number[] => only(each).targets.map(({ weight }) => weight);
+  expect(weightsOf(view)).toEqual([1, 3]);
+  const annotations = { 'signalbox.dev/lb-weighting': 'pods-per-node' };
+  const { service } = view;
+  expect(weightsOf({ ...view, service: { ...service, metadata: { ...service.metadata, annotations } } })).toEqual([
+    2, 3,
+  ]);
+});
+
 describe('without a node port the endpoints are targets', () => {
   const spec = { ports: [{ name: 'http', port: 80 }], allocateLoadBalancerNodePorts: false };
 
@@ -107,7 +161,7 @@ describe('without a node port the endpoints are targets', () => {
       aSlice([
         { addresses: ['10.244.1.3'], conditions: { ready: false } },
         { addresses: ['10.244.1.2'], conditions: { ready: false, serving: true, terminating: true } },
-        { addresses: ['10.244.1.1'], nodeName: 'a', zone: 'z1' },
+        { addresses: ['10.244.1.1'], nodeName: 'a', zone: 'z1', targetRef: { kind: 'Pod', name: 'web-0' } },
       ]),
     ];
     const registration = only(aView(spec, { slices }));
@@ -115,7 +169,13 @@ describe('without a node port the endpoints are targets', () => {
       { address: '10.244.1.1', port: 8080, state: 'active' },
       { address: '10.244.1.2', port: 8080, state: 'draining' },
     ]);
+    expect(registration.targets[0]).toMatchObject({ node: 'a', zone: 'z1', pod: 'web-0', weight: 1 });
     expect(registration.healthCheck).toEqual({ type: 'tcp', port: 8080 });
+  });
+
+  test('the health check does not change when no endpoint is ready', () => {
+    const slices = [aSlice([{ addresses: ['10.244.1.1'], conditions: { ready: false } }])];
+    expect(only(aView(spec, { slices }))).toMatchObject({ targets: [], healthCheck: { type: 'tcp', port: 8080 } });
   });
 
   test('with a readiness gate those that are not ready yet are targets without weight', () => {

@@ -1,9 +1,11 @@
 /** What holds for every history of a Service, whatever its cluster, its people and the clock do. */
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { aRegistrationSet, SimulatedDamping, type Wish } from '../../../../test/harness/simulated-damping.ts';
 import { DEFAULT_DAMPING } from './damping-policy.ts';
 import type { DampingFacts } from './members.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const ADDRESSES = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5', '10.0.0.6'];
 const DAY_MS = 86_400_000;
@@ -51,7 +53,7 @@ test('when nothing changes any more, it becomes what the cluster wants, and then
       expect(damping.set?.groups[0]?.held).toBe(undefined);
       expect(damping.nextDeadlineMs).toBe(undefined);
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });
 
@@ -66,7 +68,7 @@ test('without the guard a removal is in the same step as its registration', () =
         expect(askedFor(event, 'active')).toEqual(expect.arrayContaining(damping.addressesIn('active')));
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });
 
@@ -79,7 +81,7 @@ test('a terminating target gets nothing new from the step on that says so, whate
         for (const address of askedFor(event, 'draining')) expect(damping.addressesIn('active')).not.toContain(address);
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });
 
@@ -99,7 +101,7 @@ test('no step takes more than a share of the members, of those that do not say t
         expect(isSmall || damping.addressesIn('active').length >= enough).toBe(true);
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });
 
@@ -120,7 +122,7 @@ describe('nothing is published that says nothing new', () => {
           expect(published).toHaveLength(count);
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 
@@ -138,7 +140,7 @@ describe('nothing is published that says nothing new', () => {
           expect(reversed.set).toEqual(straight.set);
         }
       }),
-      { numRuns: 80 },
+      { numRuns: 60 },
     );
   });
 });
@@ -158,14 +160,14 @@ test('a restart goes on as if there had been none', () => {
       restarted.advance(DAY_MS);
       expect(restarted.published).toEqual(steady.published);
     }),
-    { numRuns: 80 },
+    { numRuns: 60 },
   );
 });
 
 test('a Service whose pods never stop changing does not grow', () => {
   const damping = new SimulatedDamping();
   let largest = 0;
-  for (let round = 0; round < 600; round += 1) {
+  for (let round = 0; round < 350; round += 1) {
     damping.want(aRegistrationSet({ [`10.0.${round % 250}.${Math.floor(round / 250)}`]: 'active' }));
     damping.advance(700);
     largest = Math.max(largest, damping.set?.groups[0]?.targets.length ?? 0);
