@@ -1,7 +1,7 @@
 /** A real nats-server with JetStream for tests: on loopback, on a port and a store of its own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,11 +11,15 @@ export interface NatsServerOptions {
   readonly port?: number;
   /** Default: a new folder, removed by `stop`. */
   readonly storeDir?: string;
+  /** Text of a configuration file: authorization, TLS, cluster. */
+  readonly config?: string;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 export interface NatsServer {
   readonly url: string;
   readonly port: number;
+  readonly pid: number | undefined;
   /** Ends the server for good. Idempotent. */
   stop(): Promise<void>;
   /** Ends it as a crash would (SIGKILL); the store stays. */
@@ -41,7 +45,11 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   async function start(): Promise<void> {
     // -1 lets the server choose a port, which it writes to a file in the folder.
     const args = ['--jetstream', '--addr', '127.0.0.1', '--port', String(port), '--store_dir', storeDir];
-    child = spawn('nats-server', [...args, '--ports_file_dir', runDir], { stdio: 'ignore' });
+    const config = options.config === undefined ? [] : ['--config', await configFile(runDir, options.config)];
+    child = spawn('nats-server', [...args, '--ports_file_dir', runDir, ...config], {
+      stdio: 'ignore',
+      env: { ...process.env, ...options.env },
+    });
     process.once('exit', killNow);
     port = await listeningPort(child, runDir);
   }
@@ -66,7 +74,22 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   }
 
   await start();
-  return { url: `nats://127.0.0.1:${port}`, port, stop, kill, restart: start };
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    port,
+    get pid() {
+      return child?.pid;
+    },
+    stop,
+    kill,
+    restart: start,
+  };
+}
+
+async function configFile(folder: string, text: string): Promise<string> {
+  const path = join(folder, 'nats.conf');
+  await writeFile(path, text);
+  return path;
 }
 
 async function listeningPort(child: ChildProcess, runDir: string): Promise<number> {
@@ -79,7 +102,7 @@ async function listeningPort(child: ChildProcess, runDir: string): Promise<numbe
     if (failure !== undefined) throw new Error('cannot start nats-server', { cause: failure });
     if (child.exitCode !== null) throw new Error(`nats-server ended with code ${child.exitCode}`);
     const text = await readFile(join(runDir, `nats-server_${child.pid}.ports`), 'utf8').catch(() => '');
-    const port = /"nats":\s*\[\s*"nats:\/\/[^"]*:(\d+)"/.exec(text)?.[1];
+    const port = /"nats":\s*\[\s*"\w+:\/\/[^"]*:(\d+)"/.exec(text)?.[1];
     if (port !== undefined) return Number(port);
     await sleep(20);
   }

@@ -7,6 +7,7 @@
  *     status.source.<cluster>.<kind>                               one per source and kind; value = SourceStatus
  *     status.ack.<layer>.<cluster>.<consumer>                      one per consumer of a layer; value = Ack
  *     status.drift.<cluster>.<node>                                one per node; value = DriftReport
+ *     leases.<group>[.<member>]                                    who does what; value as packages/kit has it
  *
  * Tokens are percent-encoded, because cluster names and EndpointSlice names may hold what NATS gives a meaning to
  * (`.`, `*`, `>`, space). `_` stands for "no namespace": no Kubernetes namespace can be called that.
@@ -21,6 +22,7 @@ export const STREAM_SUBJECTS = {
   objects: ['objects.>'],
   derived: ['derived.>', 'watermarks.>'],
   status: ['status.>'],
+  leases: ['leases.>'],
 } as const;
 export type StreamName = keyof typeof STREAM_SUBJECTS;
 

@@ -5,6 +5,8 @@ export * from './health-server.ts';
 export * from './history-settings.ts';
 export * from './logger.ts';
 export * from './metrics.ts';
+export { type NatsFlags, natsOptions, natsSettingsOf } from './nats-options.ts';
+export { openNatsLog } from './open-nats-log.ts';
 export * from './run-process.ts';
 export * from './service.ts';
 export * from './service-index.ts';

@@ -17,6 +17,18 @@ export function wholeNumber({ min, max }: { min: number; max: number }): (text: 
   };
 }
 
+const UNITS = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;
+
+/** Parser of `512MiB`, `2GiB`, or a plain number of bytes. */
+export function byteSize({ min }: { min: number }): (text: string) => number {
+  return (text) => {
+    const [, count = '', unit = ''] = /^(\d{1,15})(|KiB|MiB|GiB|TiB)$/.exec(text.trim()) ?? [];
+    const bytes = count === '' ? Number.NaN : Number(count) * UNITS[unit as keyof typeof UNITS];
+    if (Number.isSafeInteger(bytes) && bytes >= min) return bytes;
+    throw new InvalidArgumentError(`It must be a size of at least ${min} bytes, like 512MiB or 2GiB.`);
+  };
+}
+
 /** Parser of `10.244.0.0/16,fd00:244::/32`. */
 export function networkList(text: string): readonly string[] {
   const networks = text.split(',').map((part) => part.trim());
