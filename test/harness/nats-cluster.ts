@@ -1,6 +1,6 @@
 /** Three real nats-servers that are one JetStream cluster, on loopback, with stores of their own. */
 import { createServer } from 'node:net';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstreamManager, type StreamConfig } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { waitFor } from './event-log-tail.ts';
 import { type NatsServer, startNatsServer } from './nats-server.ts';
@@ -15,6 +15,7 @@ export interface NatsCluster {
   readonly nodes: ReadonlyMap<string, NatsServer>;
   /** The node that leads a stream, by its name. */
   leaderOf(stream: string): Promise<NatsServer>;
+  configOf(stream: string): Promise<StreamConfig>;
   stop(): Promise<void>;
 }
 
@@ -35,6 +36,7 @@ export async function startNatsCluster(config = ''): Promise<NatsCluster> {
     servers,
     nodes,
     leaderOf: async (stream) => nodeOf(nodes, await leaderName(servers, stream)),
+    configOf: (stream) => withManager(servers, async ({ streams }) => (await streams.info(stream)).config),
     stop: async () => {
       await Promise.all([...nodes.values()].map((node) => node.stop()));
     },
@@ -47,19 +49,27 @@ function nodeOf(nodes: ReadonlyMap<string, NatsServer>, name: string): NatsServe
   return node;
 }
 
-async function leaderName(servers: string[], stream: string): Promise<string> {
+async function withManager<Result>(
+  servers: string[],
+  work: (manager: JetStreamManager) => Promise<Result>,
+): Promise<Result> {
   const connection = await connect({ servers });
   try {
-    const manager = await jetstreamManager(connection, { checkAPI: false });
+    return await work(await jetstreamManager(connection, { checkAPI: false }));
+  } finally {
+    await connection.close();
+  }
+}
+
+async function leaderName(servers: string[], stream: string): Promise<string> {
+  return await withManager(servers, async (manager) => {
     let leader: string | undefined;
     await waitFor(`${stream} to have a leader`, async () => {
       leader = (await manager.streams.info(stream).catch(() => undefined))?.cluster?.leader;
       return leader !== undefined && leader !== '';
     });
     return leader ?? '';
-  } finally {
-    await connection.close();
-  }
+  });
 }
 
 /** A stream on all three can be made: so there is a leader, and everybody has found everybody. */

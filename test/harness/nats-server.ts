@@ -14,6 +14,8 @@ export interface NatsServerOptions {
   /** Text of a configuration file: authorization, TLS, cluster. */
   readonly config?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** Default true. */
+  readonly hasJetStream?: boolean;
 }
 
 export interface NatsServer {
@@ -26,6 +28,8 @@ export interface NatsServer {
   kill(): Promise<void>;
   /** Starts it again after `kill`: same port, same store. */
   restart(): Promise<void>;
+  /** Another configuration, from the next start on. */
+  configure(config: string): void;
 }
 
 const START_TIMEOUT_MS = 15_000;
@@ -41,12 +45,14 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   const storeDir = options.storeDir ?? join(runDir, 'store');
   let child: ChildProcess | undefined;
   let port = options.port ?? -1;
+  let { config } = options;
 
   async function start(): Promise<void> {
     // -1 lets the server choose a port, which it writes to a file in the folder.
-    const args = ['--jetstream', '--addr', '127.0.0.1', '--port', String(port), '--store_dir', storeDir];
-    const config = options.config === undefined ? [] : ['--config', await configFile(runDir, options.config)];
-    child = spawn('nats-server', [...args, '--ports_file_dir', runDir, ...config], {
+    const jetStream = options.hasJetStream === false ? [] : ['--jetstream', '--store_dir', storeDir];
+    const args = [...jetStream, '--addr', '127.0.0.1', '--port', String(port)];
+    const configArgs = config === undefined ? [] : ['--config', await configFile(runDir, config)];
+    child = spawn('nats-server', [...args, '--ports_file_dir', runDir, ...configArgs], {
       stdio: 'ignore',
       env: { ...process.env, ...options.env },
     });
@@ -83,6 +89,9 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     stop,
     kill,
     restart: start,
+    configure: (text) => {
+      config = text;
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import { nodeAgentProcess } from '@signalbox/node-agent';
 import { Command, CommanderError } from 'commander';
 import { addDnsCommand } from './commands/dns.ts';
 import { addGetCommand } from './commands/get.ts';
+import { addNatsCommand } from './commands/nats.ts';
 import { addRenderCommand } from './commands/render.ts';
 import { addResolveCommand } from './commands/resolve.ts';
 import { addUpCommand } from './commands/up.ts';
@@ -37,6 +38,7 @@ function createProgram(io: CliIo): Command {
     .addHelpText('after', HELP);
   addUpCommand(program, io);
   addRenderCommand(program, io);
+  addNatsCommand(program, io);
   addGetCommand(program, io);
   addResolveCommand(program, io);
   addDnsCommand(program, io);

@@ -1,5 +1,7 @@
 /** What a service is told about NATS, and what the client makes of it. Secrets come in files, read again at each reconnect. */
 import { accessSync, constants, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import {
   type Authenticator,
   credsAuthenticator,
@@ -32,7 +34,10 @@ export interface NatsTls {
   readonly keyFile?: string;
 }
 
-type ServerOptions = Pick<NodeConnectionOptions, 'servers' | 'tls'>;
+/** The client hands its TLS options to Node.js as they are, but its types do not say so. */
+type ServerOptions = Pick<NodeConnectionOptions, 'servers'> & {
+  readonly tls?: NodeConnectionOptions['tls'] & Pick<ConnectionOptions, 'checkServerIdentity'>;
+};
 
 /** `nats://host:port` or `host:port`; `tls://` demands TLS. Throws `invalid` on anything else, and on passwords in it. */
 export function serverOptions(servers: readonly string[], tls: NatsTls): ServerOptions {
@@ -44,7 +49,21 @@ export function serverOptions(servers: readonly string[], tls: NatsTls): ServerO
   }
   const given = Object.fromEntries(files.filter(([, path]) => path !== undefined));
   const isTls = Object.keys(given).length > 0 || urls.some(({ protocol }) => protocol === 'tls:');
-  return { servers: urls.map(({ host }) => host), ...(isTls && { tls: given }) };
+  const checkServerIdentity = identityCheckOf(urls.map(({ hostname }) => hostname.replace(/^\[|\]$/g, '')));
+  return { servers: urls.map(({ host }) => host), ...(isTls && { tls: { ...given, checkServerIdentity } }) };
+}
+
+/**
+ * Of a server that is named by its address the client tells no name, and Node.js would look for `localhost` in the
+ * certificate. It has to hold one of the addresses that were asked for.
+ */
+function identityCheckOf(hosts: readonly string[]): typeof checkServerIdentity {
+  const addresses = hosts.filter((host) => isIP(host) !== 0);
+  return (host, certificate) => {
+    if (host !== 'localhost' || hosts.includes('localhost')) return checkServerIdentity(host, certificate);
+    const failures = addresses.map((address) => checkServerIdentity(address, certificate));
+    return failures.includes(undefined) ? undefined : failures[0];
+  };
 }
 
 function parseServer(text: string): URL {
@@ -77,7 +96,7 @@ export function authenticatorOf(login: NatsLogin): Authenticator | undefined {
   const ways = [
     passwordFile && usernamePasswordAuthenticator(user ?? '', textOf(passwordFile)),
     tokenFile && tokenAuthenticator(textOf(tokenFile)),
-    nkeyFile && nkeyAuthenticator(checkedBytes(nkeyFile, checkSeed)),
+    nkeyFile && nkeyAuthenticator(seedOf(nkeyFile)),
     credentialsFile && credsAuthenticator(checkedBytes(credentialsFile, checkCredentials)),
   ].filter((way) => way !== undefined && way !== '');
   if (ways.length > 1) {
@@ -127,6 +146,11 @@ function textOf(path: string): () => string {
   return () => Buffer.from(read()).toString('utf8').trim();
 }
 
+function seedOf(path: string): () => Uint8Array {
+  const read = checkedBytes(path, checkSeed);
+  return () => read().subarray(0, -1);
+}
+
 /** Read and checked now; later, while the file cannot be read or is half written, what was read last. */
 function checkedBytes(path: string, check: (bytes: Buffer) => void): () => Uint8Array {
   let last = readChecked(path, check);
@@ -144,8 +168,8 @@ function readChecked(path: string, check: (bytes: Buffer) => void): Uint8Array {
   try {
     const bytes = readFileSync(path);
     check(bytes);
-    // Not with the newline at the end of a file: the NKey library takes it for a part of the seed.
-    return new TextEncoder().encode(bytes.toString('utf8').trim());
+    // Credentials need a newline at their end.
+    return new TextEncoder().encode(`${bytes.toString('utf8').trim()}\n`);
   } catch (cause) {
     throw unreadable(path, cause);
   }

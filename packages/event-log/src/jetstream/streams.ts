@@ -15,8 +15,8 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream';
-import { errors, nanos } from '@nats-io/transport-node';
-import { SignalboxError, STREAM_SUBJECTS, type StreamName } from '@signalbox/contracts';
+import { nanos } from '@nats-io/transport-node';
+import { errorText, SignalboxError, STREAM_SUBJECTS, type StreamName } from '@signalbox/contracts';
 import { DEFAULT_MAX_BYTES } from '../event-log.ts';
 import { JS_ERROR, wrapNatsError } from './errors.ts';
 import type { LogSubjects } from './subjects.ts';
@@ -161,10 +161,9 @@ function streamError(error: unknown, name: string): SignalboxError {
   return new SignalboxError(wrapped.code, `${wrapped.message}; ${remedy}`, { cause: error });
 }
 
-/** Without JetStream nobody answers its subjects at all. */
+/** Without JetStream, and in a cluster without a leader, nobody answers its subjects at all. */
 function remedyOfClientError(error: unknown): string | undefined {
-  const isUnanswered = error instanceof errors.NoRespondersError || error instanceof errors.RequestError;
-  return isUnanswered ? REMEDIES[JS_ERROR.notEnabled] : undefined;
+  return /no responders/.test(errorText(error)) ? REMEDIES[JS_ERROR.notEnabled] : undefined;
 }
 
 const SETTING_OF: Partial<Record<keyof StreamConfig, string>> = {
