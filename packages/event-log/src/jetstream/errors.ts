@@ -1,7 +1,7 @@
 /** What a NATS server or client says, as a SignalboxError. */
 
 import { JetStreamApiError } from '@nats-io/jetstream';
-import { errors } from '@nats-io/transport-node';
+import { errors, type PermissionViolationError } from '@nats-io/transport-node';
 import { type ErrorCode, errorText, SignalboxError } from '@signalbox/contracts';
 
 /** `err_code` of the JetStream API (nats-server, server/errors.json). */
@@ -42,13 +42,20 @@ const CODE_OF_JS_ERROR: Readonly<Record<number, ErrorCode>> = {
 /** `what` says what was tried, for example "cannot open stream signalbox-objects". */
 export function wrapNatsError(error: unknown, what: string): SignalboxError {
   if (error instanceof SignalboxError) return error;
-  if (error instanceof errors.PermissionViolationError) {
-    const refused = `the NATS user may not ${error.operation} ${error.subject}`;
+  const violation = violationIn(error);
+  if (violation !== undefined) {
+    const refused = `the NATS user may not ${violation.operation} ${violation.subject}`;
     return new SignalboxError('forbidden', `${what}: ${refused}; docs/nats.md lists what each service needs`, {
       cause: error,
     });
   }
   return new SignalboxError(codeOf(error), `${what}: ${errorText(error)}`, { cause: error });
+}
+
+/** A refused request has it as its cause. */
+function violationIn(error: unknown): PermissionViolationError | undefined {
+  if (error instanceof errors.PermissionViolationError) return error;
+  return error instanceof Error ? violationIn(error.cause) : undefined;
 }
 
 function codeOf(error: unknown): ErrorCode {
