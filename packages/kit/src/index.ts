@@ -13,3 +13,4 @@ export * from './service-index.ts';
 export * from './settings.ts';
 export * from './worker.ts';
 export { type RunningWorkers, startWorkers, type WorkerOptions } from './worker-runtime.ts';
+export { openTracer, PASSIVE_TRACER, type SpanInfo, type Tracer } from './tracer.ts';

@@ -71,7 +71,7 @@ export class LayerOutputs {
 }
 
 /** The DerivedMessage around an already serialised body: a 10 KB document is stringified once, not twice. */
-function withHeader(body: string, mark: ChangeMark, contentHash: string): string {
-  const header: Omit<DerivedMessage, 'document' | 'skipped'> = { ...mark, contentHash };
+function withHeader(body: string, { revision, changedAtMs }: ChangeMark, contentHash: string): string {
+  const header: Omit<DerivedMessage, 'document' | 'skipped'> = { revision, changedAtMs, contentHash };
   return `${JSON.stringify(header).slice(0, -1)},${body.slice(1)}`;
 }

@@ -15,6 +15,7 @@ import { type NatsFlags, natsOptions } from './nats-options.ts';
 import { openNatsLog } from './open-nats-log.ts';
 import type { Readiness, RunningService, ServiceContext } from './service.ts';
 import { settingOption } from './settings.ts';
+import { openTracer } from './tracer.ts';
 
 /** Settings that every process has. */
 interface CommonOptions extends NatsFlags {
@@ -99,6 +100,8 @@ async function runService<Options>(
 ): Promise<void> {
   const registry = createRegistry();
   collectDefaultMetrics({ register: registry });
+  const tracer = openTracer(definition.name, process.env, logger);
+  onOpened(() => tracer.close());
   let service: RunningService | undefined;
   const starting: Readiness = { isReady: false, reason: `${definition.name}: starting` };
   const listen = parseListenAddress(options.healthListen);
@@ -107,7 +110,7 @@ async function runService<Options>(
   service = await whileStarting(async () => {
     const log = await openNatsLog(definition.name, options, logger);
     onOpened(() => log.close());
-    return await definition.start({ log, logger, registry }, options);
+    return await definition.start({ log, logger, registry, tracer }, options);
   });
   const started = service;
   onOpened(() => started.stop());

@@ -29,7 +29,11 @@ interface Published {
   readonly contentHash: string;
 }
 
-type Planned = AppendEntry & { readonly id: string; readonly published: Published | undefined };
+type Planned = AppendEntry & {
+  readonly id: string;
+  readonly published: Published | undefined;
+  readonly changedAtMs?: number;
+};
 
 /** Entries in one append: enough to be fast, small enough that others get their turn. */
 const APPEND_CHUNK = 1000;
@@ -129,7 +133,7 @@ export class ClusterPublisher implements SourceSink {
     const header: Omit<ObjectMessage, 'object'> = { cluster: this.#source.cluster, resourceVersion, changedAtMs };
     const published = { kind: object.kind, subject, contentHash };
     // The object is serialised once, for the hash and for the message.
-    const upsert = { id, published, subject, data: `${JSON.stringify(header).slice(0, -1)},"object":${text}}` };
+    const upsert = { id, published, subject, changedAtMs, data: `${JSON.stringify(header).slice(0, -1)},"object":${text}}` };
     if (before === undefined || before.subject === subject) return [upsert];
     return [{ ...upsert, id, published, subject: before.subject, data: null }, upsert];
   }
@@ -142,7 +146,7 @@ export class ClusterPublisher implements SourceSink {
   async #append(planned: readonly Planned[]): Promise<void> {
     for (let start = 0; start < planned.length; start += APPEND_CHUNK) {
       const chunk = planned.slice(start, start + APPEND_CHUNK);
-      const entries = chunk.map(({ subject, data }) => ({ subject, data }));
+      const entries = chunk.map((planned) => this.#traced(planned));
       await appendRetrying(this.#context.log, 'objects', entries, {
         signal: this.#stopping.signal,
         onFailure: (err) =>
@@ -153,6 +157,14 @@ export class ClusterPublisher implements SourceSink {
         else this.#published.set(id, published);
       }
     }
+  }
+
+  /** A change begins its trace here, at the time that the cluster says it happened. */
+  #traced({ subject, data, changedAtMs }: Planned): AppendEntry {
+    const endMs = Date.now();
+    const info = { name: 'observe', startMs: changedAtMs ?? endMs, endMs, attributes: { 'signalbox.subject': subject } };
+    const traceparent = this.#context.tracer?.root(undefined, info);
+    return { subject, data, ...(traceparent !== undefined && { headers: { traceparent } }) };
   }
 
   #publishClusterLater(): void {
