@@ -59,7 +59,10 @@ describe.skipIf(missing !== undefined)(`a cluster of three${missing === undefine
     const prefix = newPrefix();
     const log = await open({ prefix });
     const names = Array.from({ length: 500 }, (_, i) => `s${i}`);
-    await log.appendAll('objects', names.map((name) => entry(name)));
+    await log.appendAll(
+      'objects',
+      names.map((name) => entry(name)),
+    );
     const seen = new Set<string>();
     const abort = new AbortController();
     const options = { durable: 'w', maxBatch: 20, maxInFlight: 50, ackWaitMs: 2000, signal: abort.signal };

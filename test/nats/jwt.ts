@@ -41,10 +41,18 @@ ${new TextDecoder().decode(user.getSeed())}
 
 /** As NATS's JWT library does: the id is a hash of the claims, the algorithm Ed25519 by an NKey. */
 function sign(subject: KeyPair, issuer: KeyPair, nats: Record<string, unknown>): string {
-  const claims = { iss: issuer.getPublicKey(), sub: subject.getPublicKey(), name: String(nats.type), iat: 1_600_000_000 };
+  const claims = {
+    iss: issuer.getPublicKey(),
+    sub: subject.getPublicKey(),
+    name: String(nats.type),
+    iat: 1_600_000_000,
+  };
   const body = { ...claims, nats: { ...nats, version: 2 } };
   const jti = createHash('sha256').update(JSON.stringify(body)).digest('hex').toUpperCase();
-  const parts = [{ typ: 'JWT', alg: 'ed25519-nkey' }, { jti, ...body }].map((part) => encode(JSON.stringify(part)));
+  const parts = [
+    { typ: 'JWT', alg: 'ed25519-nkey' },
+    { jti, ...body },
+  ].map((part) => encode(JSON.stringify(part)));
   const signed = parts.join('.');
   return `${signed}.${encode(issuer.sign(new TextEncoder().encode(signed)))}`;
 }

@@ -93,7 +93,9 @@ describe.skipIf(missing !== undefined)(`logins to nats-server${missing === undef
   });
 
   test('TLS with an authority of our own, and a client certificate', async () => {
-    const url = await serve(`tls { cert_file: "${CERTIFICATE}", key_file: "${KEY}", ca_file: "${CERTIFICATE}", verify: true }`);
+    const url = await serve(
+      `tls { cert_file: "${CERTIFICATE}", key_file: "${KEY}", ca_file: "${CERTIFICATE}", verify: true }`,
+    );
     const secure = url.replace('nats:', 'tls:');
     await works(secure, { tls: { caFile: CERTIFICATE, certFile: CERTIFICATE, keyFile: KEY } });
     await expect(open(secure, {})).rejects.toThrow(/certificate is not trusted: give the authority/);
@@ -102,7 +104,11 @@ describe.skipIf(missing !== undefined)(`logins to nats-server${missing === undef
   test.for([
     { name: 'two logins', login: { tokenFile: KEY, nkeyFile: KEY }, says: /choose one way|NKey seed/ },
     { name: 'a user without password', login: { user: 'a' }, says: /user and a password file are given together/ },
-    { name: 'a file that is not there', login: { tokenFile: '/nowhere/token' }, says: /cannot use the file \/nowhere\/token/ },
+    {
+      name: 'a file that is not there',
+      login: { tokenFile: '/nowhere/token' },
+      says: /cannot use the file \/nowhere\/token/,
+    },
   ])('$name: refused before anything is sent', async ({ login, says }) => {
     const opening = open('127.0.0.1:1', { login });
     await expect(opening).rejects.toMatchObject({ code: 'invalid' });

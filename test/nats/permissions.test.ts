@@ -56,7 +56,17 @@ describe.skipIf(missing !== undefined)(`permissions${missing === undefined ? '' 
   test('each service does all its work', async () => {
     const api = launch('api', '--listen', '127.0.0.1:0', '--store', join(folder.path, 'store.db'));
     const dns = launch('dns-server', '--listen', '127.0.0.1:0');
-    const agent = launch('node-agent', '--cluster', 'shop', '--node', 'node-a', '--backend', 'userspace', '--proxy-health-listen', '127.0.0.1:0');
+    const agent = launch(
+      'node-agent',
+      '--cluster',
+      'shop',
+      '--node',
+      'node-a',
+      '--backend',
+      'userspace',
+      '--proxy-health-listen',
+      '127.0.0.1:0',
+    );
     for (const worker of ['proxy-worker', 'dns-worker', 'lb-worker']) launch(worker);
     launch('api-watcher', '--manifests', `shop=${join(folder.path, 'shop')}`);
     const [, url = ''] = await api.waitFor(/"url":"([^"]+)","store"/);
@@ -94,7 +104,9 @@ describe.skipIf(missing !== undefined)(`permissions${missing === undefined ? '' 
     const log = await openAs(who);
     const append = log.append(stream, { subject, data: '{}' });
     await expect(append).rejects.toMatchObject({ code: 'forbidden' });
-    await expect(append).rejects.toThrow(`${subject} was not stored: the NATS user may not publish signalbox.${subject}`);
+    await expect(append).rejects.toThrow(
+      `${subject} was not stored: the NATS user may not publish signalbox.${subject}`,
+    );
     // What is behind it is not held up.
     const own = SERVICE_ACCESS[who].appends.at(-1)?.replace('>', 'x').replaceAll('*', 'y') ?? '';
     const ownStream = own.split('.', 1)[0] as 'objects' | 'status' | 'leases';
@@ -116,6 +128,8 @@ describe.skipIf(missing !== undefined)(`permissions${missing === undefined ? '' 
   });
 
   test('docs/nats.md shows the configuration that is tested here', async () => {
-    expect(await readFile(join(ROOT, 'docs/nats.md'), 'utf8')).toContain(renderNatsConfig({ services: ['dns-server'] }));
+    expect(await readFile(join(ROOT, 'docs/nats.md'), 'utf8')).toContain(
+      renderNatsConfig({ services: ['dns-server'] }),
+    );
   });
 });

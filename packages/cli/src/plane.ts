@@ -10,7 +10,12 @@ import { startApiWatcher } from '@signalbox/api-watcher';
 import { errorText, SignalboxError, type SourceStatus } from '@signalbox/contracts';
 import { type AnswerSettings, type DnsServer, startDnsServer, type TransferSettings } from '@signalbox/dns-server';
 import { dnsWorker } from '@signalbox/dns-worker';
-import { type EventLog, type JetStreamEventLogOptions, openJetStreamEventLog, openSqliteEventLog } from '@signalbox/event-log';
+import {
+  type EventLog,
+  type JetStreamEventLogOptions,
+  openJetStreamEventLog,
+  openSqliteEventLog,
+} from '@signalbox/event-log';
 import {
   createRegistry,
   type ListenAddress,

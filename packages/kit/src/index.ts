@@ -11,6 +11,7 @@ export * from './run-process.ts';
 export * from './service.ts';
 export * from './service-index.ts';
 export * from './settings.ts';
+export { type SharedWorkerOptions, startSharedWorker } from './shares/shared-workers.ts';
+export { openTracer, PASSIVE_TRACER, type SpanInfo, type Tracer } from './tracer.ts';
 export * from './worker.ts';
 export { type RunningWorkers, startWorkers, type WorkerOptions } from './worker-runtime.ts';
-export { openTracer, PASSIVE_TRACER, type SpanInfo, type Tracer } from './tracer.ts';

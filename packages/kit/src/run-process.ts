@@ -64,7 +64,9 @@ function variablesOf(command: Command): string[] {
 }
 
 function withCommonOptions(command: Command): Command {
-  command.addOption(settingOption('--nats <urls>', 'NATS servers, separated by commas').default('nats://127.0.0.1:4222'));
+  command.addOption(
+    settingOption('--nats <urls>', 'NATS servers, separated by commas').default('nats://127.0.0.1:4222'),
+  );
   for (const option of natsOptions()) command.addOption(option);
   return command
     .addOption(settingOption('--health-listen <address>', '/healthz, /readyz, /metrics').default('127.0.0.1:9090'))

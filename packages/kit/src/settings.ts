@@ -8,6 +8,18 @@ export function settingOption(flags: string, description: string): Option {
   return new Option(flags, description).env(`SIGNALBOX_${name.replaceAll('-', '_').toUpperCase()}`);
 }
 
+export interface LeaseFlags {
+  /** Seconds. */
+  readonly lease: number;
+}
+
+/** Of a service whose replicas share work, or stand by for each other. */
+export function leaseOption(): Option {
+  return settingOption('--lease <seconds>', 'others take over when a replica is silent for longer')
+    .default(5)
+    .argParser(wholeNumber({ min: 1, max: 300 }));
+}
+
 /** Parser of an option's value; what is wrong is told with the option's name. */
 export function wholeNumber({ min, max }: { min: number; max: number }): (text: string) => number {
   return (text) => {

@@ -111,6 +111,14 @@ export class WorkerLane {
 
   /** The watermark message for this revision; undefined when the log holds it already. */
   watermark(revision: number): AppendEntry | undefined {
+    const data = JSON.stringify(this.state(revision));
+    if (data === this.#lastWatermark) return undefined;
+    this.#lastWatermark = data;
+    return { subject: watermarkSubject(this.worker.layer), data };
+  }
+
+  /** What a watermark at this revision says. */
+  state(revision: number): Watermark {
     const clusters = this.#index.syncedClusters(this.worker.reads).map(({ name, domain }) => [name, { domain }]);
     const watermark: Watermark = {
       layer: this.worker.layer,
@@ -120,10 +128,7 @@ export class WorkerLane {
     };
     this.#metrics.revision.set({ worker: this.worker.name }, revision);
     this.#metrics.skipped.set({ worker: this.worker.name }, this.outputs.skippedServices);
-    const data = JSON.stringify(watermark);
-    if (data === this.#lastWatermark) return undefined;
-    this.#lastWatermark = data;
-    return { subject: watermarkSubject(this.worker.layer), data };
+    return watermark;
   }
 
   #usesNodes(key: ServiceKey): boolean {

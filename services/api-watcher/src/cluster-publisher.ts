@@ -133,7 +133,13 @@ export class ClusterPublisher implements SourceSink {
     const header: Omit<ObjectMessage, 'object'> = { cluster: this.#source.cluster, resourceVersion, changedAtMs };
     const published = { kind: object.kind, subject, contentHash };
     // The object is serialised once, for the hash and for the message.
-    const upsert = { id, published, subject, changedAtMs, data: `${JSON.stringify(header).slice(0, -1)},"object":${text}}` };
+    const upsert = {
+      id,
+      published,
+      subject,
+      changedAtMs,
+      data: `${JSON.stringify(header).slice(0, -1)},"object":${text}}`,
+    };
     if (before === undefined || before.subject === subject) return [upsert];
     return [{ ...upsert, id, published, subject: before.subject, data: null }, upsert];
   }
@@ -162,7 +168,12 @@ export class ClusterPublisher implements SourceSink {
   /** A change begins its trace here, at the time that the cluster says it happened. */
   #traced({ subject, data, changedAtMs }: Planned): AppendEntry {
     const endMs = Date.now();
-    const info = { name: 'observe', startMs: changedAtMs ?? endMs, endMs, attributes: { 'signalbox.subject': subject } };
+    const info = {
+      name: 'observe',
+      startMs: changedAtMs ?? endMs,
+      endMs,
+      attributes: { 'signalbox.subject': subject },
+    };
     const traceparent = this.#context.tracer?.root(undefined, info);
     return { subject, data, ...(traceparent !== undefined && { headers: { traceparent } }) };
   }

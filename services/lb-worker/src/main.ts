@@ -1,8 +1,9 @@
-import { runProcess, startWorkers } from '@signalbox/kit';
+import { type LeaseFlags, leaseOption, runProcess, startSharedWorker } from '@signalbox/kit';
 import { lbWorker } from './index.ts';
 
-await runProcess({
+await runProcess<LeaseFlags>({
   name: 'lb-worker',
   description: 'Derives load-balancer registrations from Services, EndpointSlices and Nodes.',
-  start: (context) => startWorkers(context, [lbWorker]),
+  options: (command) => command.addOption(leaseOption()),
+  start: (context, { lease }) => startSharedWorker(context, lbWorker, { leaseMs: lease * 1000 }),
 });

@@ -90,7 +90,9 @@ describeEachLog((adapter) => {
 
     test('of many at the same time, one wins', async () => {
       const { log } = await adapter.open();
-      const tries = Array.from({ length: 20 }, (_, i) => log.append('objects', { ...entry('a', i), expectedSequence: 0 }));
+      const tries = Array.from({ length: 20 }, (_, i) =>
+        log.append('objects', { ...entry('a', i), expectedSequence: 0 }),
+      );
       const results = await Promise.allSettled(tries);
       expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     });
@@ -125,10 +127,13 @@ describeEachLog((adapter) => {
       expect(Object.keys((await log.last('objects', 'objects.c')) ?? {})).not.toContain('headers');
     });
 
-    test.for([{ 'Nats-Rollup': 'all' }, { 'nats-x': 'a' }, { a: 'two\nlines' }, { a: '' }])('%j is refused', async (bad) => {
-      const { log } = await adapter.open();
-      await expect(log.append('objects', { ...entry('a'), headers: bad })).rejects.toMatchObject({ code: 'invalid' });
-    });
+    test.for([{ 'Nats-Rollup': 'all' }, { 'nats-x': 'a' }, { a: 'two\nlines' }, { a: '' }])(
+      '%j is refused',
+      async (bad) => {
+        const { log } = await adapter.open();
+        await expect(log.append('objects', { ...entry('a'), headers: bad })).rejects.toMatchObject({ code: 'invalid' });
+      },
+    );
   });
 
   describe('appendAll', () => {

@@ -74,7 +74,10 @@ function parseServer(text: string): URL {
   }
   if (url.username !== '' || url.password !== '') {
     // The text is not repeated: it holds a secret.
-    throw new SignalboxError('invalid', `a NATS server is named without user and password; ${example}, and files for secrets`);
+    throw new SignalboxError(
+      'invalid',
+      `a NATS server is named without user and password; ${example}, and files for secrets`,
+    );
   }
   return url;
 }
@@ -100,7 +103,10 @@ export function authenticatorOf(login: NatsLogin): Authenticator | undefined {
     credentialsFile && credsAuthenticator(checkedBytes(credentialsFile, checkCredentials)),
   ].filter((way) => way !== undefined && way !== '');
   if (ways.length > 1) {
-    throw new SignalboxError('invalid', 'choose one way to log in to NATS: user and password, token, NKey or credentials');
+    throw new SignalboxError(
+      'invalid',
+      'choose one way to log in to NATS: user and password, token, NKey or credentials',
+    );
   }
   return ways[0];
 }

@@ -64,7 +64,9 @@ export function natsPermissions(service: ServiceName, prefix = 'signalbox'): Nat
       ...access.appends.map((pattern) => subjects.toNats(pattern)),
       ...access.compacts.map((stream) => subjects.compacted(stream)),
       ...all.flatMap((stream) => api(`STREAM.INFO.${stream}`)),
-      ...(access.managesStreams ? all.flatMap((stream) => api(`STREAM.CREATE.${stream}`, `STREAM.UPDATE.${stream}`)) : []),
+      ...(access.managesStreams
+        ? all.flatMap((stream) => api(`STREAM.CREATE.${stream}`, `STREAM.UPDATE.${stream}`))
+        : []),
       ...[...reads, subjects.stream('meta')].flatMap((stream) => api(`STREAM.MSG.GET.${stream}`)),
       ...reads.flatMap((stream) =>
         api(`CONSUMER.CREATE.${stream}.>`, `CONSUMER.MSG.NEXT.${stream}.*`, `CONSUMER.DELETE.${stream}.*`),
@@ -84,7 +86,10 @@ export interface NatsConfigOptions {
  * The `authorization` block of a nats-server configuration: one user for each service, its password from the server's
  * environment (`$NATS_PASSWORD_DNS_SERVER`), or an NKey or account in its place, as the operator likes.
  */
-export function renderNatsConfig({ prefix = 'signalbox', services = Object.keys(SERVICE_ACCESS) }: NatsConfigOptions = {}) {
+export function renderNatsConfig({
+  prefix = 'signalbox',
+  services = Object.keys(SERVICE_ACCESS),
+}: NatsConfigOptions = {}) {
   const users = services.map((service) => {
     if (!isServiceName(service)) {
       const known = Object.keys(SERVICE_ACCESS).join(', ');

@@ -132,7 +132,10 @@ async function findStream(manager: JetStreamManager, name: string): Promise<Stre
   } catch (error) {
     throw streamError(error, name);
   }
-  throw new SignalboxError('unavailable', `stream ${name} is not there yet: the api-watcher, the api and workers make it`);
+  throw new SignalboxError(
+    'unavailable',
+    `stream ${name} is not there yet: the api-watcher, the api and workers make it`,
+  );
 }
 
 async function infoIfThere(manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
