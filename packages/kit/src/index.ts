@@ -11,6 +11,8 @@ export * from './run-process.ts';
 export * from './service.ts';
 export * from './service-index.ts';
 export * from './settings.ts';
+export { LEAD } from './shares/group-state.ts';
+export { Membership } from './shares/membership.ts';
 export { type SharedWorkerOptions, startSharedWorker } from './shares/shared-workers.ts';
 export { openTracer, PASSIVE_TRACER, type SpanInfo, type Tracer } from './tracer.ts';
 export * from './worker.ts';

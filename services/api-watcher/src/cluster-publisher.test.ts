@@ -32,7 +32,7 @@ function openLog(): EventLog {
 
 async function openPublisher(log: EventLog, domain = 'cluster.local'): Promise<ClusterPublisher> {
   const source = { cluster: 'eu', domain, type: 'manifests' as const };
-  const publisher = new ClusterPublisher({ log, logger, registry: createRegistry() }, source, () => {});
+  const publisher = new ClusterPublisher({ log, logger, registry: createRegistry() }, source, { onStatus: () => {} });
   await publisher.load();
   return publisher;
 }

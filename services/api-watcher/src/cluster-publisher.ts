@@ -13,13 +13,14 @@ import {
   objectSubject,
   objectsOfCluster,
   parseObjectSubject,
+  SignalboxError,
   SOURCE_KINDS,
   type SourceKind,
   type SourceState,
   type SourceStatus,
 } from '@signalbox/contracts';
 import type { AppendEntry, LogMessage } from '@signalbox/event-log';
-import { appendRetrying, type ServiceContext } from '@signalbox/kit';
+import { appendRetrying, failureSignal, type ServiceContext } from '@signalbox/kit';
 import type { Source, SourceChange, SourceObject, SourceSink } from '@signalbox/kube';
 
 /** What the log holds of one object. Its subject is kept because a slice's changes when it moves to another Service. */
@@ -40,10 +41,20 @@ const APPEND_CHUNK = 1000;
 /** A kind in one of these states will not give a list soon: the cluster is declared synced without it. */
 const SETTLED_WITHOUT_LIST: readonly SourceState[] = ['unauthorized', 'forbidden', 'missing', 'failed'];
 
+interface ClusterPublisherOptions {
+  readonly onStatus: (status: SourceStatus) => void;
+  /** Goes with each object as its header `writer`. */
+  readonly writer?: string;
+}
+
 export class ClusterPublisher implements SourceSink {
   readonly #context: ServiceContext;
   readonly #source: Pick<Source, 'cluster' | 'domain' | 'type'>;
   readonly #onStatus: (status: SourceStatus) => void;
+  readonly #writer: string | undefined;
+  /** Rejects when somebody else wrote objects of this cluster. */
+  readonly failure: Promise<never>;
+  readonly #fail: (error: unknown) => void;
   readonly #published = new Map<string, Published>();
   readonly #statuses = new Map<SourceKind, SourceStatus>();
   readonly #listed = new Set<SourceKind>();
@@ -54,11 +65,13 @@ export class ClusterPublisher implements SourceSink {
   constructor(
     context: ServiceContext,
     source: Pick<Source, 'cluster' | 'domain' | 'type'>,
-    onStatus: (status: SourceStatus) => void,
+    { onStatus, writer }: ClusterPublisherOptions,
   ) {
     this.#context = context;
     this.#source = source;
     this.#onStatus = onStatus;
+    this.#writer = writer;
+    ({ failure: this.failure, fail: this.#fail } = failureSignal());
   }
 
   /** True when every kind was listed, or is known not to be listable. */
@@ -72,7 +85,22 @@ export class ClusterPublisher implements SourceSink {
     const options = { from: 'snapshot', filter, signal: this.#stopping.signal } as const;
     for await (const batch of this.#context.log.follow('objects', options)) {
       for (const message of batch.messages) this.#loadMessage(message);
-      if (batch.isCaughtUp) break;
+      if (!batch.isCaughtUp) continue;
+      if (this.#writer !== undefined) this.#watchOthers(filter, batch.sequence).catch(this.#fail);
+      return;
+    }
+  }
+
+  /**
+   * A watcher that was paused may have sent its last changes just before it lost its turn. They are what was true then:
+   * whoever has the turn begins anew, compares the log with the cluster, and puts right what differs.
+   */
+  async #watchOthers(filter: string, from: number): Promise<void> {
+    const { signal } = this.#stopping;
+    for await (const batch of this.#context.log.follow('objects', { from, filter, signal })) {
+      const foreign = batch.messages.find(({ headers }) => headers?.writer !== this.#writer);
+      if (foreign === undefined) continue;
+      throw new SignalboxError('conflict', `${foreign.subject} was written by another watcher: beginning anew`);
     }
   }
 
@@ -175,7 +203,9 @@ export class ClusterPublisher implements SourceSink {
       attributes: { 'signalbox.subject': subject },
     };
     const traceparent = this.#context.tracer?.root(undefined, info);
-    return { subject, data, ...(traceparent !== undefined && { headers: { traceparent } }) };
+    const writer = this.#writer;
+    const headers = { ...(traceparent !== undefined && { traceparent }), ...(writer !== undefined && { writer }) };
+    return { subject, data, ...(Object.keys(headers).length > 0 && { headers }) };
   }
 
   #publishClusterLater(): void {

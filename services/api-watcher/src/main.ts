@@ -1,23 +1,23 @@
 import { Readable } from 'node:stream';
 import { SignalboxError } from '@signalbox/contracts';
-import { runProcess } from '@signalbox/kit';
-import { addSourceOptions, openSources, type SourceFlags, startApiWatcher } from './index.ts';
+import { type LeaseFlags, leaseOption, runProcess } from '@signalbox/kit';
+import { addSourceOptions, openSources, type SourceFlags, startWatcherInTurn } from './index.ts';
 
 let readFlags: () => SourceFlags = () => {
   throw new SignalboxError('internal', 'flags were not set up');
 };
 
-await runProcess({
+await runProcess<LeaseFlags>({
   name: 'api-watcher',
   description: 'Watches clusters and keeps the event log equal to them.',
   options: (command) => {
     readFlags = addSourceOptions(command);
-    return command;
+    return command.addOption(leaseOption());
   },
-  start: (context) => {
+  start: (context, { lease }) => {
     const { logger } = context;
     const flags = readFlags();
     const sources = openSources(flags, { logger, stdin: Readable.from(process.stdin) });
-    return startApiWatcher(context, { sources, forget: flags.forget });
+    return startWatcherInTurn(context, { sources, forget: flags.forget, leaseMs: lease * 1000 });
   },
 });
