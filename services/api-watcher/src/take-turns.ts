@@ -9,7 +9,14 @@
  * because what it believes of the log is no longer true.
  */
 import { errorText, SignalboxError, watchGroup } from '@signalbox/contracts';
-import { failureSignal, LEAD, Membership, type Readiness, type RunningService, type ServiceContext } from '@signalbox/kit';
+import {
+  failureSignal,
+  LEAD,
+  Membership,
+  type Readiness,
+  type RunningService,
+  type ServiceContext,
+} from '@signalbox/kit';
 import type { Source } from '@signalbox/kube';
 import { type ApiWatcherOptions, startApiWatcher } from './api-watcher.ts';
 
@@ -84,7 +91,9 @@ class Turn {
     this.#isStopping = true;
     await (await this.#watcher?.catch(() => undefined))?.stop();
     const { logger } = this.#context;
-    await this.#membership.leave().catch((err: unknown) => logger.warn({ reason: errorText(err) }, 'could not hand over'));
+    await this.#membership
+      .leave()
+      .catch((err: unknown) => logger.warn({ reason: errorText(err) }, 'could not hand over'));
   }
 
   #look(): void {
