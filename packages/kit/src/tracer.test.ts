@@ -41,11 +41,13 @@ test('without a collector nothing is begun, and what others began is carried on'
 
 test('spans reach the collector as OTLP, children below their parents', async () => {
   const bodies: unknown[] = [];
-  const server = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += String(chunk);
-    bodies.push([request.url, JSON.parse(body)]);
-    response.end('{}');
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      bodies.push([request.url, JSON.parse(Buffer.concat(chunks).toString('utf8'))]);
+      response.end('{}');
+    });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -85,7 +85,12 @@ export class FencedPublisher {
     for (let attempt = 1; ; attempt += 1) {
       const messages = await read();
       const old = messages.filter(({ subject }) => dirty.has(partitionOfDerived(subject)));
-      const touches = old.map(({ storedAtMs: _, sequence, ...entry }) => ({ ...entry, expectedSequence: sequence }));
+      const touches = old.map(({ subject, data, headers, sequence }) => ({
+        subject,
+        data,
+        ...(headers && { headers }),
+        expectedSequence: sequence,
+      }));
       try {
         const sequences = await this.#options.log.appendAll('derived', touches);
         const touched = new Map(old.map(({ subject }, index) => [subject, sequences[index] ?? 0]));

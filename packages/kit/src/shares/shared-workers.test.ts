@@ -143,7 +143,7 @@ describe('replicas of one worker', () => {
     await fill(log);
     const replicas = [await replica(log), await replica(log), await replica(log)];
     await expect
-      .poll(async () => (await Promise.all(replicas.map((each) => each.partitions()))).sort(), POLL)
+      .poll(async () => (await Promise.all(replicas.map((each) => each.partitions()))).sort((a, b) => a - b), POLL)
       .toEqual([21, 21, 22]);
     await append(log, address('s1', '10.0.0.2'), address('s2', '10.0.0.2'), tombstoneOf('eu', aService('s3')));
     await watermarkAtEnd(log);
