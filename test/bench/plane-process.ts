@@ -86,7 +86,7 @@ function revisionOf(): number {
 async function start({ kubeconfig, dataDir, natsUrl }: Extract<PlaneCommand, { type: 'start' }>): Promise<Plane> {
   return await startPlane({
     dataDir,
-    ...(natsUrl === undefined ? {} : { natsServers: [natsUrl] }),
+    ...(natsUrl === undefined ? {} : { nats: { servers: [natsUrl] } }),
     sources: [kubernetesSource({ cluster: 'bench', domain: 'cluster.local', kubeconfig })],
     apiListen: { address: '127.0.0.1', port: 0 },
     dnsTtlSeconds: 30,

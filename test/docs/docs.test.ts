@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SERVICE_ACCESS } from '@signalbox/event-log';
 import { describe, expect, test } from 'vitest';
 import { CLI, ROOT, signalbox, startProcess, temporaryFolder } from '../harness/signalbox.ts';
 
@@ -50,7 +51,10 @@ describe.each(SERVICES)('README of %s', (service) => {
       encoding: 'utf8',
     });
     const flags = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map((match) => match[1]);
-    const listed = [...text.matchAll(/^\| `(--[a-z-]+)/gm)].map((match) => match[1]);
+    const flagsIn = (page: string) => [...page.matchAll(/^\| `(--[a-z-]+)/gm)].map((match) => match[1]);
+    // Those of the event log are the same everywhere: told once.
+    expect(text).toContain('docs/nats.md');
+    const listed = [...flagsIn(text), ...flagsIn(read('docs/nats.md'))];
     expect(new Set(listed)).toEqual(new Set(flags.filter((flag) => flag !== '--help')));
   });
 });
@@ -62,6 +66,17 @@ describe('README', () => {
       expect(README).toMatch(new RegExp(`\\b${debianPackage}\\b`));
       expect(README).toMatch(new RegExp(`\\b${program}\\b`));
     }
+  });
+
+  test('of NATS shows who may do what, as the code has it', async () => {
+    const page = read('docs/nats.md');
+    for (const [service, { reads, appends, compacts }] of Object.entries(SERVICE_ACCESS)) {
+      const row = page.split('\n').find((line) => line.startsWith(`| \`${service}\` |`)) ?? '';
+      for (const each of [...reads, ...appends, ...compacts])
+        expect([service, row]).toEqual([service, expect.stringContaining(`\`${each}\``)]);
+    }
+    const { stdout } = await signalbox(['nats', 'permissions', 'dns-server']);
+    expect(page).toContain(stdout);
   });
 
   test('links only to files that exist', () => {

@@ -57,7 +57,7 @@ interface World {
   readonly calm: () => Promise<void>;
 }
 
-async function openWorld(natsServers?: readonly string[]): Promise<World> {
+async function openWorld(servers?: readonly string[]): Promise<World> {
   const server = await startApiServer({ objects: ORIGINALS, bookmarkIntervalMs: 100 });
   const folder = await temporaryFolder();
   const dataDir = join(folder.path, 'data');
@@ -68,7 +68,7 @@ async function openWorld(natsServers?: readonly string[]): Promise<World> {
     const { name: cluster, domain } = CLUSTER;
     return startPlane({
       dataDir,
-      ...(natsServers && { natsServers }),
+      ...(servers && { nats: { servers } }),
       sources: [kubernetesSource({ cluster, domain, kubeconfig, pageSize: 3, times: TIMES })],
       apiListen: { address: '127.0.0.1', port: 0 },
       dnsTtlSeconds: TTL_SECONDS,
@@ -243,12 +243,12 @@ test.for([
     skip(isSkipped, missing);
     const seed = Number(process.env.ORACLE_SEED ?? pick(Math.random, [...Array(2 ** 16).keys()]));
     console.log(`oracle on ${log}: ORACLE_SEED=${seed}`);
-    let natsServers: string[] | undefined;
+    let servers: string[] | undefined;
     if (log !== 'SQLite') {
       const nats = await startNatsServer();
       cleanups.push(() => nats.stop());
-      natsServers = [nats.url];
+      servers = [nats.url];
     }
-    await live(await openWorld(natsServers), seed);
+    await live(await openWorld(servers), seed);
   },
 );

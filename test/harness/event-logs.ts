@@ -7,7 +7,8 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { type EventLog, type LogLimits, openJetStreamEventLog, openSqliteEventLog } from '@signalbox/event-log';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
-import { type NatsServer, natsServerMissing, startNatsServer } from './nats-server.ts';
+import { startNatsCluster } from './nats-cluster.ts';
+import { natsServerMissing, startNatsServer } from './nats-server.ts';
 
 export interface ConformanceAdapter {
   readonly name: string;
@@ -28,7 +29,8 @@ export interface OpenedLog {
 /** Defines the tests once for each adapter. After each test its logs are closed, and must have left nothing behind. */
 export function describeEachLog(define: (adapter: ConformanceAdapter) => void): void {
   describeSqlite(define);
-  describeJetStream(define);
+  describeJetStream(define, { name: 'JetStreamEventLog', replicas: 1 });
+  describeJetStream(define, { name: 'JetStreamEventLog on a cluster of three', replicas: 3 });
 }
 
 function describeSqlite(define: (adapter: ConformanceAdapter) => void): void {
@@ -56,38 +58,46 @@ function describeSqlite(define: (adapter: ConformanceAdapter) => void): void {
   });
 }
 
-function describeJetStream(define: (adapter: ConformanceAdapter) => void): void {
+function describeJetStream(
+  define: (adapter: ConformanceAdapter) => void,
+  { name, replicas }: { name: string; replicas: 1 | 3 },
+): void {
   const missing = natsServerMissing();
   const suffix = missing === undefined ? '' : ` (skipped: ${missing})`;
 
-  describe.skipIf(missing !== undefined)(`JetStreamEventLog${suffix}`, () => {
+  describe.skipIf(missing !== undefined)(`${name}${suffix}`, () => {
     const keep = closeAfterEach();
-    let server: NatsServer;
+    let nats: { readonly servers: readonly string[]; stop(): Promise<void> };
     let observer: NatsConnection;
     let prefixes = 0;
     beforeAll(async () => {
-      server = await startNatsServer();
-      observer = await connect({ servers: server.url });
-    });
+      nats = replicas === 1 ? await startOne() : await startNatsCluster();
+      observer = await connect({ servers: [...nats.servers] });
+    }, 60_000);
     afterAll(async () => {
       await observer.close();
-      await server.stop();
+      await nats.stop();
     });
 
     define({
-      name: 'JetStream',
-      propertyRuns: 15,
+      name: `JetStream R${replicas}`,
+      propertyRuns: replicas === 1 ? 15 : 5,
       async open(limits) {
         prefixes += 1;
         const prefix = `t${prefixes}`;
         // Small by default: the server reserves the space of each stream.
-        const settings = { servers: server.url, name: 'test', prefix, maxBytes: 64 * 1024 ** 2, ...limits };
+        const settings = { servers: nats.servers, name: 'test', prefix, replicas, maxBytes: 64 * 1024 ** 2, ...limits };
         const leftovers = () => followersOf(observer, prefix);
         const open = async () => keep(await openJetStreamEventLog(settings), leftovers);
         return { log: await open(), reopen: open, leftovers };
       },
     });
   });
+}
+
+async function startOne() {
+  const server = await startNatsServer();
+  return { servers: [server.url], stop: () => server.stop() };
 }
 
 type Keep = (log: EventLog, leftovers: () => Promise<string[]>) => EventLog;

@@ -1,7 +1,7 @@
 /** A real nats-server with JetStream for tests: on loopback, on a port and a store of its own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,17 +11,25 @@ export interface NatsServerOptions {
   readonly port?: number;
   /** Default: a new folder, removed by `stop`. */
   readonly storeDir?: string;
+  /** Text of a configuration file: authorization, TLS, cluster. */
+  readonly config?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Default true. */
+  readonly hasJetStream?: boolean;
 }
 
 export interface NatsServer {
   readonly url: string;
   readonly port: number;
+  readonly pid: number | undefined;
   /** Ends the server for good. Idempotent. */
   stop(): Promise<void>;
   /** Ends it as a crash would (SIGKILL); the store stays. */
   kill(): Promise<void>;
   /** Starts it again after `kill`: same port, same store. */
   restart(): Promise<void>;
+  /** Another configuration, from the next start on. */
+  configure(config: string): void;
 }
 
 const START_TIMEOUT_MS = 15_000;
@@ -37,11 +45,17 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   const storeDir = options.storeDir ?? join(runDir, 'store');
   let child: ChildProcess | undefined;
   let port = options.port ?? -1;
+  let { config } = options;
 
   async function start(): Promise<void> {
     // -1 lets the server choose a port, which it writes to a file in the folder.
-    const args = ['--jetstream', '--addr', '127.0.0.1', '--port', String(port), '--store_dir', storeDir];
-    child = spawn('nats-server', [...args, '--ports_file_dir', runDir], { stdio: 'ignore' });
+    const jetStream = options.hasJetStream === false ? [] : ['--jetstream', '--store_dir', storeDir];
+    const args = [...jetStream, '--addr', '127.0.0.1', '--port', String(port)];
+    const configArgs = config === undefined ? [] : ['--config', await configFile(runDir, config)];
+    child = spawn('nats-server', [...args, '--ports_file_dir', runDir, ...configArgs], {
+      stdio: 'ignore',
+      env: { ...process.env, ...options.env },
+    });
     process.once('exit', killNow);
     port = await listeningPort(child, runDir);
   }
@@ -66,7 +80,25 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   }
 
   await start();
-  return { url: `nats://127.0.0.1:${port}`, port, stop, kill, restart: start };
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    port,
+    get pid() {
+      return child?.pid;
+    },
+    stop,
+    kill,
+    restart: start,
+    configure: (text) => {
+      config = text;
+    },
+  };
+}
+
+async function configFile(folder: string, text: string): Promise<string> {
+  const path = join(folder, 'nats.conf');
+  await writeFile(path, text);
+  return path;
 }
 
 async function listeningPort(child: ChildProcess, runDir: string): Promise<number> {
@@ -79,7 +111,7 @@ async function listeningPort(child: ChildProcess, runDir: string): Promise<numbe
     if (failure !== undefined) throw new Error('cannot start nats-server', { cause: failure });
     if (child.exitCode !== null) throw new Error(`nats-server ended with code ${child.exitCode}`);
     const text = await readFile(join(runDir, `nats-server_${child.pid}.ports`), 'utf8').catch(() => '');
-    const port = /"nats":\s*\[\s*"nats:\/\/[^"]*:(\d+)"/.exec(text)?.[1];
+    const port = /"nats":\s*\[\s*"\w+:\/\/[^"]*:(\d+)"/.exec(text)?.[1];
     if (port !== undefined) return Number(port);
     await sleep(20);
   }

@@ -10,7 +10,12 @@ import { startApiWatcher } from '@signalbox/api-watcher';
 import { errorText, SignalboxError, type SourceStatus } from '@signalbox/contracts';
 import { type AnswerSettings, type DnsServer, startDnsServer, type TransferSettings } from '@signalbox/dns-server';
 import { dnsWorker } from '@signalbox/dns-worker';
-import { type EventLog, openJetStreamEventLog, openSqliteEventLog } from '@signalbox/event-log';
+import {
+  type EventLog,
+  type JetStreamEventLogOptions,
+  openJetStreamEventLog,
+  openSqliteEventLog,
+} from '@signalbox/event-log';
 import {
   type AccessSettings,
   createRegistry,
@@ -29,7 +34,7 @@ import { proxyWorker } from '@signalbox/proxy-worker';
 export interface PlaneOptions {
   readonly dataDir: string;
   /** JetStream servers; absent: the event log is kept in the data folder. */
-  readonly natsServers?: readonly string[];
+  readonly nats?: Omit<JetStreamEventLogOptions, 'name'>;
   readonly sources: readonly Source[];
   /** Clusters to delete from the log. */
   readonly forget?: readonly string[];
@@ -112,14 +117,13 @@ async function startParts(
 
 const READY: Readiness = { isReady: true, reason: '' };
 
-async function openLog({ dataDir, natsServers }: PlaneOptions): Promise<EventLog> {
+async function openLog({ dataDir, nats }: PlaneOptions): Promise<EventLog> {
   try {
     await makeFolder(dataDir);
   } catch (cause) {
     throw new SignalboxError('invalid', `cannot use the data folder ${dataDir}: ${errorText(cause)}`, { cause });
   }
-  if (natsServers !== undefined)
-    return await openJetStreamEventLog({ servers: [...natsServers], name: 'signalbox-up' });
+  if (nats !== undefined) return await openJetStreamEventLog({ ...nats, name: 'signalbox-up' });
   return openSqliteEventLog({ path: join(dataDir, 'events.db') });
 }
 

@@ -9,6 +9,7 @@ import { addBackupCommands } from './commands/backup.ts';
 import { addDnsCommand } from './commands/dns.ts';
 import { addGetCommand } from './commands/get.ts';
 import { addLbCommand } from './commands/lb.ts';
+import { addNatsCommand } from './commands/nats.ts';
 import { addRenderCommand } from './commands/render.ts';
 import { addResolveCommand } from './commands/resolve.ts';
 import { addTargetsCommand } from './commands/targets.ts';
@@ -43,6 +44,7 @@ function createProgram(io: CliIo): Command {
     .addHelpText('after', HELP);
   addUpCommand(program, io);
   addRenderCommand(program, io);
+  addNatsCommand(program, io);
   addGetCommand(program, io);
   addResolveCommand(program, io);
   addDnsCommand(program, io);

@@ -11,6 +11,7 @@
  *     status.drift.<cluster>.<node>                                one per node; value = DriftReport
  *     status.group.<class>.<cluster>.<namespace>.<name>.<port>     one per target group; value = TargetGroupReport
  *     status.lease.<class>                                         one per load-balancer class; value = ControllerLease
+ *     leases.<group>.group | .member.<id> | .progress.<id>         who does what of a layer, or watches a cluster
  *
  * Tokens are percent-encoded, because cluster names and EndpointSlice names may hold what NATS gives a meaning to
  * (`.`, `*`, `>`, space). `_` stands for "no namespace": no Kubernetes namespace can be called that.
@@ -28,6 +29,7 @@ export const STREAM_SUBJECTS = {
   derived: ['derived.>', 'watermarks.>'],
   targets: ['targets.>'],
   status: ['status.>'],
+  leases: ['leases.>'],
 } as const;
 export type StreamName = keyof typeof STREAM_SUBJECTS;
 
@@ -260,6 +262,49 @@ export function parseControllerLeaseSubject(subject: string): string {
   return decodeToken(loadBalancerClass);
 }
 
+/** Replicas of one worker share its layer. */
+export function layerGroup(layer: Layer): string {
+  return layer;
+}
+
+/** Watchers of one cluster: one of them is active. */
+export function watchGroup(cluster: string): string {
+  return `watch.${encodeToken(cluster)}`;
+}
+
+/** Replicas of the load-balancer worker: one of them decides on target groups and addresses. */
+export const TARGETS_GROUP = 'targets';
+
+export function groupSubject(group: string): string {
+  return `leases.${group}.group`;
+}
+
+export function memberSubject(group: string, member: string): string {
+  return `leases.${group}.member.${encodeToken(member)}`;
+}
+
+export function progressSubject(group: string, member: string): string {
+  return `leases.${group}.progress.${encodeToken(member)}`;
+}
+
+export function leasesOfGroup(group: string): string {
+  return `leases.${group}.>`;
+}
+
+export interface LeaseSubject {
+  readonly type: 'group' | 'member' | 'progress';
+  /** Empty for the group's own record. */
+  readonly member: string;
+}
+
+/** Of a subject below `leasesOfGroup(group)`. */
+export function parseLeaseSubject(group: string, subject: string): LeaseSubject {
+  const [type, member, ...rest] = subject.slice(`leases.${group}.`.length).split('.');
+  const isKnown = type === 'group' ? member === undefined : type === 'member' || type === 'progress';
+  if (!isKnown || rest.length > 0) throw new SignalboxError('invalid', `not the subject of a lease: ${subject}`);
+  return { type: type as LeaseSubject['type'], member: member === undefined ? '' : decodeToken(member) };
+}
+
 /** Pattern of all objects of one cluster, for a source that compares its list with the log. */
 export function objectsOfCluster(cluster: string): string {
   return `objects.*.*.${encodeToken(cluster)}.>`;
@@ -282,6 +327,13 @@ export function statusesOfCluster(cluster: string): string {
 export function derivedOfLayer(layer: Layer): string {
   return `derived.${layer}.>`;
 }
+
+/** Pattern of one layer's documents in one partition. */
+export function derivedOfPartition(layer: Layer, partition: string): string {
+  return `derived.${layer}.${partition}.>`;
+}
+
+export const PARTITIONS: readonly string[] = Array.from({ length: PARTITION_COUNT }, (_, i) => `p${i}`);
 
 /** Whether a subject matches a NATS pattern: `*` is one token, a trailing `>` one or more. */
 export function subjectMatches(pattern: string, subject: string): boolean {

@@ -6,11 +6,18 @@ const SUBJECT = /^[^\s.*>]+(\.[^\s.*>]+)*$/;
 const FILTER = /^(\*|>|[^\s.*>]+)(\.(\*|[^\s.*>]+))*(\.>)?$/;
 const DURABLE = /^[\w-]{1,64}$/;
 
-export function checkEntry(stream: StreamName, { subject, data }: AppendEntry): void {
+export function checkEntry(stream: StreamName, { subject, data, headers }: AppendEntry): void {
   if (!SUBJECT.test(subject) || !STREAM_SUBJECTS[stream].some((pattern) => subjectMatches(pattern, subject))) {
     throw new SignalboxError('invalid', `not a subject of the ${stream} stream: ${JSON.stringify(subject)}`);
   }
+  if (headers !== undefined && !Object.entries(headers).every(isHeader)) {
+    throw new SignalboxError('invalid', `headers of ${subject} may hold [a-z0-9-] = visible ASCII only`);
+  }
   if (data === '') throw new SignalboxError('invalid', `data of ${subject} is empty: a tombstone is null`);
+}
+
+function isHeader([name, value]: readonly [string, string]): boolean {
+  return /^[a-z][a-z0-9-]{0,63}$/.test(name) && !name.startsWith('nats-') && /^[!-~]([ -~]*[!-~])?$/.test(value);
 }
 
 export function checkFilter(filter: string | undefined): void {

@@ -1,7 +1,7 @@
 /**
  * The event log: a port with two adapters (SQLite, JetStream) that pass one conformance suite.
  *
- * A log has four streams (objects, derived, targets, status). A stream is a sequence of messages, of which only the last one per
+ * A log has five streams (objects, derived, targets, status, leases). A stream is a sequence of messages, of which only the last one per
  * subject is kept: that is the state of the world. A message without data is a tombstone: the subject is gone. Tombstones
  * stay until `compact` removes them, so that a follower that was away for a while still sees the deletion.
  */
@@ -15,11 +15,19 @@ export interface LogMessage {
   readonly storedAtMs: number;
   /** JSON text; null is a tombstone. */
   readonly data: string | null;
+  /** What its writer told beside the value, such as `traceparent`; absent when nothing. Never part of the state. */
+  readonly headers?: MessageHeaders;
 }
+
+/** Names of small letters, digits and `-`; values of visible ASCII. */
+export type MessageHeaders = Readonly<Record<string, string>>;
 
 export interface AppendEntry {
   readonly subject: string;
   readonly data: string | null;
+  readonly headers?: MessageHeaders;
+  /** Stored only if the subject's last message has this sequence (0: no message), else the append throws `conflict`. */
+  readonly expectedSequence?: number;
 }
 
 export interface LogBatch {
@@ -89,16 +97,16 @@ export interface EventLog {
   readonly state: LogState;
 
   /**
-   * Stores one message. With `expectedSequence` only if the subject's last message has that sequence (0: no message),
-   * else throws `conflict`. Throws `limit` when the stream is full, `unavailable` when the log cannot be reached.
-   * Returns the sequence.
+   * Stores one message. Throws `conflict` when it is not the expected sequence, `limit` when the stream is full,
+   * `unavailable` when the log cannot be reached. Returns the sequence.
    */
-  append(stream: StreamName, entry: AppendEntry, options?: { expectedSequence?: number }): Promise<number>;
+  append(stream: StreamName, entry: AppendEntry): Promise<number>;
 
   /**
    * Stores many, in order, far faster than one by one. Returns the sequence of each. When it throws, some of them may have
-   * been stored (JetStream; with SQLite none is); repeating the whole call is safe, because the last value per subject is
-   * what counts.
+   * been stored (JetStream; with SQLite none is); also some after the one that failed. Repeating the whole call is safe,
+   * because the last value per subject is what counts; except of entries with an expected sequence, which are never sent
+   * twice: `unavailable` then means that they may or may not have been stored.
    */
   appendAll(stream: StreamName, entries: readonly AppendEntry[]): Promise<number[]>;
 

@@ -2,6 +2,8 @@
 export interface ChangeMark {
   readonly revision: number;
   readonly changedAtMs: number;
+  /** Of the message that told it, where it was traced. */
+  readonly traceparent?: string;
 }
 
 export const NEVER: ChangeMark = { revision: 0, changedAtMs: 0 };

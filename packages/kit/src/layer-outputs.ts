@@ -8,6 +8,7 @@ import {
   type DerivedMessage,
   derivedSubject,
   type Layer,
+  partitionOf,
   type ServiceKey,
   serviceKeyText,
 } from '@signalbox/contracts';
@@ -18,7 +19,7 @@ export class LayerOutputs {
   readonly #layer: Layer;
   readonly #published = new Map<string, { key: ServiceKey; contentHash: string }>();
   /** Services whose derivation failed or left something out, now. */
-  readonly #skipped = new Set<string>();
+  readonly #skipped = new Map<string, ServiceKey>();
 
   constructor(layer: Layer) {
     this.#layer = layer;
@@ -38,19 +39,38 @@ export class LayerOutputs {
     for (const entry of entries) this.#published.set(serviceKeyText(entry.key), entry);
   }
 
+  /** The same for some partitions only; what is known of the others stays. */
+  restorePartitions(
+    partitions: ReadonlySet<string>,
+    entries: Iterable<{ key: ServiceKey; contentHash: string }>,
+  ): void {
+    this.forgetPartitions(partitions);
+    for (const entry of entries) this.#published.set(serviceKeyText(entry.key), entry);
+  }
+
+  /** They are another's from here on. */
+  forgetPartitions(partitions: ReadonlySet<string>): void {
+    for (const [text, { key }] of this.#published) {
+      if (partitions.has(partitionOf(key.namespace, key.name))) this.#published.delete(text);
+    }
+    for (const [text, key] of this.#skipped) {
+      if (partitions.has(partitionOf(key.namespace, key.name))) this.#skipped.delete(text);
+    }
+  }
+
   publishedKeys(): ServiceKey[] {
     return [...this.#published.values()].map((entry) => entry.key);
   }
 
   noteFailure(key: ServiceKey): void {
-    this.#skipped.add(serviceKeyText(key));
+    this.#skipped.set(serviceKeyText(key), key);
   }
 
   /** The message to append, or undefined when the log holds this content already. */
   plan(key: ServiceKey, derivation: Derivation<unknown> | undefined, mark: ChangeMark): AppendEntry | undefined {
     const text = serviceKeyText(key);
     const skipped = derivation?.skipped ?? [];
-    if (skipped.length > 0) this.#skipped.add(text);
+    if (skipped.length > 0) this.#skipped.set(text, key);
     else this.#skipped.delete(text);
     if (derivation === undefined || (derivation.document === undefined && skipped.length === 0)) {
       return this.#planWithdrawal(text, key);
@@ -71,7 +91,7 @@ export class LayerOutputs {
 }
 
 /** The DerivedMessage around an already serialised body: a 10 KB document is stringified once, not twice. */
-function withHeader(body: string, mark: ChangeMark, contentHash: string): string {
-  const header: Omit<DerivedMessage, 'document' | 'skipped'> = { ...mark, contentHash };
+function withHeader(body: string, { revision, changedAtMs }: ChangeMark, contentHash: string): string {
+  const header: Omit<DerivedMessage, 'document' | 'skipped'> = { revision, changedAtMs, contentHash };
   return `${JSON.stringify(header).slice(0, -1)},${body.slice(1)}`;
 }

@@ -7,16 +7,18 @@
 import { errorText, isSignalboxError } from '@signalbox/contracts';
 import { Command, CommanderError } from 'commander';
 import { collectDefaultMetrics } from 'prom-client';
+import { dropEmptyVariables, unknownVariables } from './environment.ts';
 import { parseListenAddress, startHealthServer } from './health-server.ts';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
 import { createRegistry } from './metrics.ts';
+import { type NatsFlags, natsOptions } from './nats-options.ts';
+import { openNatsLog } from './open-nats-log.ts';
 import type { Readiness, RunningService, ServiceContext } from './service.ts';
-import { settingOption, wholeNumber } from './settings.ts';
+import { settingOption } from './settings.ts';
+import { openTracer } from './tracer.ts';
 
 /** Settings that every process has. */
-interface CommonOptions {
-  readonly nats: string;
-  readonly natsReplicas: number;
+interface CommonOptions extends NatsFlags {
   readonly healthListen: string;
   readonly logLevel: LogLevel;
 }
@@ -34,6 +36,7 @@ export interface ProcessDefinition<Options> {
 /** Runs until a signal or a failure, then sets `process.exitCode`. */
 export async function runProcess<Options>(definition: ProcessDefinition<Options>): Promise<void> {
   const command = new Command(definition.name).exitOverride();
+  dropEmptyVariables(process.env);
   defineProcess(command, definition);
   try {
     await command.parseAsync();
@@ -48,18 +51,24 @@ export function defineProcess<Options>(command: Command, definition: ProcessDefi
   withCommonOptions(command.description(definition.description));
   definition.options?.(command);
   command.action(async (options: Options & CommonOptions) => {
-    process.exitCode = await runUntilStopped(definition, options);
+    const logger = createLogger({ component: definition.name, level: options.logLevel });
+    for (const unknown of unknownVariables(process.env, variablesOf(command))) {
+      logger.warn(unknown, 'this variable is no setting of this process');
+    }
+    process.exitCode = await runUntilStopped(definition, options, logger);
   });
 }
 
+function variablesOf(command: Command): string[] {
+  return command.options.flatMap(({ envVar }) => envVar ?? []);
+}
+
 function withCommonOptions(command: Command): Command {
+  command.addOption(
+    settingOption('--nats <urls>', 'NATS servers, separated by commas').default('nats://127.0.0.1:4222'),
+  );
+  for (const option of natsOptions()) command.addOption(option);
   return command
-    .addOption(settingOption('--nats <url>', 'NATS servers, separated by commas').default('nats://127.0.0.1:4222'))
-    .addOption(
-      settingOption('--nats-replicas <count>', 'replicas of each stream')
-        .default(1)
-        .argParser(wholeNumber({ min: 1, max: 5 })),
-    )
     .addOption(settingOption('--health-listen <address>', '/healthz, /readyz, /metrics').default('127.0.0.1:9090'))
     .addOption(settingOption('--log-level <level>', 'how much to log').choices(LOG_LEVELS).default('info'));
 }
@@ -67,8 +76,8 @@ function withCommonOptions(command: Command): Command {
 async function runUntilStopped<Options>(
   definition: ProcessDefinition<Options>,
   options: Options & CommonOptions,
+  logger: Logger,
 ): Promise<number> {
-  const logger = createLogger({ component: definition.name, level: options.logLevel });
   const closers: (() => Promise<void>)[] = [];
   try {
     if (await definition.instead?.(options, logger)) return 0;
@@ -93,18 +102,17 @@ async function runService<Options>(
 ): Promise<void> {
   const registry = createRegistry();
   collectDefaultMetrics({ register: registry });
+  const tracer = openTracer(definition.name, process.env, logger);
+  onOpened(() => tracer.close());
   let service: RunningService | undefined;
   const starting: Readiness = { isReady: false, reason: `${definition.name}: starting` };
   const listen = parseListenAddress(options.healthListen);
   const health = await startHealthServer({ listen, registry, readiness: () => service?.readiness() ?? starting });
   onOpened(() => health.close());
   service = await whileStarting(async () => {
-    // Loaded here, so that --help and mistyped flags answer at once.
-    const { openJetStreamEventLog } = await import('@signalbox/event-log');
-    const servers = options.nats.split(',');
-    const log = await openJetStreamEventLog({ servers, name: definition.name, replicas: options.natsReplicas });
+    const log = await openNatsLog(definition.name, options, logger);
     onOpened(() => log.close());
-    return await definition.start({ log, logger, registry }, options);
+    return await definition.start({ log, logger, registry, tracer }, options);
   });
   const started = service;
   onOpened(() => started.stop());

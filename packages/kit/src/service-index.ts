@@ -36,6 +36,7 @@ export interface IndexInput {
   readonly sequence: number;
   readonly storedAtMs: number;
   readonly value: ObjectMessage | undefined;
+  readonly traceparent?: string | undefined;
 }
 
 export interface DirtySet {
@@ -331,8 +332,9 @@ export class ServiceIndex {
   }
 }
 
-function markOf(input: IndexInput): ChangeMark {
-  return { revision: input.sequence, changedAtMs: input.value?.changedAtMs ?? input.storedAtMs };
+function markOf({ sequence, value, storedAtMs, traceparent }: IndexInput): ChangeMark {
+  const mark = { revision: sequence, changedAtMs: value?.changedAtMs ?? storedAtMs };
+  return traceparent === undefined ? mark : { ...mark, traceparent };
 }
 
 function emptyDirtySet() {

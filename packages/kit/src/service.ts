@@ -5,12 +5,15 @@
 import type { EventLog } from '@signalbox/event-log';
 import type { Registry } from 'prom-client';
 import type { Logger } from './logger.ts';
+import type { Tracer } from './tracer.ts';
 
 /** What a service is given: nothing here is global. */
 export interface ServiceContext {
   readonly log: EventLog;
   readonly logger: Logger;
   readonly registry: Registry;
+  /** Absent: traces that others began are carried on, none is begun. */
+  readonly tracer?: Tracer;
 }
 
 export interface Readiness {

@@ -8,12 +8,36 @@ export function settingOption(flags: string, description: string): Option {
   return new Option(flags, description).env(`SIGNALBOX_${name.replaceAll('-', '_').toUpperCase()}`);
 }
 
+export interface LeaseFlags {
+  /** Seconds. */
+  readonly lease: number;
+}
+
+/** Of a service whose replicas share work, or stand by for each other. */
+export function leaseOption(): Option {
+  return settingOption('--lease <seconds>', 'others take over when a replica is silent for longer')
+    .default(5)
+    .argParser(wholeNumber({ min: 1, max: 300 }));
+}
+
 /** Parser of an option's value; what is wrong is told with the option's name. */
 export function wholeNumber({ min, max }: { min: number; max: number }): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+}
+
+const UNITS = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;
+
+/** Parser of `512MiB`, `2GiB`, or a plain number of bytes. */
+export function byteSize({ min }: { min: number }): (text: string) => number {
+  return (text) => {
+    const [, count = '', unit = ''] = /^(\d{1,15})(|KiB|MiB|GiB|TiB)$/.exec(text.trim()) ?? [];
+    const bytes = count === '' ? Number.NaN : Number(count) * UNITS[unit as keyof typeof UNITS];
+    if (Number.isSafeInteger(bytes) && bytes >= min) return bytes;
+    throw new InvalidArgumentError(`It must be a size of at least ${min} bytes, like 512MiB or 2GiB.`);
   };
 }
 

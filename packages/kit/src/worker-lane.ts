@@ -11,11 +11,14 @@ import {
   watermarkSubject,
 } from '@signalbox/contracts';
 import type { AppendEntry } from '@signalbox/event-log';
+import type { ChangeMark } from './change-mark.ts';
 import { LayerOutputs } from './layer-outputs.ts';
 import type { Logger } from './logger.ts';
+import type { ServiceContext } from './service.ts';
 import type { DirtySet, ServiceIndex } from './service-index.ts';
+import { PASSIVE_TRACER, type Tracer } from './tracer.ts';
 import { readsNodes, type WorkerDefinition } from './worker.ts';
-import type { WorkerMetrics } from './worker-metrics.ts';
+import { type WorkerMetrics, workerMetrics } from './worker-metrics.ts';
 
 const NOTHING: Derivation<unknown> = { document: undefined, skipped: [] };
 
@@ -25,15 +28,17 @@ export class WorkerLane {
   readonly #index: ServiceIndex;
   readonly #logger: Logger;
   readonly #metrics: WorkerMetrics;
+  readonly #tracer: Tracer;
   readonly #withNodes: boolean;
   #lastWatermark = '';
 
-  constructor(worker: WorkerDefinition, index: ServiceIndex, logger: Logger, metrics: WorkerMetrics) {
+  constructor(worker: WorkerDefinition, index: ServiceIndex, { logger, tracer, registry }: ServiceContext) {
     this.worker = worker;
+    this.#tracer = tracer ?? PASSIVE_TRACER;
     this.outputs = new LayerOutputs(worker.layer);
     this.#index = index;
     this.#logger = logger.child({ component: worker.name });
-    this.#metrics = metrics;
+    this.#metrics = workerMetrics(registry);
     this.#withNodes = readsNodes(worker);
   }
 
@@ -75,7 +80,8 @@ export class WorkerLane {
     const options = { withNodes: this.#withNodes };
     const derive = this.#derivationOf(key);
     const mark = this.#index.mark(key, options);
-    if (derive === undefined) return this.#planned(this.outputs.plan(key, undefined, mark));
+    const startMs = Date.now();
+    if (derive === undefined) return this.#planned(this.outputs.plan(key, undefined, mark), mark, startMs);
     this.#metrics.derived.inc({ worker: this.worker.name });
     let derivation: Derivation<unknown>;
     try {
@@ -89,7 +95,7 @@ export class WorkerLane {
       this.outputs.noteFailure(key);
       return undefined;
     }
-    const entry = this.#planned(this.outputs.plan(key, derivation, mark));
+    const entry = this.#planned(this.outputs.plan(key, derivation, mark), mark, startMs);
     if (entry !== undefined) this.#observeDelay(mark.changedAtMs);
     return entry;
   }
@@ -105,6 +111,14 @@ export class WorkerLane {
 
   /** The watermark message for this revision; undefined when the log holds it already. */
   watermark(revision: number): AppendEntry | undefined {
+    const data = JSON.stringify(this.state(revision));
+    if (data === this.#lastWatermark) return undefined;
+    this.#lastWatermark = data;
+    return { subject: watermarkSubject(this.worker.layer), data };
+  }
+
+  /** What a watermark at this revision says. */
+  state(revision: number): Watermark {
     const clusters = this.#index.syncedClusters(this.worker.reads).map(({ name, domain }) => [name, { domain }]);
     const watermark: Watermark = {
       layer: this.worker.layer,
@@ -114,10 +128,7 @@ export class WorkerLane {
     };
     this.#metrics.revision.set({ worker: this.worker.name }, revision);
     this.#metrics.skipped.set({ worker: this.worker.name }, this.outputs.skippedServices);
-    const data = JSON.stringify(watermark);
-    if (data === this.#lastWatermark) return undefined;
-    this.#lastWatermark = data;
-    return { subject: watermarkSubject(this.worker.layer), data };
+    return watermark;
   }
 
   #usesNodes(key: ServiceKey): boolean {
@@ -131,9 +142,13 @@ export class WorkerLane {
     }
   }
 
-  #planned(entry: AppendEntry | undefined): AppendEntry | undefined {
-    if (entry !== undefined) this.#metrics.published.inc({ worker: this.worker.name });
-    return entry;
+  #planned(entry: AppendEntry | undefined, mark: ChangeMark, startMs: number): AppendEntry | undefined {
+    if (entry === undefined) return undefined;
+    this.#metrics.published.inc({ worker: this.worker.name });
+    const attributes = { 'signalbox.revision': mark.revision, 'signalbox.subject': entry.subject };
+    const name = `derive ${this.worker.layer}`;
+    const traceparent = this.#tracer.span(mark.traceparent, { name, startMs, endMs: Date.now(), attributes });
+    return traceparent === undefined ? entry : { ...entry, headers: { traceparent } };
   }
 
   #observeDelay(changedAtMs: number): void {

@@ -17,6 +17,18 @@ export function workerMetrics(registry: Registry) {
     ),
   };
 }
+/** Of a worker that shares its layer with other replicas. */
+export function sharesMetrics(registry: Registry) {
+  return {
+    partitions: gauge(registry, 'signalbox_worker_partitions', 'Partitions that this replica derives, now'),
+    refused: counter(
+      registry,
+      'signalbox_worker_refused_total',
+      'Documents that could not be published: another owner wrote',
+    ),
+  };
+}
+
 export type WorkerMetrics = ReturnType<typeof workerMetrics>;
 
 const labelNames = ['worker'] as const;

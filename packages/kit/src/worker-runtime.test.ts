@@ -289,3 +289,13 @@ test('after any history the documents equal those derived from a fresh list', as
 function contents({ documents }: Awaited<ReturnType<typeof derivedState>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(documents).map(([key, { document }]) => [key, document]));
 }
+
+test('the trace of a change goes on in what is derived of it', async () => {
+  const log = openLog();
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+  await append(log, upsertOf('eu', aCluster('eu')), { ...upsertOf('eu', aService('web')), headers: { traceparent } });
+  await run(log, countingWorker().worker);
+  const [document] = await snapshot(log, 'derived');
+  expect(document?.headers).toEqual({ traceparent });
+  expect(JSON.parse(document?.data ?? '')).not.toHaveProperty('traceparent');
+});

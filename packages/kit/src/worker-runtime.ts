@@ -83,7 +83,7 @@ class WorkerRuntime implements RunningWorkers {
     this.#context = context;
     this.#logger = context.logger;
     this.#metrics = workerMetrics(context.registry);
-    this.#lanes = workers.map((worker) => new WorkerLane(worker, this.#index, context.logger, this.#metrics));
+    this.#lanes = workers.map((worker) => new WorkerLane(worker, this.#index, context));
     ({ failure: this.failure, fail: this.#fail } = failureSignal());
   }
 
@@ -223,8 +223,8 @@ class WorkerRuntime implements RunningWorkers {
   #applyMessage(message: LogMessage): void {
     try {
       const value = message.data === null ? undefined : (JSON.parse(message.data) as ObjectMessage);
-      const { subject, sequence, storedAtMs } = message;
-      this.#index.apply({ subject, sequence, storedAtMs, value });
+      const { subject, sequence, storedAtMs, headers } = message;
+      this.#index.apply({ subject, sequence, storedAtMs, value, traceparent: headers?.traceparent });
     } catch (err) {
       for (const lane of this.#lanes) this.#metrics.badMessages.inc({ worker: lane.worker.name });
       this.#logger.warn({ err, subject: message.subject, sequence: message.sequence }, 'message left out');

@@ -6,13 +6,13 @@
  * that holds another log's state is emptied first.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { isSignalboxError, SignalboxError, type StreamName } from '@signalbox/contracts';
+import { isSignalboxError, SignalboxError } from '@signalbox/contracts';
 import type { EventLog, LogMessage } from '@signalbox/event-log';
 import { ChangeFeed } from './change-feed.ts';
 import { clearStore, mismatchWithLog, streamPosition, writePosition } from './positions.ts';
 import { DEFAULT_HISTORY_RETENTION, type HistoryRetention, pruneHistory } from './retention.ts';
 import type { Store } from './store.ts';
-import { type StreamProjection, streamProjections } from './stream-projection.ts';
+import { type ProjectedStream, type StreamProjection, streamProjections } from './stream-projection.ts';
 
 /** Messages of one transaction: short enough that DNS answers in the same process do not wait long. */
 const BATCH_MESSAGES = 256;
@@ -38,12 +38,12 @@ export interface ProjectorOptions {
 
 export interface ProjectorStats {
   /** Messages written since the start, and those that could not be read. */
-  readonly messages: Readonly<Record<StreamName, number>>;
+  readonly messages: Readonly<Record<ProjectedStream, number>>;
   readonly dropped: number;
   readonly prunedRows: number;
 }
 
-const STREAMS: readonly StreamName[] = ['objects', 'derived', 'targets', 'status'];
+const STREAMS: readonly ProjectedStream[] = ['objects', 'derived', 'targets', 'status'];
 
 /** Empties a store of another log; then follows until `stop`. Rejects when the log cannot be asked. */
 export async function startProjector(options: ProjectorOptions): Promise<Projector> {
@@ -64,8 +64,8 @@ export class Projector {
   readonly #abort = new AbortController();
   readonly #work: Promise<unknown>;
   /** Where each stream was read up to; a stream is missing until it was read to its end once. */
-  readonly #readTo = new Map<StreamName, number>();
-  readonly #messages: Record<StreamName, number> = { objects: 0, derived: 0, targets: 0, status: 0 };
+  readonly #readTo = new Map<ProjectedStream, number>();
+  readonly #messages: Record<ProjectedStream, number> = { objects: 0, derived: 0, targets: 0, status: 0 };
   #dropped = 0;
   #prunedRows = 0;
   #sincePrune = 0;

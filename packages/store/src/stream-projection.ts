@@ -21,8 +21,11 @@ import { objectSubjectKey, objectWriter } from './write-objects.ts';
 import { removeOtherStatuses, statusSubjectKey, writeStatus } from './write-statuses.ts';
 import { removeOtherTargets, targetsSubjectKey, writeTargets } from './write-targets.ts';
 
+/** Who does what is of no interest to readers of the state. */
+export type ProjectedStream = Exclude<StreamName, 'leases'>;
+
 export interface StreamProjection {
-  readonly stream: StreamName;
+  readonly stream: ProjectedStream;
   beginResync(): void;
   replay(message: LogMessage): void;
   /** The replay reached the end of the stream as it was, at this sequence. */

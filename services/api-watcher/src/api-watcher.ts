@@ -17,6 +17,10 @@ export interface ApiWatcherOptions {
   readonly sources: readonly Source[];
   /** Clusters to delete from the log. */
   readonly forget?: readonly string[];
+  /** Other clusters that are read by this process. */
+  readonly siblings?: readonly string[];
+  /** Told with each object, where several watchers take turns: then objects written by anybody else end this one. */
+  readonly writer?: string;
   /** Also told of each status, for a live display. */
   readonly onStatus?: (status: SourceStatus) => void;
 }
@@ -38,6 +42,7 @@ export async function startApiWatcher(context: ServiceContext, options: ApiWatch
 class ApiWatcher implements RunningService {
   readonly name = 'api-watcher';
   readonly failure: Promise<never>;
+  readonly #fail: (error: unknown) => void;
   readonly #context: ServiceContext;
   readonly #options: ApiWatcherOptions;
   readonly #publishers = new Map<Source, ClusterPublisher>();
@@ -50,13 +55,16 @@ class ApiWatcher implements RunningService {
   constructor(context: ServiceContext, options: ApiWatcherOptions) {
     this.#context = context;
     this.#options = options;
-    ({ failure: this.failure } = failureSignal());
+    ({ failure: this.failure, fail: this.#fail } = failureSignal());
   }
 
   async start(): Promise<void> {
     await this.#forgetClusters();
     for (const source of this.#options.sources) {
-      const publisher = new ClusterPublisher(this.#context, source, (status) => this.#keepStatus(status));
+      const { writer } = this.#options;
+      const onStatus = (status: SourceStatus): void => this.#keepStatus(status);
+      const publisher = new ClusterPublisher(this.#context, source, { onStatus, ...(writer && { writer }) });
+      publisher.failure.catch(this.#fail);
       this.#publishers.set(source, publisher);
       await publisher.load();
     }
@@ -71,7 +79,7 @@ class ApiWatcher implements RunningService {
       const objects = await forgetCluster(log, cluster);
       logger.info({ cluster, objects }, 'cluster forgotten');
     }
-    const own = new Set(this.#options.sources.map(({ cluster }) => cluster));
+    const own = new Set([...this.#options.sources.map(({ cluster }) => cluster), ...(this.#options.siblings ?? [])]);
     const others = (await clustersInLog(log)).filter((cluster) => !own.has(cluster));
     if (others.length > 0) {
       logger.warn({ clusters: others }, 'the log holds clusters not read here: served as last seen, or see --forget');

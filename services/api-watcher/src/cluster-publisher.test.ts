@@ -37,7 +37,7 @@ async function openPublisher(
   kinds: readonly SourceKind[] = SOURCE_KINDS,
 ): Promise<ClusterPublisher> {
   const source = { cluster: 'eu', domain, kinds, type: 'manifests' as const };
-  const publisher = new ClusterPublisher({ log, logger, registry: createRegistry() }, source, () => {});
+  const publisher = new ClusterPublisher({ log, logger, registry: createRegistry() }, source, { onStatus: () => {} });
   await publisher.load();
   return publisher;
 }

@@ -14,13 +14,14 @@ import {
   objectSubject,
   objectsOfCluster,
   parseObjectSubject,
+  SignalboxError,
   SOURCE_KINDS,
   type SourceKind,
   type SourceState,
   type SourceStatus,
 } from '@signalbox/contracts';
 import type { AppendEntry, LogMessage } from '@signalbox/event-log';
-import { appendRetrying, type ServiceContext } from '@signalbox/kit';
+import { appendRetrying, failureSignal, type ServiceContext } from '@signalbox/kit';
 import type { Source, SourceChange, SourceObject, SourceSink } from '@signalbox/kube';
 
 /** What the log holds of one object. Its subject is kept because a slice's changes when it moves to another Service. */
@@ -30,7 +31,11 @@ interface Published {
   readonly contentHash: string;
 }
 
-type Planned = AppendEntry & { readonly id: string; readonly published: Published | undefined };
+type Planned = AppendEntry & {
+  readonly id: string;
+  readonly published: Published | undefined;
+  readonly changedAtMs?: number;
+};
 
 /** Entries in one append: enough to be fast, small enough that others get their turn. */
 const APPEND_CHUNK = 1000;
@@ -38,12 +43,21 @@ const APPEND_CHUNK = 1000;
 const SETTLED_WITHOUT_LIST: readonly SourceState[] = ['unauthorized', 'forbidden', 'missing', 'failed'];
 
 type WatchedSource = Pick<Source, 'cluster' | 'domain' | 'type' | 'kinds'>;
+interface ClusterPublisherOptions {
+  readonly onStatus: (status: SourceStatus) => void;
+  /** Goes with each object as its header `writer`. */
+  readonly writer?: string;
+}
 
 export class ClusterPublisher implements SourceSink {
   readonly #context: ServiceContext;
   readonly #source: WatchedSource;
   readonly #kinds: readonly SourceKind[];
   readonly #onStatus: (status: SourceStatus) => void;
+  readonly #writer: string | undefined;
+  /** Rejects when somebody else wrote objects of this cluster. */
+  readonly failure: Promise<never>;
+  readonly #fail: (error: unknown) => void;
   readonly #published = new Map<string, Published>();
   readonly #statuses = new Map<SourceKind, SourceStatus>();
   readonly #listed = new Set<SourceKind>();
@@ -51,11 +65,17 @@ export class ClusterPublisher implements SourceSink {
   #syncedBefore: readonly SourceKind[] = [];
   #clusterTurn: Promise<void> = Promise.resolve();
 
-  constructor(context: ServiceContext, source: WatchedSource, onStatus: (status: SourceStatus) => void) {
+  constructor(
+    context: ServiceContext,
+    source: WatchedSource,
+    { onStatus, writer }: ClusterPublisherOptions,
+  ) {
     this.#context = context;
     this.#source = source;
     this.#kinds = source.kinds ?? SOURCE_KINDS;
     this.#onStatus = onStatus;
+    this.#writer = writer;
+    ({ failure: this.failure, fail: this.#fail } = failureSignal());
   }
 
   /** True when every kind was listed, or is known not to be listable. */
@@ -69,7 +89,22 @@ export class ClusterPublisher implements SourceSink {
     const options = { from: 'snapshot', filter, signal: this.#stopping.signal } as const;
     for await (const batch of this.#context.log.follow('objects', options)) {
       for (const message of batch.messages) this.#loadMessage(message);
-      if (batch.isCaughtUp) break;
+      if (!batch.isCaughtUp) continue;
+      if (this.#writer !== undefined) this.#watchOthers(filter, batch.sequence).catch(this.#fail);
+      return;
+    }
+  }
+
+  /**
+   * A watcher that was paused may have sent its last changes just before it lost its turn. They are what was true then:
+   * whoever has the turn begins anew, compares the log with the cluster, and puts right what differs.
+   */
+  async #watchOthers(filter: string, from: number): Promise<void> {
+    const { signal } = this.#stopping;
+    for await (const batch of this.#context.log.follow('objects', { from, filter, signal })) {
+      const foreign = batch.messages.find(({ headers }) => headers?.writer !== this.#writer);
+      if (foreign === undefined) continue;
+      throw new SignalboxError('conflict', `${foreign.subject} was written by another watcher: beginning anew`);
     }
     await this.#append(this.#noLongerRead().map(([id, entry]) => tombstone(id, entry)));
   }
@@ -137,7 +172,13 @@ export class ClusterPublisher implements SourceSink {
     const header: Omit<ObjectMessage, 'object'> = { cluster: this.#source.cluster, resourceVersion, changedAtMs };
     const published = { kind: object.kind, subject, contentHash };
     // The object is serialised once, for the hash and for the message.
-    const upsert = { id, published, subject, data: `${JSON.stringify(header).slice(0, -1)},"object":${text}}` };
+    const upsert = {
+      id,
+      published,
+      subject,
+      changedAtMs,
+      data: `${JSON.stringify(header).slice(0, -1)},"object":${text}}`,
+    };
     if (before === undefined || before.subject === subject) return [upsert];
     return [{ ...upsert, id, published, subject: before.subject, data: null }, upsert];
   }
@@ -150,7 +191,7 @@ export class ClusterPublisher implements SourceSink {
   async #append(planned: readonly Planned[]): Promise<void> {
     for (let start = 0; start < planned.length; start += APPEND_CHUNK) {
       const chunk = planned.slice(start, start + APPEND_CHUNK);
-      const entries = chunk.map(({ subject, data }) => ({ subject, data }));
+      const entries = chunk.map((planned) => this.#traced(planned));
       await appendRetrying(this.#context.log, 'objects', entries, {
         signal: this.#stopping.signal,
         onFailure: (err) =>
@@ -161,6 +202,21 @@ export class ClusterPublisher implements SourceSink {
         else this.#published.set(id, published);
       }
     }
+  }
+
+  /** A change begins its trace here, at the time that the cluster says it happened. */
+  #traced({ subject, data, changedAtMs }: Planned): AppendEntry {
+    const endMs = Date.now();
+    const info = {
+      name: 'observe',
+      startMs: changedAtMs ?? endMs,
+      endMs,
+      attributes: { 'signalbox.subject': subject },
+    };
+    const traceparent = this.#context.tracer?.root(undefined, info);
+    const writer = this.#writer;
+    const headers = { ...(traceparent !== undefined && { traceparent }), ...(writer !== undefined && { writer }) };
+    return { subject, data, ...(Object.keys(headers).length > 0 && { headers }) };
   }
 
   #publishClusterLater(): void {

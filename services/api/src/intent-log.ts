@@ -237,7 +237,8 @@ async function append(
   last: LogMessage | undefined,
 ): Promise<number> {
   try {
-    const revision = await logOf(api).append('objects', entry, { expectedSequence: last?.sequence ?? 0 });
+    const expectedSequence = last?.sequence ?? 0;
+    const revision = await logOf(api).append('objects', { ...entry, expectedSequence });
     await api.projector.processAll();
     return revision;
   } catch (error) {

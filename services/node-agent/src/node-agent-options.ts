@@ -1,14 +1,12 @@
 /** Flags and environment of the node agent. */
 import { hostname } from 'node:os';
 import { DRIFT_OWNERS, type DriftOwner, NODE_AGENT_BACKENDS, type NodeAgentBackend } from '@signalbox/contracts';
-import { networkList, settingOption, wholeNumber } from '@signalbox/kit';
+import { type NatsFlags, networkList, settingOption, wholeNumber } from '@signalbox/kit';
 import { type DetectLocal, IPVS_SCHEDULERS, type IpvsScheduler } from '@signalbox/rules';
 import type { Command } from 'commander';
 import type { ApplierOptions } from './open-applier.ts';
 
-export interface AgentSettings {
-  /** Of every process. */
-  readonly nats: string;
+export interface AgentSettings extends NatsFlags {
   readonly cluster?: string;
   readonly node: string;
   readonly backend: NodeAgentBackend;

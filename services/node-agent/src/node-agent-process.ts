@@ -1,6 +1,6 @@
 /** The node agent as a process of its own, and as `signalbox node-agent`. */
 import { errorText, SignalboxError } from '@signalbox/contracts';
-import { type Logger, type ProcessDefinition, parseListenAddress } from '@signalbox/kit';
+import { type Logger, natsSettingsOf, type ProcessDefinition, parseListenAddress } from '@signalbox/kit';
 import { type AgentSettings, addAgentOptions, applierOptions } from './node-agent-options.ts';
 
 export const nodeAgentProcess: ProcessDefinition<AgentSettings> = {
@@ -41,12 +41,14 @@ export const nodeAgentProcess: ProcessDefinition<AgentSettings> = {
 };
 
 /** The rules are gone whether or not the control plane can be told. */
-async function forgetStatus({ nats, cluster, node }: AgentSettings, logger: Logger): Promise<void> {
+async function forgetStatus(settings: AgentSettings, logger: Logger): Promise<void> {
+  const { cluster, node } = settings;
   if (cluster === undefined) return;
   const { openJetStreamEventLog } = await import('@signalbox/event-log');
   const { removeNodeStatus } = await import('./node-status.ts');
   try {
-    const log = await openJetStreamEventLog({ servers: nats.split(','), name: 'node-agent' });
+    const connection = { ...natsSettingsOf(settings), name: 'node-agent', managesStreams: false };
+    const log = await openJetStreamEventLog(connection);
     try {
       await removeNodeStatus(log, cluster, node);
     } finally {

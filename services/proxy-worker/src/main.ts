@@ -1,8 +1,9 @@
-import { runProcess, startWorkers } from '@signalbox/kit';
+import { type LeaseFlags, leaseOption, runProcess, startSharedWorker } from '@signalbox/kit';
 import { proxyWorker } from './index.ts';
 
-await runProcess({
+await runProcess<LeaseFlags>({
   name: 'proxy-worker',
   description: 'Derives proxy plans from Services and EndpointSlices.',
-  start: (context) => startWorkers(context, [proxyWorker]),
+  options: (command) => command.addOption(leaseOption()),
+  start: (context, { lease }) => startSharedWorker(context, proxyWorker, { leaseMs: lease * 1000 }),
 });

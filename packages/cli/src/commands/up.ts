@@ -23,6 +23,9 @@ import {
   historyRetentionOf,
   LOG_LEVELS,
   type LogLevel,
+  type NatsFlags,
+  natsOptions,
+  natsSettingsOf,
   networkList,
   parseListenAddress,
   settingOption,
@@ -36,13 +39,12 @@ import type { CliIo } from '../io.ts';
 import { LiveStatus, type PlaneFacts } from '../live-status.ts';
 import type { Plane } from '../plane.ts';
 
-interface UpOptions extends HistorySettings, TransferFlags, AnswerFlags, AccessFlags {
+interface UpOptions extends HistorySettings, TransferFlags, AnswerFlags, AccessFlags, Partial<NatsFlags> {
   readonly dataDir: string;
   readonly apiListen: string;
   readonly dnsListen: string;
   readonly dnsTtl: number;
   readonly clusterCidr: readonly string[];
-  readonly nats?: string;
   readonly externalDns?: boolean;
   readonly logLevel: LogLevel;
 }
@@ -50,8 +52,8 @@ interface UpOptions extends HistorySettings, TransferFlags, AnswerFlags, AccessF
 export function addUpCommand(program: Command, io: CliIo): void {
   const command = program.command('up').description('run the whole control plane in this process');
   const readSources = addSourceOptions(command);
-  for (const option of [...historyOptions(), ...answerOptions(), ...transferOptions(), ...accessOptions()])
-    command.addOption(option);
+  const groups = [historyOptions(), answerOptions(), transferOptions(), accessOptions(), natsOptions()];
+  for (const option of groups.flat()) command.addOption(option);
   command
     .addOption(settingOption('--data-dir <path>', 'where the event log and the store are kept').default('.signalbox'))
     .addOption(settingOption('--api-listen <address>', 'address of the HTTP API').default('127.0.0.1:7070'))
@@ -111,7 +113,7 @@ async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise
 function planeOptionsOf(options: UpOptions) {
   return {
     dataDir: options.dataDir,
-    ...(options.nats === undefined ? {} : { natsServers: options.nats.split(',') }),
+    ...(options.nats === undefined ? {} : { nats: natsSettingsOf({ ...options, nats: options.nats }) }),
     apiListen: parseListenAddress(options.apiListen),
     ...(options.dnsListen === 'off' ? {} : { dnsListen: parseListenAddress(options.dnsListen) }),
     dnsTtlSeconds: options.dnsTtl,

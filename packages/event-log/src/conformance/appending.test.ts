@@ -69,10 +69,10 @@ describeEachLog((adapter) => {
     test('stores when the subject is there, else conflicts and stores nothing', async () => {
       const { log } = await adapter.open();
       await log.append('objects', entry('other'));
-      const first = await log.append('objects', entry('a', 1), { expectedSequence: 0 });
-      const second = await log.append('objects', entry('a', 2), { expectedSequence: first });
+      const first = await log.append('objects', { ...entry('a', 1), expectedSequence: 0 });
+      const second = await log.append('objects', { ...entry('a', 2), expectedSequence: first });
       for (const expectedSequence of [0, first, second + 1]) {
-        const append = log.append('objects', entry('a', 3), { expectedSequence });
+        const append = log.append('objects', { ...entry('a', 3), expectedSequence });
         await expect(append).rejects.toMatchObject({ code: 'conflict' });
       }
       expect(await log.last('objects', 'objects.a')).toMatchObject({ sequence: second, data: '2' });
@@ -82,18 +82,58 @@ describeEachLog((adapter) => {
       const { log } = await adapter.open();
       await log.append('objects', entry('a'));
       const deleted = await log.append('objects', tombstone('a'));
-      await expect(log.append('objects', entry('a'), { expectedSequence: 0 })).rejects.toMatchObject({
+      await expect(log.append('objects', { ...entry('a'), expectedSequence: 0 })).rejects.toMatchObject({
         code: 'conflict',
       });
-      expect(await log.append('objects', entry('a'), { expectedSequence: deleted })).toBe(deleted + 1);
+      expect(await log.append('objects', { ...entry('a'), expectedSequence: deleted })).toBe(deleted + 1);
     });
 
     test('of many at the same time, one wins', async () => {
       const { log } = await adapter.open();
-      const tries = Array.from({ length: 20 }, (_, i) => log.append('objects', entry('a', i), { expectedSequence: 0 }));
+      const tries = Array.from({ length: 20 }, (_, i) =>
+        log.append('objects', { ...entry('a', i), expectedSequence: 0 }),
+      );
       const results = await Promise.allSettled(tries);
       expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     });
+  });
+
+  describe('appendAll with expected sequences', () => {
+    test('stores when all are met; when one is not, the call conflicts and that one is not stored', async () => {
+      const { log } = await adapter.open();
+      const [a = 0] = await log.appendAll('objects', [entry('a', 1), entry('b', 1)]);
+      const [next = 0] = await log.appendAll('objects', [{ ...entry('a', 2), expectedSequence: a }, entry('c', 1)]);
+      const mixed = [
+        { ...entry('a', 3), expectedSequence: a },
+        { ...entry('d', 1), expectedSequence: 0 },
+      ];
+      await expect(log.appendAll('objects', mixed)).rejects.toMatchObject({ code: 'conflict' });
+      expect(await log.last('objects', 'objects.a')).toMatchObject({ sequence: next, data: '2' });
+      await expect(log.append('objects', { ...entry('e'), expectedSequence: 0 })).resolves.toBeGreaterThan(next);
+    });
+  });
+
+  describe('headers', () => {
+    const headers = { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', 'x-more': 'a b' };
+
+    test('come with the message, also of tombstones and beside an expected sequence', async () => {
+      const { log } = await adapter.open();
+      await log.append('objects', { ...entry('a'), headers, expectedSequence: 0 });
+      await log.appendAll('objects', [{ ...tombstone('b'), headers }, entry('c')]);
+      const kept = await snapshot(log);
+      expect(kept.map((message) => message.headers)).toEqual([headers, headers, undefined]);
+      expect(kept[1]?.data).toBe(null);
+      expect((await log.last('objects', 'objects.a'))?.headers).toEqual(headers);
+      expect(Object.keys((await log.last('objects', 'objects.c')) ?? {})).not.toContain('headers');
+    });
+
+    test.for([{ 'Nats-Rollup': 'all' }, { 'nats-x': 'a' }, { a: 'two\nlines' }, { a: '' }])(
+      '%j is refused',
+      async (bad) => {
+        const { log } = await adapter.open();
+        await expect(log.append('objects', { ...entry('a'), headers: bad })).rejects.toMatchObject({ code: 'invalid' });
+      },
+    );
   });
 
   describe('appendAll', () => {

@@ -27,7 +27,7 @@ describeEachLog((adapter) => {
       ]);
       expect(await log.info('objects')).toMatchObject({ lastSequence: 6, messages: 2, compactedTo: 4 });
       expect(await log.compact('objects', everything())).toBe(0);
-      expect(await log.append('objects', entry('a'), { expectedSequence: 0 })).toBe(7);
+      expect(await log.append('objects', { ...entry('a'), expectedSequence: 0 })).toBe(7);
     });
 
     test('expires positions below it, also in a log that was opened again', async () => {

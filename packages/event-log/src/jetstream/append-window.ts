@@ -14,11 +14,10 @@
  */
 
 import {
-  createInbox,
   errors,
-  headers,
   type Msg,
   type NatsConnection,
+  type PermissionViolationError,
   type Subscription,
 } from '@nats-io/transport-node';
 import { SignalboxError } from '@signalbox/contracts';
@@ -26,6 +25,7 @@ import { closedLog } from '../checks.ts';
 import type { AppendEntry } from '../event-log.ts';
 import { Wakeup } from '../wakeup.ts';
 import { codeOfJsError, JS_ERROR, wrapNatsError } from './errors.ts';
+import { toNatsHeaders } from './message-headers.ts';
 import type { LogSubjects } from './subjects.ts';
 
 const MAX_IN_FLIGHT = 1024;
@@ -36,7 +36,6 @@ const RESEND_AFTER_MS = 2000;
 
 interface Job {
   readonly entries: readonly AppendEntry[];
-  readonly expectedSequence: number | undefined;
   readonly addedAtMs: number;
   readonly sequences: number[];
   /** Index of the next entry to publish. */
@@ -63,6 +62,7 @@ interface AppendWindowOptions {
   readonly connection: NatsConnection;
   readonly subjects: LogSubjects;
   readonly timeoutMs: number;
+  readonly newInbox: () => string;
   readonly isConnected: () => boolean;
 }
 
@@ -87,7 +87,7 @@ export class AppendWindow {
 
   constructor(options: AppendWindowOptions) {
     this.#options = options;
-    this.#inbox = `${createInbox()}.`;
+    this.#inbox = `${options.newInbox()}.`;
     this.#subscription = options.connection.subscribe(`${this.#inbox}*`, {
       callback: (error, message) => {
         if (error === null) this.#onAck(message);
@@ -95,12 +95,11 @@ export class AppendWindow {
     });
   }
 
-  append(entries: readonly AppendEntry[], expectedSequence?: number): Promise<number[]> {
+  append(entries: readonly AppendEntry[]): Promise<number[]> {
     return new Promise((resolve, reject) => {
       const progress = { next: 0, acknowledged: 0, outcome: 'open' } as const;
       const job: Job = {
         entries,
-        expectedSequence,
         addedAtMs: Date.now(),
         ...progress,
         sequences: [],
@@ -117,6 +116,19 @@ export class AppendWindow {
   /** What was in flight when the connection broke may be lost. */
   reconnected(): void {
     this.#resend();
+  }
+
+  /** The server does not let us publish to a subject: its appends fail, and those behind them go on. */
+  refused(error: PermissionViolationError): void {
+    for (const slot of this.#slots) {
+      const subject = slot.job.entries[slot.index]?.subject ?? '';
+      if (slot.isAcknowledged || this.#options.subjects.toNats(subject) !== error.subject) continue;
+      slot.isAcknowledged = true;
+      this.#lastMoveMs = Date.now();
+      this.#reject(slot.job, wrapNatsError(error, `${subject} was not stored`));
+    }
+    this.#slide();
+    this.#pump();
   }
 
   /** Resolves when every append has its answer, or its time-out. */
@@ -149,7 +161,7 @@ export class AppendWindow {
     if (this.#slots.length === 0) this.#lastMoveMs = Date.now();
     const reply = `${this.#inbox}${this.#firstId + this.#slots.length}`;
     try {
-      this.#publish(entry, reply, job.expectedSequence);
+      this.#publish(entry, reply);
     } catch (error) {
       this.#reject(job, publishError(error, entry));
       return;
@@ -159,15 +171,10 @@ export class AppendWindow {
     this.#bytesInFlight += bytes;
   }
 
-  #publish({ subject, data }: AppendEntry, reply: string, expectedSequence: number | undefined): void {
+  #publish(entry: AppendEntry, reply: string): void {
     const { connection, subjects } = this.#options;
-    if (expectedSequence === undefined) {
-      connection.publish(subjects.toNats(subject), data ?? '', { reply });
-      return;
-    }
-    const expectation = headers();
-    expectation.set('Nats-Expected-Last-Subject-Sequence', String(expectedSequence));
-    connection.publish(subjects.toNats(subject), data ?? '', { reply, headers: expectation });
+    const headers = toNatsHeaders(entry);
+    connection.publish(subjects.toNats(entry.subject), entry.data ?? '', { reply, ...(headers && { headers }) });
   }
 
   #onAck(message: Msg): void {
@@ -215,7 +222,7 @@ export class AppendWindow {
     this.#bytesInFlight = 0;
     this.#lastMoveMs = Date.now();
     for (const { job, index, isAcknowledged } of again) {
-      if (job.expectedSequence !== undefined) this.#reject(job, unanswered('its answer was lost'));
+      if (job.entries[index]?.expectedSequence !== undefined) this.#reject(job, unanswered('its answer was lost'));
       if (job.outcome === 'failed') continue;
       if (isAcknowledged) job.acknowledged -= 1;
       this.#send(job, index);

@@ -12,6 +12,7 @@ export interface LogContext {
   readonly subjects: LogSubjects;
   /** Stream name on the server → when it was made. */
   readonly created: ReadonlyMap<string, string>;
+  readonly newInbox: () => string;
   readonly isConnected: () => boolean;
 }
 

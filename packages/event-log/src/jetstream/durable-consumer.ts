@@ -11,6 +11,7 @@ import { type ConsumeOptions, DEFAULT_MAX_BATCH, type DeliveredMessage, type Del
 import type { LogContext } from './context.ts';
 import type { DeliveryInfo } from './delivery-info.ts';
 import { JS_ERROR } from './errors.ts';
+import { fromNatsHeaders } from './message-headers.ts';
 import { PullReader, type PullSource } from './pull-reader.ts';
 import type { PullTarget } from './pull-session.ts';
 
@@ -84,6 +85,7 @@ export class DurableConsumer implements PullSource<Received> {
         storedAtMs: info.storedAtMs,
         data: message.data.length === 0 ? null : message.string(),
         deliveryCount: info.deliveryCount,
+        ...fromNatsHeaders(message.headers),
       },
     };
   }

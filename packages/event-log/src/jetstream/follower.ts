@@ -19,6 +19,7 @@ import { DEFAULT_MAX_BATCH, type FollowOptions, type LogBatch, type LogMessage }
 import { type LogContext, readCompactionMark } from './context.ts';
 import type { DeliveryInfo } from './delivery-info.ts';
 import { JS_ERROR } from './errors.ts';
+import { fromNatsHeaders } from './message-headers.ts';
 import { PullReader, type PullSource } from './pull-reader.ts';
 import type { PullTarget } from './pull-session.ts';
 
@@ -124,6 +125,7 @@ export class Follower implements PullSource<LogMessage> {
       sequence: info.streamSequence,
       storedAtMs: info.storedAtMs,
       data: this.#dataOf(message),
+      ...fromNatsHeaders(message.headers),
     };
   }
 

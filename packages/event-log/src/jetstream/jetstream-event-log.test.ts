@@ -3,7 +3,6 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { brief, entry, snapshot, Tail, waitFor } from '../../../../test/harness/event-log-tail.ts';
 import { type NatsServer, natsServerMissing, startNatsServer } from '../../../../test/harness/nats-server.ts';
-import { openEventLog } from '../open-event-log.ts';
 import { type JetStreamEventLog, type JetStreamEventLogOptions, openJetStreamEventLog } from './jetstream-event-log.ts';
 
 const missing = natsServerMissing();
@@ -266,17 +265,6 @@ describe.skipIf(missing !== undefined)(`JetStreamEventLog on a real server${suff
     const large = entry('a', 'x'.repeat(2 * MIB));
     await expect(log.append('objects', large)).rejects.toMatchObject({ code: 'limit' });
     expect(await log.append('objects', entry('a'))).toBe(1);
-  });
-
-  test('openEventLog opens nats:// as JetStream and a path as SQLite', async () => {
-    const onServer = await openEventLog(server.url, { name: 'test', maxBytes: MIB });
-    const inMemory = await openEventLog(':memory:', { name: 'test' });
-    for (const log of [onServer, inMemory]) {
-      expect(await log.append('objects', entry('a'))).toBeGreaterThan(0);
-      await log.close();
-    }
-    expect(onServer.constructor.name).toBe('JetStreamEventLog');
-    expect(inMemory.constructor.name).toBe('SqliteEventLog');
   });
 });
 

@@ -7,7 +7,7 @@
  */
 
 import { jetstreamManager } from '@nats-io/jetstream';
-import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import { connect, createInbox, errors, type NatsConnection } from '@nats-io/transport-node';
 import { SignalboxError, type StreamName } from '@signalbox/contracts';
 import { checkDurable, checkEntry, checkFilter, closedLog } from '../checks.ts';
 import type {
@@ -17,37 +17,35 @@ import type {
   EventLog,
   FollowOptions,
   LogBatch,
-  LogLimits,
   LogMessage,
   LogState,
   StreamInfo,
 } from '../event-log.ts';
-import { DEFAULT_MAX_BYTES } from '../event-log.ts';
 import { AppendWindow } from './append-window.ts';
 import { compactStream } from './compaction.ts';
 import { type LogContext, readCompactionMark, watchCompactions } from './context.ts';
 import { DurableConsumer } from './durable-consumer.ts';
 import { wrapNatsError } from './errors.ts';
 import { Follower, type FollowerOptions } from './follower.ts';
-import { openStreams } from './streams.ts';
+import { inboxPrefixOf } from './inbox.ts';
+import { fromNatsHeaders } from './message-headers.ts';
+import { authenticatorOf, connectError, type NatsLogin, type NatsTls, serverOptions } from './nats-settings.ts';
+import { openStreams, type StreamWishes } from './streams.ts';
 import { LogSubjects } from './subjects.ts';
 
-export interface JetStreamEventLogOptions extends LogLimits {
-  /** `host:port` or `nats://host:port`; several of one cluster for fail-over. */
+export interface JetStreamEventLogOptions extends StreamWishes {
+  /** `host:port`, `nats://host:port` or `tls://host:port`; several of one cluster for fail-over. */
   readonly servers: string | readonly string[];
-  /** Of the connection, as the server's monitoring shows it. */
+  /** Of the connection, as the server's monitoring shows it; its inboxes begin with `_INBOX_<name>`. */
   readonly name: string;
   /** Begins the names of all streams and subjects. Default `signalbox`. */
   readonly prefix?: string;
-  /** Copies of each stream in a cluster. Default 1. */
-  readonly replicas?: number;
+  /** Makes and changes streams; else they have to be there. Default true. */
+  readonly managesStreams?: boolean;
+  readonly login?: NatsLogin;
+  readonly tls?: NatsTls;
   /** An append without an answer for this long is `unavailable`. Default 10 s. */
   readonly appendTimeoutMs?: number;
-  /** How to prove who we are, and TLS. */
-  readonly connection?: Pick<
-    NodeConnectionOptions,
-    'user' | 'pass' | 'token' | 'authenticator' | 'tls' | 'inboxPrefix'
-  >;
 }
 
 const REQUEST_TIMEOUT_MS = 5000;
@@ -59,10 +57,11 @@ export async function openJetStreamEventLog(options: JetStreamEventLogOptions): 
   const connection = await openConnection(options);
   try {
     checkVersion(connection);
-    const manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS });
-    const settings = { maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES, replicas: options.replicas ?? 1 };
-    const { logId, created } = await openStreams(manager, subjects, settings);
-    const parts = { connection, manager, subjects, created };
+    const manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
+    const isManager = options.managesStreams ?? true;
+    const { logId, created } = await openStreams(manager, subjects, { wishes: options, isManager });
+    const newInbox = () => createInbox(inboxPrefixOf(options.name));
+    const parts = { connection, manager, subjects, created, newInbox };
     const log = new JetStreamEventLog(logId, parts, options.appendTimeoutMs ?? 10_000);
     await watchCompactions(parts, (stream, to) => log.compacted(stream, to));
     return log;
@@ -93,6 +92,7 @@ export class JetStreamEventLog implements EventLog {
       derived: openWindow(),
       targets: openWindow(),
       status: openWindow(),
+      leases: openWindow(),
     };
     void this.#watchConnection();
   }
@@ -101,8 +101,8 @@ export class JetStreamEventLog implements EventLog {
     return this.#state;
   }
 
-  async append(stream: StreamName, entry: AppendEntry, options?: { expectedSequence?: number }): Promise<number> {
-    const [sequence] = await this.#append(stream, [entry], options?.expectedSequence);
+  async append(stream: StreamName, entry: AppendEntry): Promise<number> {
+    const [sequence] = await this.#append(stream, [entry]);
     return sequence ?? 0;
   }
 
@@ -118,7 +118,7 @@ export class JetStreamEventLog implements EventLog {
     );
     if (found === null) return undefined;
     const data = found.data.length === 0 ? null : found.string();
-    return { subject, sequence: found.seq, storedAtMs: found.time.getTime(), data };
+    return { subject, sequence: found.seq, storedAtMs: found.time.getTime(), data, ...fromNatsHeaders(found.header) };
   }
 
   follow(stream: StreamName, options: FollowOptions): AsyncIterable<LogBatch> {
@@ -206,10 +206,10 @@ export class JetStreamEventLog implements EventLog {
     }
   }
 
-  async #append(stream: StreamName, entries: readonly AppendEntry[], expectedSequence?: number): Promise<number[]> {
+  async #append(stream: StreamName, entries: readonly AppendEntry[]): Promise<number[]> {
     if (this.#state === 'closed') throw closedLog();
     for (const entry of entries) checkEntry(stream, entry);
-    return this.#windows[stream].append(entries, expectedSequence);
+    return this.#windows[stream].append(entries);
   }
 
   async #request<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
@@ -226,6 +226,7 @@ export class JetStreamEventLog implements EventLog {
     for await (const status of this.#context.connection.status()) {
       if (status.type === 'disconnect' || status.type === 'close') this.#disconnected();
       else if (status.type === 'reconnect') this.#reconnected();
+      else if (status.type === 'error') this.#refused(status.error);
     }
   }
 
@@ -242,6 +243,12 @@ export class JetStreamEventLog implements EventLog {
     this.#setState('connected');
   }
 
+  /** The server tells what may not be published on its own, not as the answer to the append. */
+  #refused(error: Error): void {
+    if (!(error instanceof errors.PermissionViolationError) || error.operation !== 'publish') return;
+    for (const window of Object.values(this.#windows)) window.refused(error);
+  }
+
   #setState(state: LogState): void {
     if (this.#state === state || this.#state === 'closed') return;
     this.#state = state;
@@ -253,13 +260,16 @@ export class JetStreamEventLog implements EventLog {
   }
 }
 
-async function openConnection({ servers, name, connection }: JetStreamEventLogOptions): Promise<NatsConnection> {
+async function openConnection({ servers, name, login = {}, tls = {} }: JetStreamEventLogOptions) {
   const list = typeof servers === 'string' ? [servers] : [...servers];
+  const authenticator = authenticatorOf(login);
+  const options = { ...serverOptions(list, tls), ...(authenticator && { authenticator }) };
   try {
     return await connect({
-      ...connection,
-      servers: list,
+      ...options,
       name,
+      // Of the service, so that it can be let read its own answers and no others.
+      inboxPrefix: inboxPrefixOf(name),
       timeout: 5000,
       // Half-open connections are found after two pings without an answer.
       pingInterval: 10_000,
@@ -270,7 +280,7 @@ async function openConnection({ servers, name, connection }: JetStreamEventLogOp
       noAsyncTraces: true,
     });
   } catch (error) {
-    throw wrapNatsError(error, `cannot connect to NATS at ${list.join(', ')}`);
+    throw connectError(error, list, login);
   }
 }
 

@@ -8,12 +8,12 @@
  * within the window: a slow reader stops the delivery, at the server.
  */
 
-import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import type { Msg } from '@nats-io/transport-node';
 import { isSignalboxError, type SignalboxError } from '@signalbox/contracts';
 import { type WaitOptions, Wakeup } from '../wakeup.ts';
 import type { DeliveryInfo } from './delivery-info.ts';
 import { wrapNatsError } from './errors.ts';
-import { PullSession, type PullTarget } from './pull-session.ts';
+import { type PullChannel, PullSession, type PullTarget } from './pull-session.ts';
 
 export interface PullSource<Message> {
   /** Makes sure that the consumer exists. A SignalboxError that is not retryable ends the reader with it. */
@@ -26,8 +26,7 @@ export interface PullSource<Message> {
   release(target: PullTarget | undefined, unread: readonly Message[]): Promise<void>;
 }
 
-interface PullReaderOptions {
-  readonly connection: NatsConnection;
+interface PullReaderOptions extends PullChannel {
   /** Messages on their way and not read, at most. */
   readonly window: number;
   readonly isConnected: () => boolean;
@@ -126,7 +125,7 @@ export class PullReader<Message> {
       const target = await this.#source.attach();
       this.#target = target;
       if (this.#isEnded || !this.#options.isConnected()) return;
-      this.#session = new PullSession(this.#options.connection, target, {
+      this.#session = new PullSession(this.#options, target, {
         onMessage: (message, info) => this.#onMessage(message, info),
         onHeartbeat: (last) => (this.#source.isComplete(last) ? this.#request() : this.#detach()),
         onLost: () => this.#detach(),

@@ -7,13 +7,19 @@
  *
  * A session ends once, with `onLost`: a gap, the consumer gone, or a server that went silent.
  */
-import { createInbox, type Msg, type NatsConnection, nanos, type Subscription } from '@nats-io/transport-node';
+import { type Msg, type NatsConnection, nanos, type Subscription } from '@nats-io/transport-node';
 import { type DeliveryInfo, parseDeliveryInfo } from './delivery-info.ts';
 
 const EXPIRES_MS = 30_000;
-const HEARTBEAT_MS = 5000;
+/** Also how soon a consumer is missed whose server died while ours lives. */
+const HEARTBEAT_MS = 2000;
 /** Two heartbeats may be late. */
 const SILENCE_MS = 2.5 * HEARTBEAT_MS;
+
+export interface PullChannel {
+  readonly connection: NatsConnection;
+  readonly newInbox: () => string;
+}
 
 export interface PullTarget {
   readonly stream: string;
@@ -30,17 +36,18 @@ interface PullHandlers {
 export class PullSession {
   readonly #connection: NatsConnection;
   readonly #subject: string;
-  readonly #inbox = createInbox();
+  readonly #inbox: string;
   readonly #handlers: PullHandlers;
   readonly #subscription: Subscription;
   #outstanding = 0;
   #silence: NodeJS.Timeout | undefined;
   #isOpen = true;
 
-  constructor(connection: NatsConnection, { stream, consumer }: PullTarget, handlers: PullHandlers) {
+  constructor({ connection, newInbox }: PullChannel, { stream, consumer }: PullTarget, handlers: PullHandlers) {
     this.#connection = connection;
     this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
     this.#handlers = handlers;
+    this.#inbox = newInbox();
     this.#subscription = connection.subscribe(this.#inbox, {
       callback: (error, message) => {
         if (error === null) this.#onMessage(message);

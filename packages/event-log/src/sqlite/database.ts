@@ -78,14 +78,18 @@ function prepareFormat(db: SqliteDatabase, path: string): void {
     const reason = `event log ${path} has format ${format}, this version of Signalbox reads format ${FORMAT}`;
     throw new SignalboxError('invalid', `${reason}: use the version that wrote it, or a new file`);
   }
-  addNewStreams(db);
+  addWhatIsNew(db);
 }
 
-/** A file from before a stream existed gets it; versions that do not know it leave it alone. */
-function addNewStreams(db: SqliteDatabase): void {
+/** Additions that programs of the same format, which do not know them, can live with. */
+function addWhatIsNew(db: SqliteDatabase): void {
   db.transaction(() => {
-    const existing = new Set(db.prepare('SELECT name FROM streams').pluck().all());
-    for (const name of STREAM_NAMES.filter((stream) => !existing.has(stream))) createStream(db, name);
+    const known = db.prepare<[], string>('SELECT name FROM streams').pluck().all();
+    for (const name of known) {
+      const columns = db.prepare<[string], string>('SELECT name FROM pragma_table_info(?)').pluck().all(name);
+      if (!columns.includes('headers')) db.exec(`ALTER TABLE "${name}" ADD COLUMN headers TEXT`);
+    }
+    for (const name of STREAM_NAMES) if (!known.includes(name)) createStream(db, name);
   })();
 }
 
@@ -125,7 +129,8 @@ function createStream(db: SqliteDatabase, name: StreamName): void {
       sequence INTEGER PRIMARY KEY,
       subject TEXT NOT NULL UNIQUE,
       stored_at INTEGER NOT NULL,
-      data TEXT
+      data TEXT,
+      headers TEXT
     );
     CREATE INDEX "${name}_tombstones" ON "${name}" (stored_at) WHERE data IS NULL;
   `);

@@ -58,8 +58,8 @@ export class SqliteEventLog implements EventLog {
     return this.#closing.signal.aborted ? 'closed' : 'connected';
   }
 
-  async append(stream: StreamName, entry: AppendEntry, options?: { expectedSequence?: number }): Promise<number> {
-    const [sequence] = await this.#append(stream, [entry], options?.expectedSequence);
+  async append(stream: StreamName, entry: AppendEntry): Promise<number> {
+    const [sequence] = await this.#append(stream, [entry]);
     return sequence ?? 0;
   }
 
@@ -160,9 +160,9 @@ export class SqliteEventLog implements EventLog {
     return position;
   }
 
-  async #append(stream: StreamName, entries: readonly AppendEntry[], expectedSequence?: number): Promise<number[]> {
+  async #append(stream: StreamName, entries: readonly AppendEntry[]): Promise<number[]> {
     for (const entry of entries) checkEntry(stream, entry);
-    const limits = { maxBytes: this.#maxBytes, nowMs: Date.now(), expectedSequence };
+    const limits = { maxBytes: this.#maxBytes, nowMs: Date.now() };
     const sequences = this.#use(() => this.#tables[stream].append(entries, limits));
     // Nothing here waits for input or output: one append after the other would leave no turn to anything else.
     if (performance.now() - this.#lastTurnMs > MAX_TURN_MS) {

@@ -5,15 +5,13 @@
  * transaction: the last sequence must never come back, also when the row that had it was compacted away.
  */
 import { SignalboxError, type StreamName, subjectMatches } from '@signalbox/contracts';
-import type { AppendEntry, LogMessage, StreamInfo } from '../event-log.ts';
+import type { AppendEntry, LogMessage, MessageHeaders, StreamInfo } from '../event-log.ts';
 import { Wakeup } from '../wakeup.ts';
 import type { SqliteDatabase } from './database.ts';
 
 interface AppendLimits {
   readonly maxBytes: number;
   readonly nowMs: number;
-  /** Sequence that the last message of the subject must have. */
-  readonly expectedSequence?: number | undefined;
 }
 
 /** Part of a stream, in sequence order. */
@@ -28,7 +26,10 @@ interface StoredSize {
   readonly bytes: number;
 }
 
-const COLUMNS = 'sequence, subject, stored_at AS storedAtMs, data';
+const COLUMNS = 'sequence, subject, stored_at AS storedAtMs, data, headers';
+
+/** As stored: headers are JSON text, or null. */
+type MessageRow = Omit<LogMessage, 'headers'> & { readonly headers: string | null };
 
 export class StreamTable {
   /** Notified after each change: an append, a compaction, an acknowledgement. */
@@ -55,11 +56,11 @@ export class StreamTable {
   }
 
   last(subject: string): LogMessage | undefined {
-    return this.#statements.bySubject.get(subject);
+    return toMessage(this.#statements.bySubject.get(subject));
   }
 
   message(sequence: number): LogMessage | undefined {
-    return this.#statements.bySequence.get(sequence);
+    return toMessage(this.#statements.bySequence.get(sequence));
   }
 
   /** What comes after a sequence, at most `limit` messages. */
@@ -71,7 +72,8 @@ export class StreamTable {
         : this.#statements.matchingPage.all(after, globOf(filter), limit);
     const isAll = rows.length < limit;
     // GLOB lets `*` run over dots, so what it finds is a superset.
-    const messages = filter === undefined ? rows : rows.filter((row) => subjectMatches(filter, row.subject));
+    const found = filter === undefined ? rows : rows.filter((row) => subjectMatches(filter, row.subject));
+    const messages = found.map(messageOf);
     return { messages, sequence: isAll ? this.#totals.lastSequence : (rows.at(-1)?.sequence ?? after) };
   }
 
@@ -88,8 +90,8 @@ export class StreamTable {
     });
   }
 
-  #appendOne(totals: Mutable<StreamInfo>, { subject, data }: AppendEntry, limits: AppendLimits): number {
-    const { maxBytes, nowMs, expectedSequence } = limits;
+  #appendOne(totals: Mutable<StreamInfo>, entry: AppendEntry, { maxBytes, nowMs }: AppendLimits): number {
+    const { subject, data, headers, expectedSequence } = entry;
     const replaced = this.#statements.size.get(subject);
     if (expectedSequence !== undefined && expectedSequence !== (replaced?.sequence ?? 0)) {
       const found = replaced === undefined ? 'has no message' : `is at sequence ${replaced.sequence}`;
@@ -107,7 +109,8 @@ export class StreamTable {
     totals.lastSequence += 1;
     if (replaced === undefined) totals.messages += 1;
     else this.#statements.delete.run(replaced.sequence);
-    this.#statements.insert.run(totals.lastSequence, subject, nowMs, data);
+    const headersText = headers === undefined ? null : JSON.stringify(headers);
+    this.#statements.insert.run(totals.lastSequence, subject, nowMs, data, headersText);
     return totals.lastSequence;
   }
 
@@ -124,6 +127,14 @@ export class StreamTable {
   }
 }
 
+function toMessage(row: MessageRow | undefined): LogMessage | undefined {
+  return row && messageOf(row);
+}
+
+function messageOf({ headers, ...message }: MessageRow): LogMessage {
+  return headers === null ? message : { ...message, headers: JSON.parse(headers) as MessageHeaders };
+}
+
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 function prepareStatements(db: SqliteDatabase, name: StreamName) {
@@ -138,14 +149,14 @@ function prepareStatements(db: SqliteDatabase, name: StreamName) {
        WHERE name = :name`,
     ),
     size: db.prepare<[string], StoredSize>(`SELECT sequence, ${bytes} AS bytes FROM "${name}" WHERE subject = ?`),
-    insert: db.prepare(`INSERT INTO "${name}" (sequence, subject, stored_at, data) VALUES (?, ?, ?, ?)`),
+    insert: db.prepare(`INSERT INTO "${name}" (sequence, subject, stored_at, data, headers) VALUES (?, ?, ?, ?, ?)`),
     delete: db.prepare(`DELETE FROM "${name}" WHERE sequence = ?`),
-    bySubject: db.prepare<[string], LogMessage>(`SELECT ${COLUMNS} FROM "${name}" WHERE subject = ?`),
-    bySequence: db.prepare<[number], LogMessage>(`SELECT ${COLUMNS} FROM "${name}" WHERE sequence = ?`),
-    page: db.prepare<[number, number], LogMessage>(
+    bySubject: db.prepare<[string], MessageRow>(`SELECT ${COLUMNS} FROM "${name}" WHERE subject = ?`),
+    bySequence: db.prepare<[number], MessageRow>(`SELECT ${COLUMNS} FROM "${name}" WHERE sequence = ?`),
+    page: db.prepare<[number, number], MessageRow>(
       `SELECT ${COLUMNS} FROM "${name}" WHERE sequence > ? ORDER BY sequence LIMIT ?`,
     ),
-    matchingPage: db.prepare<[number, string, number], LogMessage>(
+    matchingPage: db.prepare<[number, string, number], MessageRow>(
       `SELECT ${COLUMNS} FROM "${name}" WHERE sequence > ? AND +subject GLOB ? ORDER BY sequence LIMIT ?`,
     ),
     oldTombstones: db.prepare<[number], { messages: number; bytes: number; lastSequence: number }>(
