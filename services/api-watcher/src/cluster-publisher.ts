@@ -65,11 +65,7 @@ export class ClusterPublisher implements SourceSink {
   #syncedBefore: readonly SourceKind[] = [];
   #clusterTurn: Promise<void> = Promise.resolve();
 
-  constructor(
-    context: ServiceContext,
-    source: WatchedSource,
-    { onStatus, writer }: ClusterPublisherOptions,
-  ) {
+  constructor(context: ServiceContext, source: WatchedSource, { onStatus, writer }: ClusterPublisherOptions) {
     this.#context = context;
     this.#source = source;
     this.#kinds = source.kinds ?? SOURCE_KINDS;

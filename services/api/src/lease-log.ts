@@ -133,7 +133,7 @@ async function swapStatus<Value>(
     const last = await log.last('status', subject);
     const value = await change(last);
     try {
-      await log.append('status', { subject, data: JSON.stringify(value) }, { expectedSequence: last?.sequence ?? 0 });
+      await log.append('status', { subject, data: JSON.stringify(value), expectedSequence: last?.sequence ?? 0 });
       await api.projector.processAll();
       return value;
     } catch (error) {

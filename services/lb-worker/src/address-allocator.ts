@@ -129,7 +129,7 @@ class AddressAllocator implements RunningService {
     const data = message === undefined ? null : JSON.stringify(message);
     try {
       const expectedSequence = this.#sequences.get(name) ?? 0;
-      this.#sequences.set(name, await this.#context.log.append('objects', { subject, data }, { expectedSequence }));
+      this.#sequences.set(name, await this.#context.log.append('objects', { subject, data, expectedSequence }));
     } catch (err) {
       if (isSignalboxError(err, 'conflict')) return false;
       throw err;

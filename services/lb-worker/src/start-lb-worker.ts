@@ -21,7 +21,10 @@ import { startTargetGroups } from './start-target-groups.ts';
 
 const READY: Readiness = { isReady: true, reason: '' };
 
-export async function startLbWorker(context: ServiceContext, { leaseMs }: { leaseMs: number }): Promise<RunningService> {
+export async function startLbWorker(
+  context: ServiceContext,
+  { leaseMs }: { leaseMs: number },
+): Promise<RunningService> {
   const decider = new Decider(context, leaseMs);
   await decider.join();
   const registrations = await startSharedWorker(context, lbWorker, { leaseMs });

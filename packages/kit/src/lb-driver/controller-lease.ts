@@ -92,7 +92,7 @@ export class LeaseKeeper {
     const { lease, sequence } = this.#seen;
     const data = JSON.stringify({ ...lease, holder: '', renewedAtMs: Date.now() });
     try {
-      await this.#context.log.append('status', { subject: this.#subject, data }, { expectedSequence: sequence });
+      await this.#context.log.append('status', { subject: this.#subject, data, expectedSequence: sequence });
     } catch (error) {
       this.#context.logger.warn({ reason: errorText(error) }, 'the lease could not be given back: it runs out');
     }
@@ -109,8 +109,9 @@ export class LeaseKeeper {
     if (seen !== undefined && this.#isUsurped && age < seen.lease.durationMs) return;
     const lease = nextLease(seen, { ...this.#options, nowMs });
     if (lease === undefined) return;
-    const entry = { subject: this.#subject, data: JSON.stringify(lease) };
-    const sequence = await log.append('status', entry, { expectedSequence: this.#seen?.sequence ?? 0 });
+    const expectedSequence = this.#seen?.sequence ?? 0;
+    const entry = { subject: this.#subject, data: JSON.stringify(lease), expectedSequence };
+    const sequence = await log.append('status', entry);
     this.#seen = { lease, seenAtMs: beganMs, sequence };
     this.#isUsurped = false;
     this.#trustedUntilMs = beganMs + durationMs * TRUSTED_SHARE;

@@ -65,7 +65,7 @@ export async function appendToken(
   const message: ObjectMessage = { cluster: INTENT_CLUSTER, resourceVersion: '', changedAtMs: atMs, object };
   const entry = { subject: objectSubject(INTENT_CLUSTER, object), data: JSON.stringify(message) };
   try {
-    return await log.append('objects', entry, { expectedSequence: last?.sequence ?? 0 });
+    return await log.append('objects', { ...entry, expectedSequence: last?.sequence ?? 0 });
   } catch (error) {
     if (!isSignalboxError(error, 'conflict')) throw error;
     throw new SignalboxError('conflict', 'somebody else made a token of this name at the same moment', {
