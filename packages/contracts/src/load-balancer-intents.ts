@@ -143,7 +143,7 @@ export type LoadBalancerAddressObject = z.infer<typeof loadBalancerAddressObject
  * name may not hold written as `:` and two hexadecimal digits. No two Services have the same.
  */
 export function nameForService(service: { cluster: string; namespace: string; name: string }): string {
-  const cluster = [...service.cluster].map((char) => (/[a-z0-9_.-]/.test(char) ? char : hexOf(char))).join('');
+  const cluster = service.cluster.replaceAll(/[^a-z0-9_.-]/g, hexOf);
   return `${service.namespace}.${service.name}.${cluster}`;
 }
 

@@ -57,7 +57,7 @@ export class ClusterWriter {
   }
 
   #unpark(): void {
-    for (const write of [...this.#parked.values()]) this.put(write);
+    for (const write of this.#parked.values()) this.put(write);
   }
 
   async stop(): Promise<void> {

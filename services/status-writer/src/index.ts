@@ -156,13 +156,13 @@ class StatusWriter implements RunningService {
 
   #addGauge(): void {
     const writers = this.#writers;
-    new Gauge({
+    const waiting: Gauge<'cluster'> = new Gauge({
       name: 'signalbox_status_writes_waiting',
       help: 'Statuses that are not as they should be',
       labelNames: ['cluster'] as const,
       registers: [this.#context.registry],
-      collect() {
-        for (const [cluster, writer] of writers) this.set({ cluster }, writer.waiting);
+      collect: () => {
+        for (const [cluster, writer] of writers) waiting.set({ cluster }, writer.waiting);
       },
     });
   }

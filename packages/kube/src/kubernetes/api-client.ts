@@ -93,8 +93,7 @@ export class ApiClient {
     for (const [key, value] of Object.entries(query)) url.searchParams.set(key, String(value));
     const options = await this.#authenticate(config);
     signal.throwIfAborted();
-    if (body !== undefined) options.headers = { ...options.headers, 'content-type': body.type };
-    const response = await request(url, { ...options, method, signal }, body?.text, this.#idleTimeoutMs);
+    const response = await request(url, { ...options, method, signal }, body, this.#idleTimeoutMs);
     if (response.statusCode === 200 || response.statusCode === 201) return response;
     throw await failureOfResponse(response, this.#idleTimeoutMs);
   }
@@ -121,7 +120,7 @@ async function credentialsOf(config: KubeConfig): Promise<RequestOptions> {
 function request(
   url: URL,
   options: RequestOptions,
-  body: string | undefined,
+  body: Outgoing['body'],
   idleTimeoutMs: number,
 ): Promise<IncomingMessage> {
   const send = url.protocol === 'https:' ? https.request : http.request;
@@ -137,7 +136,8 @@ function request(
       clearTimeout(timer);
       reject(error);
     });
-    outgoing.end(body);
+    if (body !== undefined) outgoing.setHeader('content-type', body.type);
+    outgoing.end(body?.text);
   });
 }
 

@@ -95,7 +95,12 @@ function outcomeOf(error: unknown, access: string): StatusOutcome {
     case 'unauthorized':
     case 'rejected':
       return { type: 'refused', message };
-    default:
+    case 'connection':
+    case 'server':
+    case 'throttled':
+    case 'expired':
+    case 'unreadable':
+    case 'sink':
       return { type: 'failed', message, retryAfterMs };
   }
 }

@@ -35,22 +35,12 @@ export class AddressBook {
 
   /** Undefined: the object is gone. Kinds that do not bear on addresses are ignored. */
   apply(key: ObjectKey, object: LogObject | undefined): void {
-    switch (key.kind) {
-      case 'Service':
-        this.#applyService(key, object);
-        break;
-      case 'Cluster':
-        put(this.#clusters, key.name, object?.kind === 'Cluster' ? object : undefined);
-        break;
-      case 'LoadBalancerPolicy':
-        put(this.#policies, key.name, object?.kind === 'LoadBalancerPolicy' ? object : undefined);
-        break;
-      case 'LoadBalancerAddress':
-        put(this.#addresses, key.name, object?.kind === 'LoadBalancerAddress' ? object : undefined);
-        break;
-      default:
-        break;
-    }
+    if (key.kind === 'Service') this.#applyService(key, object);
+    if (key.kind === 'Cluster') put(this.#clusters, key.name, object?.kind === key.kind ? object : undefined);
+    if (key.kind === 'LoadBalancerPolicy')
+      put(this.#policies, key.name, object?.kind === key.kind ? object : undefined);
+    if (key.kind === 'LoadBalancerAddress')
+      put(this.#addresses, key.name, object?.kind === key.kind ? object : undefined);
   }
 
   /** Whether there is anything to allocate, or anything that may have to be given back. */

@@ -61,7 +61,8 @@ function sharingOf(key: string | undefined, spec: ServiceObject['spec']): Sharin
 /** With `Local` the nodes that answer are those of the endpoints, so only Services with the same Pods agree. */
 function policyOf(spec: ServiceObject['spec']): string {
   if (spec.externalTrafficPolicy !== 'Local') return 'Cluster';
-  return `Local ${JSON.stringify(Object.entries(spec.selector ?? {}).sort())}`;
+  const labels = Object.entries(spec.selector ?? {}).map(([name, value]) => `${name}=${value}`);
+  return `Local ${labels.sort().join()}`;
 }
 
 function familiesOf(spec: ServiceObject['spec']): Family[] {

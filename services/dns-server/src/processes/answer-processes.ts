@@ -130,12 +130,8 @@ class AnswerProcess {
       // What it said last may be read after its end.
       if (this.#child === child) this.#onMessage(message as FromAnswerProcess);
     });
-    child.once('message', async () => {
-      await this.#options.isReady;
-      if (signal.aborted) return;
-      this.#introduce(child);
-      const target = { feed: this.#feed(signal), staleness: new Staleness(), signal };
-      following = followDerived(this.#context, target);
+    child.once('message', () => {
+      following = this.#serve(child, signal);
     });
     const end = await endOf(child);
     this.#child = undefined;
@@ -143,6 +139,13 @@ class AnswerProcess {
     await following;
     this.#setRevision(undefined);
     return end;
+  }
+
+  async #serve(child: ChildProcess, signal: AbortSignal): Promise<void> {
+    await this.#options.isReady;
+    if (signal.aborted) return;
+    this.#introduce(child);
+    await followDerived(this.#context, { feed: this.#feed(signal), staleness: new Staleness(), signal });
   }
 
   #introduce(child: ChildProcess): void {
