@@ -33,9 +33,11 @@ export async function startWatcherInTurn(context: ServiceContext, options: TurnO
     await Promise.all(turns.map((turn) => turn.stop()));
     throw error;
   }
+  const failure = Promise.race(turns.map((turn) => turn.failure));
+  failure.catch(() => {});
   return {
     name: 'api-watcher',
-    failure: Promise.race(turns.map((turn) => turn.failure)),
+    failure,
     readiness: () => turns.map((turn) => turn.readiness()).find(({ isReady }) => !isReady) ?? READY,
     stop: async () => {
       await Promise.all(turns.map((turn) => turn.stop()));
