@@ -9,7 +9,7 @@ import { startApi } from '@signalbox/api';
 import { openSqliteEventLog } from '@signalbox/event-log';
 import { createRegistry } from '@signalbox/kit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { programTest } from '../dns/programs.ts';
+import { programTest } from '../harness/programs.ts';
 import { ask, openApi } from './ask.ts';
 import { aTarget, decided, putTargets, sayOfGroup, WEB } from './target-world.ts';
 import { openWorld, quietLogger, type World } from './world.ts';

@@ -11,7 +11,7 @@ import type { LeaseStatus, TargetGroupDetail } from '@signalbox/contracts';
 import { type EventLog, openSqliteEventLog } from '@signalbox/event-log';
 import { createRegistry } from '@signalbox/kit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { programTest } from '../dns/programs.ts';
+import { programTest } from '../harness/programs.ts';
 import { CLI, ROOT } from '../harness/signalbox.ts';
 import { aTarget, decided, putTargets } from './target-world.ts';
 import { quietLogger } from './world.ts';

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import type { TsigAlgorithm, TsigKey } from '@signalbox/zones';
 import { afterEach, describe, expect } from 'vitest';
 import { waitFor } from '../dns/dns-harness.ts';
-import { programTest } from '../dns/programs.ts';
+import { programTest } from '../harness/programs.ts';
 import { digText, KEY, serialOf } from './peers/peer.ts';
 import { aTransferLab, cleanUp, DIG_KEY, TEST_KEY, type TransferLab } from './transfer-lab.ts';
 

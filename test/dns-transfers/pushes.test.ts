@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect } from 'vitest';
 import { waitFor } from '../dns/dns-harness.ts';
-import { programTest } from '../dns/programs.ts';
+import { programTest } from '../harness/programs.ts';
 import { temporaryFolder } from '../harness/signalbox.ts';
 import { digText, freePort, KEY, KEY_FILE, type Peer, zoneLines } from './peers/peer.ts';
 import { FOREIGN_LINES, startBindPrimary, startKnotPrimary } from './peers/primaries.ts';

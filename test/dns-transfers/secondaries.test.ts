@@ -1,7 +1,7 @@
 /** Real secondaries: they take the zone, follow each change by NOTIFY and IXFR, signed, and end with the same records. */
 import { afterEach, describe, expect } from 'vitest';
 import { waitFor } from '../dns/dns-harness.ts';
-import { programTest } from '../dns/programs.ts';
+import { programTest } from '../harness/programs.ts';
 import { freePort, KEY, serialOf, zoneLines } from './peers/peer.ts';
 import { startBind, startKnot, startNsd } from './peers/secondaries.ts';
 import { aTransferLab, cleaned, cleanUp, transferCount, waitForSerial } from './transfer-lab.ts';

@@ -3,10 +3,10 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { assembleZones, type Zone } from '@signalbox/zones';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { programTest } from '../harness/programs.ts';
 import { type DigQuestion, dig } from './dig.ts';
 import { type DnsLab, documentEntry, startDnsLab, waitFor, watermarkEntry } from './dns-harness.ts';
 import { resolveNaively } from './naive-resolver.ts';
-import { programTest } from './programs.ts';
 import { recordedRecordSets } from './recorded-cluster.ts';
 
 const REVISION = 42;

@@ -2,8 +2,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { programTest } from '../harness/programs.ts';
 import { type DnsLab, documentEntry, startDnsLab, waitFor, watermarkEntry } from './dns-harness.ts';
-import { programTest } from './programs.ts';
 import { recordedRecordSets } from './recorded-cluster.ts';
 
 const WEB = 'web.shop.svc.cluster.local';

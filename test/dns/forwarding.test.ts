@@ -2,10 +2,10 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';
+import { programTest } from '../harness/programs.ts';
 import { type DigAnswer, dig } from './dig.ts';
 import { type DnsLab, documentEntry, startDnsLab, waitFor, watermarkEntry } from './dns-harness.ts';
 import { freePort, type NameServer, startNameServer } from './name-server.ts';
-import { programTest } from './programs.ts';
 
 // BIND takes no more than 100 of one name and type.
 const MANY = Array.from({ length: 90 }, (_, at) => `many 60 IN A 10.9.0.${at}`).join('\n');

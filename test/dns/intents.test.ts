@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { programTest } from '../harness/programs.ts';
 import { CLI, type RunningProcess, signalbox, startProcess, temporaryFolder } from '../harness/signalbox.ts';
 import { dig } from './dig.ts';
-import { programTest } from './programs.ts';
 
 const run = promisify(execFile);
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;

@@ -3,9 +3,9 @@ import { type PodObject, podObjectSchema } from '@signalbox/contracts';
 import { openSqliteEventLog } from '@signalbox/event-log';
 import { expect } from 'vitest';
 import { tombstoneOf, upsertOf } from '../harness/objects.ts';
+import { programTest } from '../harness/programs.ts';
 import { dig } from './dig.ts';
 import { startDnsLab, waitFor, watermarkEntry } from './dns-harness.ts';
-import { programTest } from './programs.ts';
 
 function aPod(name: string, podIP: string): PodObject {
   return podObjectSchema.parse({ kind: 'Pod', metadata: { namespace: 'shop', name }, status: { podIP } });

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import type { RecordSet } from '@signalbox/contracts';
 import { assembleZones, type Zone, zoneFileText } from '@signalbox/zones';
 import { describe, expect, test } from 'vitest';
-import { programTest } from './programs.ts';
+import { programTest } from '../harness/programs.ts';
 import { recordedRecordSets } from './recorded-cluster.ts';
 
 const run = promisify(execFile);

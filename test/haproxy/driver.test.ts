@@ -2,8 +2,8 @@
 import { createServer, type Server } from 'node:net';
 import type { GroupTarget, TargetGroup } from '@signalbox/contracts';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
-import { programTest } from '../dns/programs.ts';
 import { waitFor } from '../harness/event-log-tail.ts';
+import { programTest } from '../harness/programs.ts';
 import {
   ackOf,
   aGroup,

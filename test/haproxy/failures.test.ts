@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { TargetGroup } from '@signalbox/contracts';
 import { type EventLog, openJetStreamEventLog } from '@signalbox/event-log';
 import { afterEach, beforeEach, expect } from 'vitest';
-import { programTest } from '../dns/programs.ts';
 import { waitFor } from '../harness/event-log-tail.ts';
 import { natsServerMissing, startNatsServer } from '../harness/nats-server.ts';
+import { programTest } from '../harness/programs.ts';
 import { ROOT, startProcess } from '../harness/signalbox.ts';
 import {
   ackOf,

@@ -4,9 +4,9 @@
  */
 import type { LoadBalancerPolicySpec } from '@signalbox/contracts';
 import { afterEach, beforeEach, expect } from 'vitest';
-import { programTest } from '../dns/programs.ts';
 import { waitFor } from '../harness/event-log-tail.ts';
 import { aCluster, tombstoneOf } from '../harness/objects.ts';
+import { programTest } from '../harness/programs.ts';
 import { aBalancedService, CLUSTER, LbWorld } from '../load-balancers/lb-world.ts';
 import { freePort, type HaproxyWorld, openHaproxyWorld, type StartedDriver } from './haproxy-world.ts';
 import { startLoad } from './load-generator.ts';

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { programTest } from '../harness/programs.ts';
 import { ROOT, temporaryFolder } from '../harness/signalbox.ts';
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -59,9 +60,7 @@ test('the dashboard has panels with queries, each once, on the data source that 
   }
 });
 
-const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
-
-test.skipIf(!hasPromtool)('promtool takes the rules, and they alert when they should (needs promtool)', () => {
+programTest('promtool', 'takes the rules, and they alert when they should', async () => {
   for (const args of [
     ['check', 'rules', 'signalbox.rules.yml'],
     ['test', 'rules', 'signalbox.rules.test.yml'],
@@ -72,7 +71,7 @@ test.skipIf(!hasPromtool)('promtool takes the rules, and they alert when they sh
 });
 
 /** Queries of the dashboard are checked as rules: the same language, without Grafana's variables. */
-test.skipIf(!hasPromtool)('the dashboard asks what Prometheus understands (needs promtool)', async () => {
+programTest('promtool', 'understands what the dashboard asks', async () => {
   const { panels } = JSON.parse(DASHBOARD) as { panels: { targets: { expr: string }[] }[] };
   const queries = panels.flatMap(({ targets }) => targets.map(({ expr }) => expr.replaceAll('$__rate_interval', '5m')));
   const rules = queries.map((expr, index) => ({ record: `query:${index}`, expr }));
