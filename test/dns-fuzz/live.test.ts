@@ -61,7 +61,8 @@ test('a packet of the greatest length there is', async () => {
   const longest = Uint8Array.from({ length: 65_535 }, (_, at) => aQuestion()[at] ?? at & 0xff);
   const [reply] = await overTcp(lab.port, framed([longest]));
   expect(reply?.[0]).toBe(longest[0]);
-  const [overUdp] = await udp.exchange([longest.subarray(0, 65_507)], 1);
+  // Over UDP it may go unanswered, as no resolver sends one; what comes after it is answered.
+  const [overUdp] = await udp.exchange([longest.subarray(0, 65_507), aQuestion()], 1);
   expect(problemWith(longest, overUdp, { isRead: true })).toBeUndefined();
 });
 

@@ -89,7 +89,7 @@ async function restartAll(): Promise<{
   ];
   const before = await count();
   const first = rollout.pods;
-  const loads = [true, false].map((keepsConnections) => startLoad(port, { perSecond: 50, keepsConnections }));
+  const loads = [true, false].map((keepsConnections) => startLoad(port, { perSecond: 250, keepsConnections }));
   for (let done = 0; done < PODS; done += SURGE) {
     const old = first.slice(done, done + SURGE);
     const started = await rollout.start(SURGE);

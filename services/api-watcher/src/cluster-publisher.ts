@@ -87,8 +87,9 @@ export class ClusterPublisher implements SourceSink {
       for (const message of batch.messages) this.#loadMessage(message);
       if (!batch.isCaughtUp) continue;
       if (this.#writer !== undefined) this.#watchOthers(filter, batch.sequence).catch(this.#fail);
-      return;
+      break;
     }
+    await this.#append(this.#noLongerRead().map(([id, entry]) => tombstone(id, entry)));
   }
 
   /**
@@ -102,7 +103,6 @@ export class ClusterPublisher implements SourceSink {
       if (foreign === undefined) continue;
       throw new SignalboxError('conflict', `${foreign.subject} was written by another watcher: beginning anew`);
     }
-    await this.#append(this.#noLongerRead().map(([id, entry]) => tombstone(id, entry)));
   }
 
   /** Of a kind that an earlier run was asked to read: nobody would keep it true. */

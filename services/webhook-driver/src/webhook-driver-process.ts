@@ -74,5 +74,5 @@ function addOptions(command: Command): Command {
 
 const EXAMPLES = `
 Examples:
-  signalbox webhook-driver --class example.com/f5 --url https://lb.example.com/hooks --secret-file /etc/signalbox/webhook
+  signalbox webhook-driver --class example.com/f5 --url https://lb.example.com/hooks --secret-file webhook.secret
   signalbox webhook-driver --url http://127.0.0.1:9000/ --secret-file ./secret --allow-private-targets`;

@@ -50,7 +50,7 @@ export async function writeIntents(
     for (const { name, spec } of ours.filter((intent) => intent.path === path)) {
       const place = `${path}/${name}`;
       await client
-        .send('PUT', `/v1/intents/${path}/${encodeURIComponent(name)}`, spec)
+        .send('PUT', `/v1/intents/${path}/${encodeURIComponent(name)}`, { body: spec })
         .catch((error: unknown) => failed.push(`${place}: ${errorText(error)}`));
     }
   }
