@@ -1,11 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import {
-  listSchema,
-  type Revision,
-  revisionDetailSchema,
-  revisionSchema,
-  SignalboxError,
-} from '@signalbox/contracts';
+import { listSchema, type Revision, revisionDetailSchema, revisionSchema, SignalboxError } from '@signalbox/contracts';
 import { listRevisions, revisionAt, type Store, stateRevision } from '@signalbox/store';
 import { answers } from '../answers.ts';
 import { describeProgress } from '../convergence.ts';
