@@ -2,9 +2,9 @@
 import type { ConsumerBehind, Layer, LayerProgress } from '@signalbox/contracts';
 import { type Column, printable } from './table.ts';
 
-/** `proxy 11/12 applied, dns derived (no consumers), lb not derived (at 41)` */
-export function progressText(layers: readonly LayerProgress[]): string {
-  return layers.map((progress) => `${progress.layer} ${layerText(progress)}`).join(', ');
+/** One for each layer: `proxy 11/12 applied`, `dns derived (no consumers)`, `lb not derived (at 41)`. */
+export function progressTexts(layers: readonly LayerProgress[]): string[] {
+  return layers.map((progress) => `${progress.layer} ${layerText(progress)}`);
 }
 
 function layerText({ isDerived, revision, consumers: { applied, total } }: LayerProgress): string {

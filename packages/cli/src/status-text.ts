@@ -15,6 +15,8 @@ export interface PlaneStatus {
 
 /** Of each table, so that all fit on one screen. */
 const MAX_ROWS = 8;
+/** Of a cluster: every layer derives it, and all its kinds are being watched. */
+const WELL = 'watching';
 
 export function formatStatus(
   { convergence, clusters, loadBalancers, drift }: PlaneStatus,
@@ -28,7 +30,7 @@ export function formatStatus(
   const behind = consumersBehind(convergence.layers);
   return [
     headText(convergence),
-    section(CLUSTER_COLUMNS, [...clusters].sort(bySync), 'No clusters.'),
+    section(CLUSTER_COLUMNS, [...clusters].sort(troubledFirst), 'No clusters.'),
     section(LAYER_COLUMNS, convergence.layers, ''),
     ...(behind.length === 0 ? [] : [section(BEHIND_COLUMNS, behind, '')]),
     loadBalancers === null
@@ -46,8 +48,8 @@ function headText({ head, layers }: Convergence): string {
   return `revision ${head}, derived by all layers: ${derived}, applied by all consumers: ${applied}`;
 }
 
-function bySync(a: Cluster, b: Cluster): number {
-  return Number(a.isSynced) - Number(b.isSynced);
+function troubledFirst(a: Cluster, b: Cluster): number {
+  return Number(sourceText(a) === WELL) - Number(sourceText(b) === WELL);
 }
 
 const CLUSTER_COLUMNS: readonly Column<Cluster>[] = [
@@ -63,7 +65,7 @@ function sourceText({ missingLayers, kinds }: Cluster): string {
   const troubled = kinds.filter(({ state, message }) => state !== 'watching' || message !== '');
   const texts = troubled.map(({ kind, state, message }) => `${kind} ${state}${message === '' ? '' : `: ${message}`}`);
   if (missingLayers.length > 0) texts.unshift(`not in ${missingLayers.join(', ')}`);
-  return texts.join('; ') || 'watching';
+  return texts.join('; ') || WELL;
 }
 
 const LAYER_COLUMNS: readonly Column<LayerProgress>[] = [

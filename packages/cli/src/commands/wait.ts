@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { type ApiFlags, openClient, withApi } from '../api-options.ts';
 import type { CliIo } from '../io.ts';
-import { BEHIND_COLUMNS, consumersBehind, progressText } from '../progress-text.ts';
+import { BEHIND_COLUMNS, consumersBehind, progressTexts } from '../progress-text.ts';
 import { formatTable } from '../table.ts';
 import { parseSeconds } from '../time-span.ts';
 
@@ -42,7 +42,7 @@ async function runWait(io: CliIo, options: WaitOptions): Promise<void> {
   const revision = options.revision === 'latest' ? (await readProgress(client, options)).head : options.revision;
   const progress = await follow(io, () => readProgress(client, options, revision), deadlineMs);
   if (isReached(progress)) {
-    io.stdout.write(`revision ${revision}: ${progressText(progress.layers)}\n`);
+    io.stdout.write(`revision ${revision}\n${progressTexts(progress.layers).join('\n')}\n`);
     return;
   }
   const behind = consumersBehind(progress.layers);
@@ -50,7 +50,7 @@ async function runWait(io: CliIo, options: WaitOptions): Promise<void> {
   const all = progress.layers.reduce((sum, { consumers }) => sum + consumers.lagging + consumers.failing, 0);
   if (all > behind.length) io.stdout.write(`${all - behind.length} more are not listed.\n`);
   const where = revision > progress.head ? `is not in the log yet (newest: ${progress.head})` : 'is not everywhere';
-  const reached = progressText(progress.layers);
+  const reached = progressTexts(progress.layers).join(', ');
   throw new SignalboxError('conflict', `revision ${revision} ${where} after ${options.timeout} s: ${reached}`);
 }
 
@@ -61,7 +61,7 @@ async function follow(io: CliIo, read: () => Promise<Convergence>, deadlineMs: n
   let failure: unknown;
   try {
     while (!isReached(progress) && performance.now() < deadlineMs) {
-      if (isTerminal) io.stderr.write(`${CLEAR_LINE}${progressText(progress.layers)}`);
+      if (isTerminal) io.stderr.write(`${CLEAR_LINE}${progressTexts(progress.layers).join(', ')}`);
       await delay(Math.max(0, Math.min(POLL_INTERVAL_MS, deadlineMs - performance.now())));
       failure = undefined;
       progress = await read().catch((error: unknown) => {
