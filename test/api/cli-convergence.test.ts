@@ -151,7 +151,7 @@ describe('status', () => {
   test('shows clusters, layers, who is behind, load balancers and drift on 80 columns', async () => {
     await put(log, 'c1', aCluster('c1'));
     for (const name of ['node-1', 'node-2']) await put(log, 'c1', aNode(name));
-    await report(log, { cluster: 'c1', state: 'unreachable', message: 'the API server does not answer' });
+    await report(log, { cluster: 'c1', state: 'unreachable', message: 'it does not answer' });
     const revision = await putDerivedService(log, WEB);
     await acknowledge(log, { node: 'node-1', revision });
     await acknowledge(log, { node: 'node-2', revision: revision - 2, error: `nft: ${'long story '.repeat(20)}` });
@@ -168,7 +168,7 @@ describe('status', () => {
       `revision ${revision}, derived by all layers: ${revision}, applied by all consumers: ${revision - 2}`,
       '',
       'CLUSTER  SYNCED  SERVICES  NODES  STATUS',
-      'c1       yes     1         2      Service unreachable: the API server does not answer',
+      'c1       yes     1         2      Service unreachable: it does not answer',
       '',
       'LAYER  DERIVED  APPLIED  BY ALL  FAILING  SKIPPED  SLOWEST',
       `proxy  ${revision}        1/2      ${revision - 2}       1        0        node-2, 2 behind`,

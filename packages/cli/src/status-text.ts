@@ -2,6 +2,7 @@
 import type { Cluster, Convergence, LayerProgress, LoadBalancerSummary, NodeDriftSummary } from '@signalbox/contracts';
 import { loadBalancerColumns } from './commands/load-balancer-columns.ts';
 import { BEHIND_COLUMNS, consumersBehind, shortened } from './progress-text.ts';
+import { sourceTexts } from './source-text.ts';
 import { type Column, formatTable } from './table.ts';
 
 export interface PlaneStatus {
@@ -60,12 +61,10 @@ const CLUSTER_COLUMNS: readonly Column<Cluster>[] = [
   { title: 'status', value: sourceText },
 ];
 
-/** What is missing, and what is not simply being watched. */
-function sourceText({ missingLayers, kinds }: Cluster): string {
-  const troubled = kinds.filter(({ state, message }) => state !== 'watching' || message !== '');
-  const texts = troubled.map(({ kind, state, message }) => `${kind} ${state}${message === '' ? '' : `: ${message}`}`);
-  if (missingLayers.length > 0) texts.unshift(`not in ${missingLayers.join(', ')}`);
-  return texts.join('; ') || WELL;
+function sourceText(cluster: Cluster): string {
+  const { missingLayers } = cluster;
+  const missing = missingLayers.length === 0 ? [] : [`not in ${missingLayers.join(', ')}`];
+  return [...missing, ...sourceTexts(cluster)].join('; ') || WELL;
 }
 
 const LAYER_COLUMNS: readonly Column<LayerProgress>[] = [
