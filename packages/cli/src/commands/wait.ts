@@ -31,7 +31,11 @@ export function addWaitCommand(program: Command, io: CliIo): void {
     )
     .addOption(new Option('--layer <layers...>', 'only of these layers').choices(LAYERS).default(LAYERS, 'all'))
     .option('--cluster <name>', 'only of this cluster')
-    .option('--timeout <time>', 'fail after this time, such as 90s or 10m', parseSeconds, 60)
+    .addOption(
+      new Option('--timeout <time>', 'fail after this time, such as 90s or 10m')
+        .argParser(parseSeconds)
+        .default(60, '60s'),
+    )
     .addHelpText('after', EXAMPLES);
   withApi(command).action((options: WaitOptions) => runWait(io, options));
 }
@@ -97,9 +101,8 @@ function parseRevision(text: string): number | 'latest' {
   throw new InvalidArgumentError('It must be a number, or "latest".');
 }
 
-const DESCRIPTION = `Waits until every node agent, DNS server and load balancer has applied a revision. In a layer that
-nobody applies, derived is enough. Exit code 0: reached; 1: not in time, with a table of who
-lags or fails, and why.`;
+const DESCRIPTION =
+  'Waits until every node agent, DNS server and load balancer has applied a revision; in a layer that nobody applies, derived is enough. Exits with 0 when it is reached, and with 1 when time is up, with a table of who lags or fails and why.';
 
 const EXAMPLES = `
 Examples:
