@@ -63,12 +63,15 @@ function stateOf({ revision, error }: LayerConsumer, wanted: number): ConsumerSt
 function listBehind(consumers: readonly LayerConsumer[], wanted: number): ConsumerBehind[] {
   return consumers
     .filter(({ revision }) => revision < wanted)
-    .map((consumer) => ({ ...consumer, behindBy: wanted - consumer.revision }))
     .sort(byUrgency)
-    .slice(0, MAX_CONSUMERS_BEHIND);
+    .slice(0, MAX_CONSUMERS_BEHIND)
+    .map(({ cluster, consumer, kind, revision, appliedAtMs, error }) => {
+      const appliedAt = appliedAtMs === null ? null : new Date(appliedAtMs).toISOString();
+      return { cluster, consumer, kind, revision, behindBy: wanted - revision, appliedAt, error };
+    });
 }
 
-function byUrgency(a: ConsumerBehind, b: ConsumerBehind): number {
+function byUrgency(a: LayerConsumer, b: LayerConsumer): number {
   return (
     Number(a.error === '') - Number(b.error === '') ||
     a.revision - b.revision ||

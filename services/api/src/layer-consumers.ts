@@ -19,7 +19,10 @@ import {
 } from '@signalbox/store';
 import { reportOf, reportStatus } from './target-group-views.ts';
 
-export type LayerConsumer = Omit<ConsumerBehind, 'behindBy'>;
+/** An Ack is one as it is: there may be ten thousand. */
+export interface LayerConsumer extends Pick<ConsumerBehind, 'cluster' | 'consumer' | 'kind' | 'revision' | 'error'> {
+  readonly appliedAtMs: number | null;
+}
 
 interface Scope {
   readonly layer: Layer;
@@ -30,15 +33,10 @@ interface Scope {
 /** In no order. */
 export function layerConsumers(store: Store, scope: Scope): LayerConsumer[] {
   const acks = listConsumers(store, scope);
-  if (scope.layer !== 'lb') return acks.map(describeAck);
+  if (scope.layer !== 'lb') return acks;
   const driven = new Set(acks.flatMap((ack) => (ack.kind === 'lb-driver' ? [ack.loadBalancerClass] : [])));
   const speaking = acks.filter((ack) => ack.kind !== 'lb-driver' || maySpeak(store, ack));
-  return [...speaking.map(describeAck), ...pullControllers(store, scope.cluster, driven)];
-}
-
-function describeAck({ cluster, consumer, kind, revision, appliedAtMs, error }: Ack): LayerConsumer {
-  const appliedAt = appliedAtMs === null ? null : new Date(appliedAtMs).toISOString();
-  return { cluster, consumer, kind, revision, appliedAt, error };
+  return [...speaking, ...pullControllers(store, scope.cluster, driven)];
 }
 
 /** A driver whose class another one has taken over left its last word behind. */
@@ -76,13 +74,13 @@ function pullController(store: Store, sets: readonly StoredTargetGroupSet[]): La
   const consumer = holder === '' ? reports[0]?.controller : holder;
   if (consumer === undefined) return undefined;
   const behind = groups.filter(({ stored, report }) => !(report && reportStatus(report, stored.index).isCurrent));
-  const appliedAtMs = Math.max(...reports.map((report) => report.programmedAtMs ?? 0));
+  const programmedAtMs = Math.max(0, ...reports.map((report) => report.programmedAtMs ?? 0));
   return {
     cluster: first.stored.set.cluster,
     consumer,
     kind: 'lb-controller',
     revision: Math.min(targetsRevision(store) ?? 0, ...behind.map(revisionOf)),
-    appliedAt: appliedAtMs > 0 ? new Date(appliedAtMs).toISOString() : null,
+    appliedAtMs: programmedAtMs > 0 ? programmedAtMs : null,
     error: failureOf(behind),
   };
 }

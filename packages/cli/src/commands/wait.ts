@@ -16,7 +16,7 @@ interface WaitOptions extends ApiFlags {
   readonly timeout: number;
 }
 
-const POLL_INTERVAL_MS = 500;
+const POLL_INTERVAL_MS = 1_000;
 const CLEAR_LINE = '\r\u001B[K';
 
 export function addWaitCommand(program: Command, io: CliIo): void {
