@@ -119,6 +119,18 @@ describe('wait', () => {
     ]);
   });
 
+  test('outlives an API that goes away, until time is up', async () => {
+    const revision = await putDerivedService(log, WEB);
+    await acknowledge(log, { node: 'node-1', revision: revision - 1 });
+    await api.processAll();
+    let stopped: Promise<void> | undefined;
+    const { code, err } = await signalbox('wait --revision latest --timeout 3s', () => {
+      stopped ??= api.stop();
+    });
+    await stopped;
+    expect([code, err]).toEqual([3, expect.stringContaining('cannot reach the API')]);
+  });
+
   test('refuses what is no revision, layer, time or cluster', async () => {
     await putDerivedService(log, WEB);
     await api.processAll();
