@@ -2,6 +2,7 @@
 #
 #   docker build --target services -t signalbox .            what runs anywhere without rights
 #   docker build --target node-agent -t signalbox-agent .    with the programs that a kernel is programmed with
+#   docker build --target haproxy-driver -t signalbox-haproxy .    with HAProxy
 
 FROM node:20-bookworm-slim AS manifests
 WORKDIR /app
@@ -54,6 +55,13 @@ RUN apt-get update \
   && apt-get install -y --no-install-recommends conntrack ipset iproute2 iptables ipvsadm nftables \
   && rm -rf /var/lib/apt/lists/*
 CMD ["services/node-agent/dist/main.js"]
+
+# With the load balancer that the driver programs, and starts.
+FROM services AS haproxy-driver
+USER root
+RUN apt-get update && apt-get install -y --no-install-recommends haproxy && rm -rf /var/lib/apt/lists/*
+USER 1000:1000
+CMD ["services/haproxy-driver/dist/main.js"]
 
 # The last one is what is built when no target is named.
 FROM services

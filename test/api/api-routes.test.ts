@@ -1,18 +1,20 @@
-import type {
-  ApiReadiness,
-  Cluster,
-  List,
-  Node,
-  NodeRules,
-  Problem,
-  RegistrationItem,
-  Revision,
-  RevisionDetail,
-  ServiceDetail,
-  ServiceKey,
-  ServiceSummary,
-  ZoneDetail,
-  ZoneSummary,
+import {
+  type ApiReadiness,
+  type Cluster,
+  type List,
+  type LogObject,
+  type Node,
+  type NodeRules,
+  nameForService,
+  type Problem,
+  type RegistrationItem,
+  type Revision,
+  type RevisionDetail,
+  type ServiceDetail,
+  type ServiceKey,
+  type ServiceSummary,
+  type ZoneDetail,
+  type ZoneSummary,
 } from '@signalbox/contracts';
 import { describe, expect, test } from 'vitest';
 import { ask, openApi } from './ask.ts';
@@ -121,6 +123,26 @@ describe('services', () => {
       registrations: { document: null },
       skipped: [{ layer: 'lb', path: 'spec.ports[0]', reason: 'no node port' }],
     });
+  });
+
+  test('a load balancer shows the address that an intent gave it, until the cluster says one', async () => {
+    await using world = await openWorld();
+    using api = openApi(world);
+    await put(world.log, 'c1', aCluster('c1'));
+    const key = { cluster: 'c1', namespace: 'shop', name: 'lb' };
+    const balanced = aService('lb', { spec: { type: 'LoadBalancer' } });
+    const addresses = async (revision: number) => {
+      await watermark(world.log, revision);
+      await world.projector.processAll();
+      const { body } = await ask<List<ServiceSummary>>(api, '/v1/services');
+      return body.items.find(({ name }) => name === 'lb')?.externalAddresses;
+    };
+    await put(world.log, 'c1', balanced);
+    const spec = { service: key, ingress: [{ ip: '192.0.2.1' }], source: 'pool:main' };
+    const intent: LogObject = { kind: 'LoadBalancerAddress', metadata: { name: nameForService(key) }, spec };
+    expect(await addresses(await put(world.log, '', intent))).toEqual(['192.0.2.1']);
+    const status = { loadBalancer: { ingress: [{ ip: '198.51.100.7' }] } };
+    expect(await addresses(await put(world.log, 'c1', { ...balanced, status }))).toEqual(['198.51.100.7']);
   });
 
   test('filters by cluster, namespace and labels', async () => {

@@ -1,14 +1,24 @@
 /** A stored Service and what was derived of it → what the API shows. */
 import {
+  INTENT_CLUSTER,
   LAYERS,
   type Layer,
+  type LoadBalancerIngress,
+  nameForService,
   type ProxyPlan,
   type ServiceDetail,
   type ServiceEndpoint,
   type ServiceKey,
   type ServiceSummary,
 } from '@signalbox/contracts';
-import { documentAt, type Store, type StoredDocument, type StoredObject, slicesOfService } from '@signalbox/store';
+import {
+  documentAt,
+  objectAt,
+  type Store,
+  type StoredDocument,
+  type StoredObject,
+  slicesOfService,
+} from '@signalbox/store';
 import type { State } from './state.ts';
 
 type Documents = { readonly [L in Layer]: StoredDocument<L> | undefined };
@@ -16,14 +26,14 @@ type Documents = { readonly [L in Layer]: StoredDocument<L> | undefined };
 const NO_DOCUMENTS: Documents = { proxy: undefined, dns: undefined, lb: undefined };
 
 export function summarizeService(store: Store, state: State, service: StoredObject<'Service'>): ServiceSummary {
-  return summaryOf(state, service, readDocuments(store, state, service.key));
+  return summaryOf(store, state, service, readDocuments(store, state, service.key));
 }
 
 export function describeService(store: Store, state: State, service: StoredObject<'Service'>): ServiceDetail {
   const documents = readDocuments(store, state, service.key);
   return {
     revision: state.revision,
-    summary: summaryOf(state, service, documents),
+    summary: summaryOf(store, state, service, documents),
     service: service.object,
     endpoints: slicesOfService(store, service.key, state.revision).flatMap(endpointsOfSlice),
     plan: derivedDocument(documents.proxy),
@@ -44,12 +54,9 @@ function readDocuments(store: Store, state: State, key: ServiceKey): Documents {
   };
 }
 
-function summaryOf(
-  state: State,
-  { key, revision, object }: StoredObject<'Service'>,
-  documents: Documents,
-): ServiceSummary {
-  const ingress = object.status?.loadBalancer?.ingress ?? [];
+function summaryOf(store: Store, state: State, service: StoredObject<'Service'>, documents: Documents): ServiceSummary {
+  const { key, revision, object } = service;
+  const ingress = ingressOf(store, state, service);
   const ingressAddresses = ingress.flatMap(({ ip, hostname }) => [ip, hostname].filter((text) => text !== undefined));
   return {
     cluster: key.cluster,
@@ -74,6 +81,23 @@ function summaryOf(
       lb: documents.lb?.revision ?? null,
     },
   };
+}
+
+/** As compilers see it: what the cluster says, else what was allocated or reported for the Service. */
+function ingressOf(
+  store: Store,
+  state: State,
+  { key, object }: StoredObject<'Service'>,
+): readonly LoadBalancerIngress[] {
+  const own = object.status?.loadBalancer?.ingress ?? [];
+  if (own.length > 0 || object.spec.type !== 'LoadBalancer') return own;
+  const address = {
+    kind: 'LoadBalancerAddress',
+    cluster: INTENT_CLUSTER,
+    namespace: '',
+    name: nameForService(key),
+  } as const;
+  return objectAt(store, address, state.revision)?.object.spec.ingress ?? [];
 }
 
 function countEndpoints(plan: ProxyPlan | null): ServiceSummary['endpoints'] {
