@@ -107,6 +107,7 @@ function schemaOf(path: string): Schema {
     '/v1/tokens': contracts.tokenListSchema,
     '/v1/registrations': contracts.listSchema(contracts.registrationItemSchema),
     '/v1/acks': contracts.listSchema(contracts.consumerStatusSchema),
+    '/v1/convergence': contracts.convergenceSchema,
     '/v1/revisions': contracts.listSchema(contracts.revisionSchema),
     '/v1/revisions/{revision}': contracts.revisionDetailSchema,
     '/healthz': contracts.healthSchema,

@@ -126,6 +126,8 @@ describe('help', () => {
     ['lb'],
     ['lb', 'pause'],
     ['token'],
+    ['status'],
+    ['wait'],
     ['token', 'create'],
   ])('of signalbox %j has examples', async (command) => {
     const { code, stdout } = await signalbox([...command, '--help']);
@@ -147,6 +149,7 @@ describe('help', () => {
       ['dns', 'set'],
       ['targets'],
       ['lb', 'pause'],
+      ['wait'],
       ['token', 'create'],
     ]) {
       const { stdout } = await signalbox([...command, '--help']);

@@ -12,9 +12,11 @@ import { addLbCommand } from './commands/lb.ts';
 import { addNatsCommand } from './commands/nats.ts';
 import { addRenderCommand } from './commands/render.ts';
 import { addResolveCommand } from './commands/resolve.ts';
+import { addStatusCommand } from './commands/status.ts';
 import { addTargetsCommand } from './commands/targets.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addUpCommand } from './commands/up.ts';
+import { addWaitCommand } from './commands/wait.ts';
 import { type CliIo, EXIT } from './io.ts';
 import { VERSION } from './version.ts';
 
@@ -45,6 +47,8 @@ function createProgram(io: CliIo): Command {
   addUpCommand(program, io);
   addRenderCommand(program, io);
   addNatsCommand(program, io);
+  addStatusCommand(program, io);
+  addWaitCommand(program, io);
   addGetCommand(program, io);
   addResolveCommand(program, io);
   addDnsCommand(program, io);
@@ -75,6 +79,7 @@ const HELP = `
 Examples:
   signalbox up --manifests shop=examples/shop
   signalbox render rules --manifests shop=examples/shop --node node-a
+  signalbox status
   signalbox get services
   signalbox resolve storefront --namespace shop
   signalbox node-agent --cluster shop --nats nats://10.0.0.5:4222

@@ -11,6 +11,7 @@ import {
   targetGroupsChangeSchema,
   targetsWatermarkChangeSchema,
 } from './api-load-balancers.ts';
+import { layerProgressSchema } from './convergence.ts';
 import { LAYERS, skippedSchema } from './derived.ts';
 import { ERROR_CODES, type ErrorCode } from './errors.ts';
 import { INTENT_KINDS } from './intents.ts';
@@ -290,8 +291,7 @@ export type Revision = z.infer<typeof revisionSchema>;
 
 export const revisionDetailSchema = revisionSchema
   .extend({
-    /** `revision` is how far the layer has come: derived when it is this revision or a later one. */
-    layers: z.array(z.object({ layer, isDerived: z.boolean(), revision })),
+    layers: z.array(layerProgressSchema),
   })
   .meta({ id: 'RevisionDetail' });
 export type RevisionDetail = z.infer<typeof revisionDetailSchema>;

@@ -2,6 +2,7 @@ export * from './acks.ts';
 export * from './api.ts';
 export * from './api-load-balancers.ts';
 export * from './backup.ts';
+export * from './convergence.ts';
 export * from './derived.ts';
 export * from './drift.ts';
 export * from './errors.ts';

@@ -16,6 +16,7 @@ import { problemOf, problemOfError, problemResponse } from './problem.ts';
 import { addAckRoutes } from './routes/acks.ts';
 import { addChangeRoute } from './routes/changes.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
+import { addConvergenceRoute } from './routes/convergence.ts';
 import { addDocsRoutes } from './routes/docs.ts';
 import { addDriftRoutes } from './routes/drift.ts';
 import { addExternalDnsRoutes } from './routes/external-dns.ts';
@@ -155,6 +156,7 @@ function addRoutes(app: OpenAPIHono, api: ApiDependencies, { changes, targetGrou
   addTokenRoutes(app, api);
   addRevisionRoutes(app, api);
   addAckRoutes(app, api);
+  addConvergenceRoute(app, api);
   addChangeRoute(app, changes);
   addHealthRoutes(app, api);
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });

@@ -2,7 +2,9 @@
 import type {
   Cluster,
   ConsumerStatus,
+  Convergence,
   Intent,
+  LayerProgress,
   LeaseStatus,
   LoadBalancerIntentItem,
   LoadBalancerSummary,
@@ -263,14 +265,48 @@ export const revisionExample: Revision = {
   namespace: 'shop',
   name: 'web-x7k2p',
 };
-export const revisionDetailExample: RevisionDetail = {
-  ...revisionExample,
-  layers: [
-    { layer: 'proxy', isDerived: true, revision: 42 },
-    { layer: 'dns', isDerived: true, revision: 42 },
-    { layer: 'lb', isDerived: false, revision: 41 },
-  ],
+const progressExample: LayerProgress = {
+  layer: 'proxy',
+  isDerived: true,
+  revision: 42,
+  convergedRevision: 42,
+  isConverged: true,
+  consumers: { total: 12, applied: 12, lagging: 0, failing: 0 },
+  behind: [],
+  skippedServices: 0,
 };
+const layersExample: LayerProgress[] = [
+  progressExample,
+  {
+    ...progressExample,
+    layer: 'dns',
+    convergedRevision: 41,
+    isConverged: false,
+    consumers: { total: 2, applied: 1, lagging: 1, failing: 0 },
+    behind: [
+      {
+        cluster: 'shop-eu',
+        consumer: 'dns-1/192.0.2.53:53',
+        kind: 'dns-server',
+        revision: 41,
+        behindBy: 1,
+        appliedAt: at,
+        error: '',
+      },
+    ],
+  },
+  {
+    ...progressExample,
+    layer: 'lb',
+    isDerived: false,
+    revision: 41,
+    convergedRevision: 41,
+    isConverged: false,
+    consumers: { total: 0, applied: 0, lagging: 0, failing: 0 },
+  },
+];
+export const revisionDetailExample: RevisionDetail = { ...revisionExample, layers: layersExample };
+export const convergenceExample: Convergence = { revision: 42, head: 42, layers: layersExample };
 
 export const readinessExample = { isReady: true, missing: [], revision: 42 };
 

@@ -1,9 +1,10 @@
 /** What the API tells Prometheus about itself and its store. */
-import { LAYERS, WITHDRAWN_STATES } from '@signalbox/contracts';
+import { CONSUMER_STATES, LAYERS, WITHDRAWN_STATES } from '@signalbox/contracts';
 import { Counter, Gauge, Histogram, LATENCY_BUCKETS_SECONDS, type Registry } from '@signalbox/kit';
 import { controllerLease, loadBalancerClasses, type Projector, type Store, stateRevision } from '@signalbox/store';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
+import { consumerCounts } from './convergence.ts';
 import { leaseStatus } from './target-group-views.ts';
 import { DEFAULT_GRACE_SECONDS, type WithdrawnRecords } from './withdrawn-records.ts';
 
@@ -38,9 +39,24 @@ export function registerMetrics(registry: Registry, measured: Measured): void {
       for (const layer of LAYERS) layers.set({ layer }, reached[layer] ?? 0);
     },
   });
+  registerConsumerMetrics(registry, store);
   registerProjectorMetrics(registry, projector);
   registerWithdrawnRecords(registry, measured);
   registerLeaseMetrics(registry, store);
+}
+
+function registerConsumerMetrics(registry: Registry, store: Store): void {
+  const consumers: Gauge<'layer' | 'state'> = new Gauge({
+    name: 'signalbox_api_consumers',
+    help: 'Node agents, DNS servers and load balancers, by whether they have applied what their layer has derived: applied, lagging, failing.',
+    labelNames: ['layer', 'state'],
+    registers: [registry],
+    collect: () => {
+      for (const { layer, counts } of consumerCounts(store)) {
+        for (const state of CONSUMER_STATES) consumers.set({ layer, state }, counts[state]);
+      }
+    },
+  });
 }
 
 function registerWithdrawnRecords(

@@ -24,6 +24,12 @@ export const revisionParameter = digits.transform(Number).openapi({
   param: { description: 'Answer as of this revision. 400 when it is not derived yet, 410 when it is no longer kept.' },
 });
 
+export const wantedRevisionParameter = digits.transform(Number).openapi({
+  type: 'integer',
+  minimum: 0,
+  param: { description: 'How far it has come; absent: what each layer has derived.' },
+});
+
 /** Strict, as all that extend it are: a filter with a typing mistake would otherwise list everything. */
 export const revisionQuery = z.strictObject({ revision: revisionParameter.optional() });
 

@@ -56,7 +56,11 @@ export function requireSynced(
 }
 
 /** Throws `not_found` for a cluster that nobody knows. */
-export function requireCluster(store: Store, { revision, clusters }: State, cluster: string): void {
+export function requireCluster(
+  store: Store,
+  { revision, clusters }: Pick<State, 'revision' | 'clusters'>,
+  cluster: string,
+): void {
   const hasObjects = (kind: ObjectKind): boolean =>
     listObjects(store, { kind, cluster, revision, limit: 1 }).length > 0;
   if (clusters.includes(cluster) || sourceStatuses(store, cluster).length > 0) return;

@@ -146,7 +146,7 @@ export function summarizeClass(
 }
 
 /** Stored by port and protocol, which the group's id ends with. */
-function reportOf(
+export function reportOf(
   store: Store,
   { loadBalancerClass, set }: StoredTargetGroupSet,
   { port, protocol }: TargetGroup,

@@ -18,6 +18,7 @@ import { stringify } from 'yaml';
 import type { ApiClient, QueryParameters } from '../api-client.ts';
 import { type ApiFlags, openClient, withApi } from '../api-options.ts';
 import type { CliIo } from '../io.ts';
+import { sourceTexts } from '../source-text.ts';
 import { type Column, formatTable } from '../table.ts';
 import { DRIFT_COLUMNS, fetchNodeDrift, formatNodeDrift } from './get-drift.ts';
 import { loadBalancerColumns } from './load-balancer-columns.ts';
@@ -198,15 +199,8 @@ const CLUSTER_COLUMNS: readonly Column<Cluster>[] = [
   { title: 'nodes', value: (row) => row.counts.nodes },
   { title: 'domain', value: (row) => row.domain ?? '-' },
   { title: 'source', value: (row) => row.source ?? '-' },
-  { title: 'status', value: kindStatus },
+  { title: 'status', value: (row) => sourceTexts(row).join('; ') || 'watching' },
 ];
-
-/** What is not simply being watched, and why. */
-function kindStatus(cluster: Cluster): string {
-  const troubled = cluster.kinds.filter(({ state, message }) => state !== 'watching' || message !== '');
-  const texts = troubled.map(({ kind, state, message }) => `${kind} ${state}${message === '' ? '' : `: ${message}`}`);
-  return texts.length === 0 ? 'watching' : texts.join('; ');
-}
 
 const SERVICE_COLUMNS: readonly Column<ServiceSummary>[] = [
   { title: 'cluster', value: (row) => row.cluster },

@@ -1,9 +1,10 @@
 /** `signalbox token …`: who may ask the API for what. */
 import { type CreatedToken, TOKEN_SCOPES, type Token } from '@signalbox/contracts';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { type ApiFlags, openClient, withApi } from '../api-options.ts';
 import type { CliIo } from '../io.ts';
 import { type Column, formatTable } from '../table.ts';
+import { parseSeconds } from '../time-span.ts';
 
 interface TokenOptions extends ApiFlags {
   readonly scope: Token['scope'];
@@ -42,7 +43,7 @@ function addCreateCommand(token: Command, io: CliIo): void {
     .description('make a token and print it, this once')
     .addOption(new Option('--scope <scope>', 'what it may do').choices(TOKEN_SCOPES).makeOptionMandatory())
     .option('--class <class>', 'of the scope integrate: a load-balancer class; repeatable; _ for none', addClass)
-    .option('--expires-in <time>', 'such as 12h or 90d (default: never)', seconds);
+    .option('--expires-in <time>', 'such as 12h or 90d (default: never)', parseSeconds);
   withApi(command).action(async (name: string, options: TokenOptions) => {
     const classes = (options.class ?? []).map((text) => (text === '_' ? '' : text));
     const expiry = options.expiresIn === undefined ? {} : { expiresInSeconds: options.expiresIn };
@@ -55,15 +56,6 @@ function addCreateCommand(token: Command, io: CliIo): void {
 
 function addClass(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
-}
-
-const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-
-function seconds(text: string): number {
-  const [, count, unit = ''] = /^(\d{1,5})([smhd])$/.exec(text) ?? [];
-  const value = Number(count) * (UNITS[unit] ?? 0);
-  if (value >= 1) return value;
-  throw new InvalidArgumentError('It must be a time like 30m, 12h or 90d.');
 }
 
 const COLUMNS: readonly Column<Token>[] = [

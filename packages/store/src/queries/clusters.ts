@@ -34,3 +34,9 @@ export function layerClustersAt(store: Store, revision: number): LayerClusters {
 export function missingLayers(clusters: LayerClusters, cluster: string): Layer[] {
   return LAYERS.filter((layer) => !Object.hasOwn(clusters[layer], cluster));
 }
+
+/** Services of which each layer had to leave something out, by its last watermark. */
+export function skippedServices(store: Store): ReadonlyMap<Layer, number> {
+  const rows = store.all(store.builder.selectFrom('watermarks').select(['layer', 'skipped_services']));
+  return new Map(rows.map((row) => [row.layer, row.skipped_services]));
+}

@@ -1,14 +1,8 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import {
-  LAYERS,
-  listSchema,
-  type Revision,
-  revisionDetailSchema,
-  revisionSchema,
-  SignalboxError,
-} from '@signalbox/contracts';
+import { listSchema, type Revision, revisionDetailSchema, revisionSchema, SignalboxError } from '@signalbox/contracts';
 import { listRevisions, revisionAt, type Store, stateRevision } from '@signalbox/store';
 import { answers } from '../answers.ts';
+import { describeProgress } from '../convergence.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { revisionDetailExample, revisionExample } from '../examples.ts';
 import { readListQuery } from '../list.ts';
@@ -34,7 +28,7 @@ const oneRoute = createRoute({
   method: 'get',
   path: '/v1/revisions/{revision}',
   tags: ['Revisions'],
-  summary: 'What changed at one revision, and which layers have derived it',
+  summary: 'What changed at one revision, which layers have derived it, and which consumers have applied it',
   request: { params: z.object({ revision: revisionParameter.openapi({ param: { description: 'The revision.' } }) }) },
   responses: answers(revisionDetailSchema, 'The revision', revisionDetailExample),
 });
@@ -59,12 +53,7 @@ export function addRevisionRoutes(app: OpenAPIHono, { store }: ApiDependencies):
     requireInLog(store, revision);
     const change = revisionAt(store, revision);
     if (change === undefined) throw new SignalboxError('not_found', `nothing known changed at revision ${revision}`);
-    const { layers } = stateRevision(store);
-    const progress = LAYERS.map((layer) => {
-      const reached = layers[layer] ?? 0;
-      return { layer, isDerived: reached >= revision, revision: reached };
-    });
-    return c.json({ ...change, layers: progress }, 200);
+    return c.json({ ...change, layers: describeProgress(store, { revision }) }, 200);
   });
 }
 
