@@ -121,6 +121,10 @@ describe('whether tokens are asked for', () => {
     const again = await start();
     expect((await ask(again, '/v1/tokens', { token: adminToken() })).status).toBe(401);
     expect((await ask(again, '/v1/tokens', { token: other })).status).toBe(200);
+    // Nor when nothing remembers the deletion any more.
+    expect(await log.compact('objects', { storedBeforeMs: Date.now() + 1 })).toBe(1);
+    const later = await start();
+    expect((await ask(later, '/v1/tokens', { token: adminToken() })).status).toBe(401);
   });
 });
 

@@ -315,6 +315,11 @@ export function sharedObjects(): string {
   return `objects.${SHARED_PARTITION}.>`;
 }
 
+/** Pattern of the tokens of the API. */
+export function apiTokenObjects(): string {
+  return `objects.${SHARED_PARTITION}.ApiToken.>`;
+}
+
 /** Pattern of the objects that say which clusters there are. */
 export function clusterObjects(): string {
   return `objects.${SHARED_PARTITION}.Cluster.>`;

@@ -1,6 +1,7 @@
 /**
- * The first token, of the scope admin, in a file that only its owner reads: made when tokens are required and the log has
- * never had it. Deleting the token ends it for good, because its tombstone is not nothing.
+ * The first token, of the scope admin, in a file that only its owner reads: made when tokens are required and there is no
+ * token of that scope. A deleted one does not come back: its tombstone is not nothing, and when that is compacted away
+ * there is another admin, or nobody could have made one.
  *
  * One file that several logs have seen in turn is registered in each; a log that has the token of another file is left
  * alone, because that file may be at another replica.
@@ -8,9 +9,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import {
   type ApiTokenObject,
+  apiTokenObjects,
   errorText,
   INTENT_CLUSTER,
   isSignalboxError,
+  type ObjectMessage,
   objectSubject,
   SignalboxError,
 } from '@signalbox/contracts';
@@ -22,12 +25,12 @@ import { hashOfToken, nameOfToken, newTokenText } from './token-text.ts';
 const NAME = 'admin';
 
 export async function provideAdminToken(
-  { log, logger }: { log: Pick<EventLog, 'append' | 'last'>; logger: Logger },
+  { log, logger }: { log: Pick<EventLog, 'append' | 'last' | 'follow'>; logger: Logger },
   file: string,
 ): Promise<void> {
   const subject = objectSubject(INTENT_CLUSTER, adminToken(''));
   const last = await log.last('objects', subject);
-  if (last !== undefined) return;
+  if (last !== undefined || (await hasAdmin(log))) return;
   const text = (await readToken(file)) ?? (await makeToken(file));
   try {
     await appendToken(log, adminToken(hashOfToken(text)), { last, atMs: Date.now() });
@@ -36,6 +39,17 @@ export async function provideAdminToken(
     if (!isSignalboxError(error, 'conflict')) throw error;
     logger.info('another replica has made the first token');
   }
+}
+
+async function hasAdmin(log: Pick<EventLog, 'follow'>): Promise<boolean> {
+  for await (const batch of log.follow('objects', { from: 'snapshot', filter: apiTokenObjects() })) {
+    for (const { data } of batch.messages) {
+      const object = data === null ? undefined : (JSON.parse(data) as ObjectMessage).object;
+      if (object?.kind === 'ApiToken' && object.spec.scope === 'admin') return true;
+    }
+    if (batch.isCaughtUp) return false;
+  }
+  return false;
 }
 
 function adminToken(hash: string): ApiTokenObject {
