@@ -27,7 +27,10 @@ export async function derivedState(log: EventLog): Promise<DerivedState> {
 }
 
 /** The last message of every subject of a stream. */
-export async function snapshot(log: EventLog, stream: 'objects' | 'derived' | 'status'): Promise<LogMessage[]> {
+export async function snapshot(
+  log: EventLog,
+  stream: 'objects' | 'derived' | 'targets' | 'status',
+): Promise<LogMessage[]> {
   const messages: LogMessage[] = [];
   for await (const batch of log.follow(stream, { from: 'snapshot' })) {
     messages.push(...batch.messages);
