@@ -56,7 +56,7 @@ const SERVER = `
  */
 const CLIENT = `
   const net = require('node:net'), dgram = require('node:dgram');
-  const { protocol, host, port, times, source } = JSON.parse(process.argv[1]);
+  const { protocol, host, port, times, source, firstPort } = JSON.parse(process.argv[1]);
   const tcp = () => new Promise((resolve) => {
     const socket = net.connect({ host, port, ...(source ? { localAddress: source } : {}) });
     const done = (value) => { socket.destroy(); resolve(value); };
@@ -64,17 +64,17 @@ const CLIENT = `
     socket.on('error', (error) => done([error.code]));
     socket.on('data', (data) => done(['ok', ...JSON.parse(data)]));
   });
-  const udp = () => new Promise((resolve) => {
+  const udp = (from) => new Promise((resolve) => {
     const socket = dgram.createSocket(host.includes(':') ? 'udp6' : 'udp4');
     const timer = setTimeout(() => done(['timeout']), 2_000);
     const done = (value) => { clearTimeout(timer); socket.close(); resolve(value); };
     socket.on('error', (error) => done([error.code]));
     socket.on('message', (data) => done(['ok', ...JSON.parse(data)]));
-    socket.connect(port, host, () => socket.send('hello'));
+    socket.bind(from, () => socket.connect(port, host, () => socket.send('hello')));
   });
   (async () => {
     const all = [];
-    for (let i = 0; i < times; i += 1) all.push(await (protocol === 'tcp' ? tcp() : udp()));
+    for (let i = 0; i < times; i += 1) all.push(await (protocol === 'tcp' ? tcp() : udp(firstPort + i)));
     console.log(JSON.stringify(all));
   })();
 `;
@@ -82,6 +82,8 @@ const CLIENT = `
 export class NetworkLab {
   readonly #prefix: string;
   readonly #children: ChildProcess[] = [];
+  /** A datagram from a port that was used before belongs to a flow that is tracked, and goes where that goes. */
+  #nextUdpPort = 10_000;
 
   constructor(name: string) {
     this.#prefix = `sb-${process.pid}-${name}`;
@@ -119,7 +121,9 @@ export class NetworkLab {
   }
 
   async probe({ from, ...probe }: Probe): Promise<ProbeResult> {
-    const argument = JSON.stringify({ times: 24, ...probe });
+    const { times = 24 } = probe;
+    const argument = JSON.stringify({ ...probe, times, firstPort: this.#nextUdpPort });
+    this.#nextUdpPort += times;
     const child = this.#spawnNode(from, CLIENT, [argument]);
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
     const results = JSON.parse(line) as [string, string?, string?][];
