@@ -7,6 +7,7 @@ import { addressOf, UdpBatch } from './udp-batch.ts';
 
 const ANSWER_BYTES = 64;
 const native = loadNative();
+/** Skipped where it could not be built, as on machines without a compiler; CI has one, and fails. */
 const nativeTest = typeof native === 'string' && !process.env.CI ? test.skip : test;
 
 test.for([

@@ -154,6 +154,7 @@ test('the watcher may read what it watches, the status writer patch two statuses
   ]);
 });
 
+/** A second opinion on our own reader, where kubectl is: too large a package for tests to install. */
 test.skipIf(spawnSync('kubectl', ['kustomize', '--help']).status !== 0)(
   'kubectl kustomize says the same (needs kubectl)',
   () => {
