@@ -176,6 +176,8 @@ class Agent {
     const { failure, fail } = failureSignal();
     const stopping = new AbortController();
     this.#drift = this.#openDrift();
+    // Whose rules are only looked at are in already.
+    if (this.#isObserving) this.#drift?.watch();
     const work = this.#run(stopping.signal).catch(fail);
     const agent = {
       name: 'node-agent',
@@ -265,6 +267,7 @@ class Agent {
 
   #afterApplied(): void {
     void this.#checks.publish();
+    this.#drift?.watch();
     if (!this.#mustTakeOver) return;
     this.#mustTakeOver = false;
     const { logger } = this.#context;
