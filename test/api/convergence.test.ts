@@ -196,9 +196,9 @@ describe('load balancers', () => {
 test('the metric counts consumers by layer and state, measured by what their layer has derived', async () => {
   await using world = await openWorld();
   using api = openApi(world);
-  const { followers, waiters, withdrawn } = api;
+  const { store, projector } = world;
   const registry = createRegistry();
-  registerMetrics(registry, { store: world.store, projector: world.projector, followers, waiters, withdrawn });
+  registerMetrics(registry, { ...api, store, projector });
   const revision = await putDerivedService(world.log, WEB);
   await acknowledge(world.log, { node: 'node-1', revision });
   await acknowledge(world.log, { node: 'node-2', revision: revision - 1 });

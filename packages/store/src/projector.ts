@@ -69,7 +69,7 @@ export class Projector {
   #dropped = 0;
   #prunedRows = 0;
   #sincePrune = 0;
-  #waiters: (() => void)[] = [];
+  readonly #progressListeners = new Set<() => void>();
 
   constructor(options: ProjectorOptions) {
     this.#options = options;
@@ -88,13 +88,22 @@ export class Projector {
     return STREAMS.every((stream) => this.#readTo.has(stream));
   }
 
-  /** Resolves once all that the log holds now is stored. Rejects when the projector fails or is stopped before. */
-  async processAll(): Promise<void> {
-    for (const stream of STREAMS) {
+  /** Called whenever more of the log is stored. Returns a function that ends it. */
+  onProgress(listener: () => void): () => void {
+    this.#progressListeners.add(listener);
+    return () => this.#progressListeners.delete(listener);
+  }
+
+  /**
+   * Resolves once all that the log holds now, of the given streams, is stored. Rejects when the projector fails or is
+   * stopped before.
+   */
+  async processAll(streams: readonly ProjectedStream[] = STREAMS): Promise<void> {
+    for (const stream of streams) {
       const { lastSequence } = await this.#options.log.info(stream);
       while ((this.#readTo.get(stream) ?? -1) < lastSequence) {
         if (this.#abort.signal.aborted) throw new SignalboxError('unavailable', 'the projector was stopped');
-        await Promise.race([this.failure, new Promise<void>((resolve) => this.#waiters.push(resolve))]);
+        await Promise.race([this.failure, this.#nextProgress()]);
       }
     }
   }
@@ -193,9 +202,16 @@ export class Projector {
   }
 
   #wake(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of waiters) resolve();
+    for (const listener of this.#progressListeners) listener();
+  }
+
+  #nextProgress(): Promise<void> {
+    return new Promise((resolve) => {
+      const stopListening = this.onProgress(() => {
+        stopListening();
+        resolve();
+      });
+    });
   }
 
   /** Ends early when the projector is stopped. */

@@ -13,12 +13,13 @@ export interface Measured {
   readonly projector: Pick<Projector, 'stats'>;
   readonly followers: () => number;
   readonly waiters: () => number;
+  readonly revisionWaiters: () => number;
   readonly withdrawn: Pick<WithdrawnRecords, 'list'>;
 }
 
 /** Values that are kept anyway, read when Prometheus asks. */
 export function registerMetrics(registry: Registry, measured: Measured): void {
-  const { store, projector, followers, waiters } = measured;
+  const { store, projector, followers, waiters, revisionWaiters } = measured;
   const gauge = (name: string, help: string, read: () => number): void => {
     const metric: Gauge = new Gauge({ name, help, registers: [registry], collect: () => metric.set(read()) });
   };
@@ -29,6 +30,7 @@ export function registerMetrics(registry: Registry, measured: Measured): void {
   gauge('signalbox_api_oldest_revision', 'Oldest revision whose state is kept.', () => stateRevision(store).horizon);
   gauge('signalbox_api_followers', 'Clients that follow the changes.', followers);
   gauge('signalbox_api_waiters', 'Requests that wait for target groups to change.', waiters);
+  gauge('signalbox_api_revision_waiters', 'Requests that wait for the revision they ask for.', revisionWaiters);
   const layers: Gauge<'layer'> = new Gauge({
     name: 'signalbox_api_layer_revision',
     help: 'Revision that a layer has derived.',

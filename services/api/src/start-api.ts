@@ -111,6 +111,7 @@ async function startParts(
     projector,
     followers: api.followers,
     waiters: api.waiters,
+    revisionWaiters: api.revisionWaiters,
     withdrawn: api.withdrawn,
   });
   const url = `${tls === undefined ? 'http' : 'https'}://${formatAddress(address)}`;
