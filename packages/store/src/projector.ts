@@ -27,10 +27,20 @@ export interface ProjectorLogger {
   warn(fields: object, message: string): void;
 }
 
+/** The part of a tracer that is used: a span in the trace that `traceparent` names. */
+export interface ProjectorTracer {
+  span(
+    traceparent: string | undefined,
+    info: { name: string; startMs: number; endMs: number; attributes: Readonly<Record<string, string | number>> },
+  ): unknown;
+}
+
 export interface ProjectorOptions {
   readonly store: Store;
   readonly log: EventLog;
   readonly logger: ProjectorLogger;
+  /** Absent: no spans. */
+  readonly tracer?: ProjectorTracer | undefined;
   readonly historyRetention?: Partial<HistoryRetention>;
   /** Epoch milliseconds; for tests. */
   readonly now?: () => number;
@@ -146,12 +156,14 @@ export class Projector {
     if (isResync) projection.beginResync();
     const options = { from: from ?? ('snapshot' as const), maxBatch: BATCH_MESSAGES, signal: this.#abort.signal };
     for await (const batch of log.follow(stream, options)) {
+      const startMs = Date.now();
       this.#commit(() => {
         for (const message of batch.messages) this.#apply(projection, message, isResync);
         if (isResync && batch.isCaughtUp) projection.endResync(batch.sequence);
         if (isResync && !batch.isCaughtUp) return;
         writePosition(store, { stream, logId: log.id, sequence: batch.sequence });
       });
+      if (!isResync) this.#trace(stream, batch.messages, startMs);
       if (batch.isCaughtUp) {
         isResync = false;
         this.#readTo.set(stream, batch.sequence);
@@ -160,6 +172,19 @@ export class Projector {
       this.#sincePrune += batch.messages.length;
       this.#wake();
       if (this.#sincePrune >= PRUNE_ROWS) this.#prune();
+    }
+  }
+
+  /** Of the trace of each change; a replay has ended traces only. */
+  #trace(stream: ProjectedStream, messages: readonly LogMessage[], startMs: number): void {
+    const { tracer, store } = this.#options;
+    if (tracer === undefined) return;
+    const endMs = Date.now();
+    const revision = streamPosition(store, 'objects') ?? 0;
+    for (const { subject, headers } of messages) {
+      if (headers?.traceparent === undefined) continue;
+      const attributes = { 'signalbox.revision': revision, 'signalbox.subject': subject };
+      tracer.span(headers.traceparent, { name: `project ${stream}`, startMs, endMs, attributes });
     }
   }
 
