@@ -7,6 +7,7 @@ export * from './health-server.ts';
 export * from './history-settings.ts';
 export * from './lb-driver/index.ts';
 export * from './logger.ts';
+export { type MessageTrace, traceApplied, traceOf } from './message-trace.ts';
 export * from './metrics.ts';
 export { type NatsFlags, natsOptions, natsSettingsOf } from './nats-options.ts';
 export { openNatsLog } from './open-nats-log.ts';

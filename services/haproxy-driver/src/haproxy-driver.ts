@@ -5,6 +5,7 @@ import {
   failureSignal,
   followStream,
   LeaseKeeper,
+  ProgrammedChanges,
   type Readiness,
   type RunningService,
   type ServiceContext,
@@ -145,6 +146,7 @@ class Driver implements HaproxyDriver {
       feed: this.#feed,
       wanted: this.#wanted,
       metrics,
+      changes: new ProgrammedChanges(context, loadBalancerClass),
       programmer: new Programmer(control, {
         socketPath: files.socket,
         statePath: files.state,

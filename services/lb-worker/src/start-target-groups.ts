@@ -5,6 +5,7 @@ import {
   appendRetrying,
   failureSignal,
   followStream,
+  PASSIVE_TRACER,
   type Readiness,
   type RunningService,
   type ServiceContext,
@@ -79,6 +80,7 @@ class TargetGroupsService implements RunningTargetGroups {
     this.#controller = new TargetGroupController({
       clock,
       metrics: this.#metrics,
+      tracer: context.tracer ?? PASSIVE_TRACER,
       intents,
       sources,
       ruleAcks,

@@ -9,6 +9,7 @@ import {
   type Readiness,
   type RunningService,
   type ServiceContext,
+  traceApplied,
 } from '@signalbox/kit';
 import { type RulesNode, rulesNodeOf } from '@signalbox/rules';
 import { OwnProcesses } from './drift/index.ts';
@@ -22,7 +23,7 @@ import { type NodeDrift, openNodeDrift } from './node-drift.ts';
 import { NodeFeed } from './node-feed.ts';
 import { type ApplierOptions, openApplier, takeOver } from './open-applier.ts';
 import { PlanFeed } from './plan-feed.ts';
-import { type AppliedState, RulesSync } from './rules-sync.ts';
+import { type AppliedState, RulesSync, type SyncOutcome } from './rules-sync.ts';
 
 export interface NodeAgentOptions extends ApplierOptions {
   readonly cluster: string;
@@ -132,6 +133,7 @@ class Agent {
           return;
         }
         metrics.record(outcome);
+        this.#trace(outcome);
         this.#acknowledger.note();
         if (outcome.error === '') this.#afterApplied();
       },
@@ -263,6 +265,13 @@ class Agent {
       ownProcesses: this.#ownProcesses,
       commandPrefix,
     });
+  }
+
+  #trace({ changes, revision, seconds }: SyncOutcome): void {
+    const endMs = Date.now();
+    const span = { name: 'apply proxy', startMs: endMs - seconds * 1000, endMs, revision };
+    const traces = changes.map(({ trace }) => trace);
+    traceApplied(this.#context.tracer, traces, span);
   }
 
   #afterApplied(): void {

@@ -1,6 +1,6 @@
 /** The webhook driver: target groups of one class, as signed messages to one receiver. */
 import { hostname } from 'node:os';
-import { errorText, SignalboxError } from '@signalbox/contracts';
+import { errorText, SignalboxError, serviceKeyText } from '@signalbox/contracts';
 import {
   type DriverStatus,
   DriverStatuses,
@@ -8,6 +8,7 @@ import {
   followStream,
   groupKey,
   LeaseKeeper,
+  ProgrammedChanges,
   type Readiness,
   type RunningService,
   type ServiceContext,
@@ -80,6 +81,9 @@ class Driver implements WebhookDriver {
   readonly #lease: LeaseKeeper;
   readonly #statuses: DriverStatuses;
   readonly #deliveries: Deliveries;
+  readonly #changes: ProgrammedChanges;
+  /** Services of which a group was delivered since the last look. */
+  readonly #delivered = new Set<string>();
   readonly #stopping = new AbortController();
   readonly #statusStopping = new AbortController();
   #working: Promise<unknown> = Promise.resolve();
@@ -110,12 +114,16 @@ class Driver implements WebhookDriver {
     this.#lease = new LeaseKeeper(context, lease);
     const statuses = { loadBalancerClass, name, intervalMs: reportIntervalMs, mayReport: isAllowed };
     this.#statuses = new DriverStatuses(context, statuses);
+    this.#changes = new ProgrammedChanges(context, loadBalancerClass);
     this.#deliveries = new Deliveries({
       ...settings,
       isAllowed,
       send: (delivery) => this.#send(delivery),
       onOutcome: (type) => metrics.recordOutcome(type),
-      onChange: () => this.#tell(),
+      onChange: () => {
+        this.#noteDelivered();
+        this.#tell();
+      },
     });
   }
 
@@ -172,9 +180,23 @@ class Driver implements WebhookDriver {
       ...signMessage({ id, nowMs: Date.now(), body }, this.#settings.secrets),
     };
     const outcome = deliveryOutcome(await this.#poster.post(headers, body, this.#stopping.signal));
-    if (outcome.type !== 'delivered')
-      this.#context.logger.warn({ ...key, index, reason: outcome.reason }, 'not delivered');
+    if (outcome.type === 'delivered') this.#delivered.add(serviceKeyText(key));
+    else this.#context.logger.warn({ ...key, index, reason: outcome.reason }, 'not delivered');
     return outcome;
+  }
+
+  /** A change is with the receiver when all groups of its Service are. */
+  #noteDelivered(): void {
+    const nowMs = Date.now();
+    for (const service of this.#delivered) {
+      const indexed = this.#feed.sets.get(service);
+      const isWhole = indexed?.set.groups.every((group) => {
+        return this.#deliveries.indexOf(groupKey(indexed.key, group)) === indexed.index;
+      });
+      if (indexed !== undefined && isWhole === true) this.#changes.note(indexed, nowMs);
+    }
+    this.#delivered.clear();
+    this.#changes.retain(this.#feed.sets);
   }
 
   #tell(): void {

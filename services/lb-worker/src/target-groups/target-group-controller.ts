@@ -17,6 +17,7 @@ import {
   type Watermark,
 } from '@signalbox/contracts';
 import type { AppendEntry, LogMessage } from '@signalbox/event-log';
+import type { Tracer } from '@signalbox/kit';
 import { ClassBudget, type DampingFacts, type DampingStep, stepTargetGroups } from '@signalbox/registrations';
 import type { Clock } from './clock.ts';
 import { Deadlines } from './deadlines.ts';
@@ -30,6 +31,7 @@ import type { RuleAckFeed, SourceFeed } from './status-feeds.ts';
 interface ControllerOptions {
   readonly clock: Clock;
   readonly metrics: TargetMetrics;
+  readonly tracer: Tracer;
   readonly intents: IntentFeed;
   readonly sources: SourceFeed;
   readonly ruleAcks: RuleAckFeed;
@@ -197,10 +199,21 @@ export class TargetGroupController {
     this.#deadlines.set(entry.id, step.nextDeadlineMs);
     this.#noteAwaitingRules(entry, step.set);
     this.#count(entry, step, round.nowMs);
-    if (step.change !== 'none')
-      round.entries.push({ subject: entry.id, data: step.set ? JSON.stringify(step.set) : null });
+    if (step.change !== 'none') round.entries.push(this.#traced(entry, step, round));
     entry.set = step.set;
     this.#table.dropIfEmpty(entry);
+  }
+
+  /** The trace of a change goes on to the first set that programs something of it; what damping does later is none of it. */
+  #traced(entry: GroupEntry, { set, change }: DampingStep, { watermark, nowMs }: Round): AppendEntry {
+    const message = { subject: entry.id, data: set ? JSON.stringify(set) : null };
+    const { trace } = entry;
+    if (trace === undefined) return message;
+    if (change === 'update') entry.trace = undefined;
+    const attributes = { 'signalbox.revision': watermark.revision, 'signalbox.subject': entry.id };
+    const span = { name: 'decide lb', startMs: nowMs, endMs: Date.now(), attributes };
+    const traceparent = this.#options.tracer.span(trace.traceparent, span);
+    return traceparent === undefined ? message : { ...message, headers: { traceparent } };
   }
 
   #factsOf(entry: GroupEntry, { watermark, nowMs, emptied }: Round, mayUpdate: boolean): DampingFacts {
