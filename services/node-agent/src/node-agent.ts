@@ -1,5 +1,4 @@
 /** The node agent: follows plans and its node, programs them, says how far it has come. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type DriftOwner, type NodeAgentAck, type NodeAgentBackend, SignalboxError } from '@signalbox/contracts';
 import {
   Acknowledger,
@@ -22,6 +21,7 @@ import { type NodeDrift, openNodeDrift } from './node-drift.ts';
 import { NodeFeed } from './node-feed.ts';
 import { type ApplierOptions, openApplier, takeOver } from './open-applier.ts';
 import { PlanFeed } from './plan-feed.ts';
+import { openRemovalOrder, type RemovalOrder } from './removal-order.ts';
 import { type AppliedState, RulesSync } from './rules-sync.ts';
 
 export interface NodeAgentOptions extends ApplierOptions {
@@ -40,6 +40,13 @@ export interface NodeAgentOptions extends ApplierOptions {
   readonly fullResyncMs?: number;
   /** A change that waits for longer makes the node unhealthy. Default one minute, as in kube-proxy. */
   readonly maxLagMs?: number;
+  /**
+   * How long an address that is gone stays in the kernel's rules for DNS servers and load balancers that have not
+   * acknowledged it. Default half a minute; 0: not at all.
+   */
+  readonly lingerLimitMs?: number;
+  /** And how long after they have: the TTL of records. Default 0. */
+  readonly lingerTtlMs?: number;
   /** Between two acknowledgements. Default one second. */
   readonly ackIntervalMs?: number;
 }
@@ -51,6 +58,7 @@ export interface NodeAgent extends RunningService {
   readonly state: AppliedState;
 }
 
+const LINGER_LIMIT_MS = 30_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
@@ -101,6 +109,8 @@ class Agent {
   readonly #applier: ReturnType<typeof openApplier>;
   readonly #sync: RulesSync;
   readonly #plans: PlanFeed;
+  /** Undefined where everything goes at once. */
+  readonly #removals: RemovalOrder | undefined;
   readonly #nodes: NodeFeed;
   readonly #firstPlans = deferred();
   readonly #checks: HealthCheckPorts;
@@ -121,7 +131,8 @@ class Agent {
     const queuedSinceMs = (): number | undefined => this.#sync.queuedSinceMs;
     // What is only compared has not reached the node.
     const state = (): AppliedState => ({ ...this.#sync.state, ...(this.#isObserving && { revision: 0 }) });
-    const metrics = createAgentMetrics(registry, { state, queuedSinceMs });
+    const lingering = (): number => this.#removals?.size ?? 0;
+    const metrics = createAgentMetrics(registry, { state, queuedSinceMs, lingering });
     this.#sync = new RulesSync({
       applier,
       logger,
@@ -148,13 +159,24 @@ class Agent {
       intervalMs: options.ackIntervalMs ?? 1000,
       currentAck: () => this.#ack(),
     });
+    const onBadMessage = (): void => metrics.badMessages.inc();
+    this.#removals = openRemovalOrder({
+      cluster: options.cluster,
+      logger,
+      // Who observes programs nothing, and userspace has listeners on this machine's own addresses, not rules.
+      timeLimitMs: this.#isObserving || options.backend === 'userspace' ? 0 : (options.lingerLimitMs ?? LINGER_LIMIT_MS),
+      ttlMs: options.lingerTtlMs ?? 0,
+      onRelease: (batch) => this.#sync.queuePlans(batch),
+      onEnd: (end, entries) => metrics.lingerEnds.inc({ end }, entries),
+      onBadMessage,
+    });
     this.#plans = new PlanFeed({
       cluster: options.cluster,
       logger,
-      onBadMessage: () => metrics.badMessages.inc(),
+      onBadMessage,
       onBatch: (batch) => {
         this.#checks.note(batch.changes);
-        this.#sync.queuePlans(batch);
+        this.#sync.queuePlans(this.#removals?.apply(batch) ?? batch);
         this.#firstPlans.resolve();
       },
     });
@@ -185,6 +207,7 @@ class Agent {
       readiness: () => this.#readiness(),
       stop: async () => {
         stopping.abort();
+        this.#removals?.close();
         await work;
         await this.#takingOver;
         await Promise.all([server?.close(), this.#checks.close(), this.#drift?.close(), this.#applier.close()]);
@@ -197,6 +220,7 @@ class Agent {
     await Promise.all([
       followStream(this.#context, this.#nodes, signal),
       followStream(this.#context, this.#plans, signal),
+      ...(this.#removals?.feeds ?? []).map((feed) => followStream(this.#context, feed, signal)),
       ...(this.#isObserving ? [] : [this.#acknowledger.run(signal)]),
       this.#program(signal),
     ]);
@@ -211,21 +235,7 @@ class Agent {
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
     await Promise.race([this.#firstPlans.promise, stopped]);
-    while (!signal.aborted) {
-      try {
-        const message = await this.#context.log.last('objects', this.#nodes.filter);
-        if (message !== undefined) this.#nodes.read(message);
-        else
-          this.#context.logger.warn(
-            { node: this.#options.node },
-            'there is no such node: zone and addresses are unknown',
-          );
-        break;
-      } catch (err) {
-        this.#context.logger.warn({ err }, 'the Node object cannot be asked for, trying again');
-        await sleep(1000, undefined, { signal }).catch(() => {});
-      }
-    }
+    await this.#nodes.ask(this.#context.log, signal);
     await this.#sync.run(signal);
   }
 
