@@ -72,7 +72,10 @@ for (const backend of ['nftables', 'iptables'] as const) {
       expect(await endpoints()).toEqual([FIRST_POD]);
 
       await acknowledge(log, dnsServer(revision));
-      await waitFor('the rules to go', async () => (await lingering()) === 0 && (await endpoints(SERVICE_IP, 1)).length === 0);
+      await waitFor(
+        'the rules to go',
+        async () => (await lingering()) === 0 && (await endpoints(SERVICE_IP, 1)).length === 0,
+      );
       expect(await ended('acknowledged')).toBe(2);
     });
 
@@ -84,7 +87,10 @@ for (const backend of ['nftables', 'iptables'] as const) {
       await acked(log, created);
       await acked(log, await remove(log, theService()));
       expect(await lingering()).toBe(2);
-      await waitFor('the rules to go', async () => (await lingering()) === 0 && (await endpoints(SERVICE_IP, 1)).length === 0);
+      await waitFor(
+        'the rules to go',
+        async () => (await lingering()) === 0 && (await endpoints(SERVICE_IP, 1)).length === 0,
+      );
       expect(await ended('time-limit')).toBe(2);
     });
 

@@ -84,7 +84,7 @@ function grantedOf({ claims, port, service }: ServiceDraft, scope: CompileScope)
     clusterIPs: addressesOf(claims.clusterIPs),
     loadBalancerVIPs: addressesOf(claims.loadBalancerVIPs),
     externalIPs: addressesOf(claims.externalIPs),
-    nodePort: claims.nodePort.every(isGranted) ? port.nodePort : undefined,
+    nodePort: claims.nodePort.length > 0 && claims.nodePort.every(isGranted) ? port.nodePort : undefined,
   };
 }
 

@@ -23,7 +23,7 @@ export interface DraftClaims {
   readonly clusterIPs: readonly Claim[];
   readonly loadBalancerVIPs: readonly Claim[];
   readonly externalIPs: readonly Claim[];
-  /** None without a node port; else all are needed. */
+  /** None without a node port, or when it is not claimed; else all are needed. */
   readonly nodePort: readonly Claim[];
 }
 

@@ -73,7 +73,10 @@ export function addAgentOptions(command: Command): Command {
         .argParser(secondsOrNever),
     )
     .addOption(
-      settingOption('--linger-limit <seconds>', 'keep an address that is gone so long for DNS and load balancers; 0: not')
+      settingOption(
+        '--linger-limit <seconds>',
+        'keep an address that is gone so long for DNS and load balancers; 0: not',
+      )
         .default(30)
         .argParser(secondsOrNever),
     )

@@ -164,7 +164,8 @@ class Agent {
       cluster: options.cluster,
       logger,
       // Who observes programs nothing, and userspace has listeners on this machine's own addresses, not rules.
-      timeLimitMs: this.#isObserving || options.backend === 'userspace' ? 0 : (options.lingerLimitMs ?? LINGER_LIMIT_MS),
+      timeLimitMs:
+        this.#isObserving || options.backend === 'userspace' ? 0 : (options.lingerLimitMs ?? LINGER_LIMIT_MS),
       ttlMs: options.lingerTtlMs ?? 0,
       onRelease: (batch) => this.#sync.queuePlans(batch),
       onEnd: (end, entries) => metrics.lingerEnds.inc({ end }, entries),

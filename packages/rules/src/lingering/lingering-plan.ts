@@ -20,7 +20,8 @@ export function lingeringPlan(left: ProxyPlan, current: ProxyPlan | undefined): 
 
 /** The same, with those service ports only that somebody serves. */
 export function servedPart(plan: ProxyPlan): ProxyPlan {
-  const isServed = ({ endpoints }: ServicePortPlan): boolean => endpoints.some(({ ready, serving }) => ready || serving);
+  const isServed = ({ endpoints }: ServicePortPlan): boolean =>
+    endpoints.some(({ ready, serving }) => ready || serving);
   return { ...plan, ports: plan.ports.filter(isServed) };
 }
 
