@@ -2,8 +2,8 @@
 import { type ProxyPlan, serviceKeyText } from '@signalbox/contracts';
 import {
   type AcknowledgedRevisions,
-  type LingerEnd,
   LingeringPlans,
+  type LingerOutcome,
   type LingerPolicy,
   type NodePlan,
   type PlanChange,
@@ -13,7 +13,7 @@ import { changesBetween } from '../packets/plan-arbitraries.ts';
 const NOBODY: AcknowledgedRevisions = { dns: Number.POSITIVE_INFINITY, lb: Number.POSITIVE_INFINITY };
 
 export class SimulatedRemovals {
-  readonly ends: Record<LingerEnd, number> = { acknowledged: 0, 'time-limit': 0, taken: 0, 'no-room': 0 };
+  readonly ends: Record<LingerOutcome['end'], number> = { acknowledged: 0, 'time-limit': 0, taken: 0, 'no-room': 0 };
   readonly #lingering: LingeringPlans;
   readonly #programmed = new Map<string, NodePlan>();
   #current: readonly ProxyPlan[] = [];
@@ -22,7 +22,7 @@ export class SimulatedRemovals {
   #nowMs = 0;
 
   constructor(policy: Partial<LingerPolicy> = {}) {
-    this.#lingering = new LingeringPlans({ timeLimitMs: 30_000, ttlMs: 0, ...policy }, (end, entries) => {
+    this.#lingering = new LingeringPlans({ timeLimitMs: 30_000, ttlMs: 0, ...policy }, ({ end, entries }) => {
       this.ends[end] += entries;
     });
   }

@@ -16,8 +16,8 @@ export { type IpvsListing, readIpvs } from './kernel-state/read-ipvs.ts';
 export { type ReadOptions, readNftables } from './kernel-state/read-nftables.ts';
 export {
   type AcknowledgedRevisions,
-  type LingerEnd,
   LingeringPlans,
+  type LingerOutcome,
   type LingerPolicy,
 } from './lingering/lingering-plans.ts';
 export type { NodePlan } from './node-plan.ts';

@@ -15,6 +15,8 @@ interface Word {
   /** Who is waited for: a DNS server, or the load balancer of a class. */
   readonly party: string;
   readonly revision: number;
+  /** Was waited for in vain, and has not spoken since. */
+  isGivenUp: boolean;
 }
 
 export class LayerAckFeed implements StreamReader {
@@ -33,16 +35,21 @@ export class LayerAckFeed implements StreamReader {
   }
 
   /**
-   * `Infinity` when nobody serves the layer; -1 as long as that is not known. A class of load balancers has what any of its
-   * drivers has: one of them works at a time, and the others left their last word behind.
+   * `Infinity` when there is nobody to wait for; -1 as long as that is not known. A class of load balancers has what any of
+   * its drivers has: one of them works at a time, and the others left their last word behind.
    */
   get revision(): number {
     if (!this.#isKnown) return -1;
     const ofParty = new Map<string, number>();
-    for (const { party, revision } of this.#words.values()) {
-      ofParty.set(party, Math.max(ofParty.get(party) ?? 0, revision));
+    for (const { party, revision, isGivenUp } of this.#words.values()) {
+      if (!isGivenUp) ofParty.set(party, Math.max(ofParty.get(party) ?? 0, revision));
     }
     return Math.min(...ofParty.values());
+  }
+
+  /** Whoever has not come to this revision is not waited for any more, until the next word. */
+  giveUp(revision: number): void {
+    for (const word of this.#words.values()) word.isGivenUp ||= word.revision < revision;
   }
 
   beginReplay(): void {
@@ -74,5 +81,5 @@ export class LayerAckFeed implements StreamReader {
 function wordOf(data: string): Word {
   const ack = ackSchema.parse(JSON.parse(data));
   const party = ack.kind === 'lb-driver' ? `class ${ack.loadBalancerClass}` : `consumer ${ack.consumer}`;
-  return { party, revision: ack.revision };
+  return { party, revision: ack.revision, isGivenUp: false };
 }

@@ -168,7 +168,7 @@ class Agent {
         this.#isObserving || options.backend === 'userspace' ? 0 : (options.lingerLimitMs ?? LINGER_LIMIT_MS),
       ttlMs: options.lingerTtlMs ?? 0,
       onRelease: (batch) => this.#sync.queuePlans(batch),
-      onEnd: (end, entries) => metrics.lingerEnds.inc({ end }, entries),
+      onEnd: ({ end, entries }) => metrics.lingerEnds.inc({ end }, entries),
       onBadMessage,
     });
     this.#plans = new PlanFeed({

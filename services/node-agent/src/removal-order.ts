@@ -4,7 +4,7 @@
  * Nothing of it outlives the process: the first load of the next one is what the plans say.
  */
 import type { Logger, StreamReader } from '@signalbox/kit';
-import { type LingerEnd, LingeringPlans, type LingerPolicy, type PlanChange } from '@signalbox/rules';
+import { LingeringPlans, type LingerOutcome, type LingerPolicy, type PlanChange } from '@signalbox/rules';
 import { LayerAckFeed } from './layer-ack-feed.ts';
 import type { PlanBatch, TimedPlanChange } from './plan-feed.ts';
 
@@ -13,7 +13,7 @@ interface RemovalOrderOptions extends LingerPolicy {
   readonly logger: Logger;
   /** What no longer lingers is to go, at the revision that was given last. */
   readonly onRelease: (batch: PlanBatch) => void;
-  readonly onEnd: (end: LingerEnd, entries: number) => void;
+  readonly onEnd: (outcome: LingerOutcome) => void;
   readonly onBadMessage: () => void;
 }
 
@@ -34,7 +34,7 @@ export class RemovalOrder {
 
   constructor(options: RemovalOrderOptions) {
     this.#options = options;
-    this.#lingering = new LingeringPlans(options, options.onEnd);
+    this.#lingering = new LingeringPlans(options, (outcome) => this.#noteEnd(outcome));
     const feed = (layer: 'dns' | 'lb') => new LayerAckFeed({ ...options, layer, onChange: () => this.#release() });
     this.#dns = feed('dns');
     this.#lb = feed('lb');
@@ -60,9 +60,17 @@ export class RemovalOrder {
   }
 
   #release(): void {
-    const changes = this.#lingering.release(this.#facts()).map(untimed);
+    const due = this.#lingering.release(this.#facts());
+    // Others may have waited for nobody but those who were given up just now.
+    const changes = [...due, ...this.#lingering.release(this.#facts())].map(untimed);
     this.#setTimer();
     if (changes.length > 0) this.#options.onRelease({ changes, revision: this.#revision });
+  }
+
+  /** Who is dead costs one time limit, and not one for each address that goes. */
+  #noteEnd(outcome: LingerOutcome): void {
+    if (outcome.end === 'time-limit') for (const feed of [this.#dns, this.#lb]) feed.giveUp(outcome.revision);
+    this.#options.onEnd(outcome);
   }
 
   #facts() {

@@ -31,6 +31,13 @@ export interface LingerFacts {
  */
 export type LingerEnd = 'acknowledged' | 'time-limit' | 'taken' | 'no-room';
 
+export interface LingerOutcome {
+  readonly end: LingerEnd;
+  readonly entries: number;
+  /** With which they left their service. */
+  readonly revision: number;
+}
+
 /** Bounds memory where services come and go by the thousand; the oldest go first. */
 const MAX_DEPARTURES = 10_000;
 
@@ -48,13 +55,13 @@ const MAX_DEPARTURES = 10_000;
  */
 export class LingeringPlans {
   readonly #policy: LingerPolicy;
-  readonly #onEnd: (end: LingerEnd, entries: number) => void;
+  readonly #onEnd: (outcome: LingerOutcome) => void;
   readonly #plans = new Map<string, ProxyPlan>();
   readonly #departures = new Departures();
   #count = 0;
 
-  /** `onEnd`: of entries that have lingered. */
-  constructor(policy: LingerPolicy, onEnd: (end: LingerEnd, entries: number) => void = () => {}) {
+  /** `onEnd` is told of entries that have lingered. */
+  constructor(policy: LingerPolicy, onEnd: (outcome: LingerOutcome) => void) {
     this.#policy = policy;
     this.#onEnd = onEnd;
   }
@@ -132,7 +139,7 @@ export class LingeringPlans {
       const departure = this.#departures.removeEntry(entry);
       if (departure === undefined) continue;
       touched.add(departure);
-      this.#onEnd('taken', 1);
+      this.#onEnd({ end: 'taken', entries: 1, revision: departure.revision });
     }
   }
 
@@ -159,7 +166,7 @@ export class LingeringPlans {
   }
 
   #end(departure: Departure, end: LingerEnd): void {
-    this.#onEnd(end, departure.entries.size);
+    this.#onEnd({ end, entries: departure.entries.size, revision: departure.revision });
     this.#departures.remove(departure);
   }
 }
