@@ -18,7 +18,7 @@ function driver(consumer: string, revision: number, loadBalancerClass = ''): Ack
 
 function message(subject: string, data: string | null): LogMessage {
   sequence += 1;
-  return { subject, data, sequence };
+  return { subject, data, sequence, storedAtMs: 0 };
 }
 
 const wordOf = (ack: Ack): LogMessage => message(ackSubject(ack), JSON.stringify(ack));
