@@ -1,10 +1,9 @@
 /** The node agent: follows plans and its node, programs them, says how far it has come. */
-import { type DriftOwner, type NodeAgentAck, type NodeAgentBackend, SignalboxError } from '@signalbox/contracts';
+import type { NodeAgentAck, NodeAgentBackend, NodeObject } from '@signalbox/contracts';
 import {
   Acknowledger,
   failureSignal,
   followStream,
-  type ListenAddress,
   type Readiness,
   type RunningService,
   type ServiceContext,
@@ -19,37 +18,11 @@ import { startProxyHealthServer } from './health/proxy-health-server.ts';
 import { createAgentMetrics } from './metrics.ts';
 import { type NodeDrift, openNodeDrift } from './node-drift.ts';
 import { NodeFeed } from './node-feed.ts';
-import { type ApplierOptions, openApplier, takeOver } from './open-applier.ts';
+import { openApplier, takeOver } from './open-applier.ts';
 import { PlanFeed } from './plan-feed.ts';
 import { openRemovalOrder, type RemovalOrder } from './removal-order.ts';
 import { type AppliedState, RulesSync } from './rules-sync.ts';
-
-export interface NodeAgentOptions extends ApplierOptions {
-  readonly cluster: string;
-  /** `/healthz` and `/livez`; absent: not served. */
-  readonly proxyHealthListen?: ListenAddress;
-  /** Where health check node ports listen, instead of where node ports answer. */
-  readonly healthCheckAddress?: string | undefined;
-  /** Change nothing on this node: compare the rules of this owner with the cluster, and report. */
-  readonly observes?: DriftOwner;
-  /** Between two comparisons of the kernel with what it should do. Default one minute; 0: none. */
-  readonly driftIntervalMs?: number;
-  /** Remove kube-proxy's rules once our own are in. */
-  readonly takesOver?: boolean;
-  /** Default one hour. */
-  readonly fullResyncMs?: number;
-  /** A change that waits for longer makes the node unhealthy. Default one minute, as in kube-proxy. */
-  readonly maxLagMs?: number;
-  /**
-   * How long an address that is gone stays in the kernel's rules for DNS servers and load balancers that have not
-   * acknowledged it. Default half a minute; 0: not at all.
-   */
-  readonly lingerLimitMs?: number;
-  /** And how long after they have: the TTL of records. Default 0. */
-  readonly lingerTtlMs?: number;
-  /** Between two acknowledgements. Default one second. */
-  readonly ackIntervalMs?: number;
-}
+import { checkOptions, HOUR_MS, lingerPolicyOf, MINUTE_MS, type NodeAgentOptions } from './start-options.ts';
 
 export interface NodeAgent extends RunningService {
   readonly backend: NodeAgentBackend;
@@ -58,19 +31,10 @@ export interface NodeAgent extends RunningService {
   readonly state: AppliedState;
 }
 
-const LINGER_LIMIT_MS = 30_000;
-const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
-
 /** Starts to follow at once. Throws `invalid` for options that cannot work, `unavailable` for an address that is taken. */
 export async function startNodeAgent(context: ServiceContext, options: NodeAgentOptions): Promise<NodeAgent> {
-  const { proxyHealthListen, observes, takesOver } = options;
-  if (observes !== undefined && takesOver === true) {
-    throw new SignalboxError('invalid', 'who observes a node takes nothing over');
-  }
-  if (observes !== undefined && options.driftIntervalMs === 0) {
-    throw new SignalboxError('invalid', 'who observes a node looks at it now and then: the drift interval is 0');
-  }
+  checkOptions(options);
+  const { proxyHealthListen, observes } = options;
   const ownProcesses = new OwnProcesses();
   const isObserving = observes !== undefined;
   const applier = openApplier(context.logger, { ...options, isObserving }, (pid) => ownProcesses.note(pid));
@@ -161,12 +125,9 @@ class Agent {
     });
     const onBadMessage = (): void => metrics.badMessages.inc();
     this.#removals = openRemovalOrder({
+      ...lingerPolicyOf(options),
       cluster: options.cluster,
       logger,
-      // Who observes programs nothing, and userspace has listeners on this machine's own addresses, not rules.
-      timeLimitMs:
-        this.#isObserving || options.backend === 'userspace' ? 0 : (options.lingerLimitMs ?? LINGER_LIMIT_MS),
-      ttlMs: options.lingerTtlMs ?? 0,
       onRelease: (batch) => this.#sync.queuePlans(batch),
       onEnd: ({ end, entries }) => metrics.lingerEnds.inc({ end }, entries),
       onBadMessage,
@@ -181,18 +142,8 @@ class Agent {
         this.#firstPlans.resolve();
       },
     });
-    this.#nodes = new NodeFeed({
-      cluster: options.cluster,
-      node: options.node,
-      logger,
-      onNode: (object) => {
-        this.health.setNode(object);
-        // A node that is gone from the cluster keeps its rules until it is really gone.
-        if (object === undefined) return;
-        this.#node = rulesNodeOf(object);
-        this.#sync.queueNode(this.#node);
-      },
-    });
+    const { cluster, node } = options;
+    this.#nodes = new NodeFeed({ cluster, node, logger, onNode: (object) => this.#noteNode(object) });
   }
 
   start(server: HealthServer | undefined): NodeAgent {
@@ -248,6 +199,14 @@ class Agent {
     const allowed = nodePortAddresses ?? (backend === 'nftables' ? ['primary'] : undefined);
     if (allowed === undefined) return [EVERY_ADDRESS];
     return healthCheckAddresses({ allowed, nodeAddresses: this.#node?.addresses ?? [] });
+  }
+
+  #noteNode(object: NodeObject | undefined): void {
+    this.health.setNode(object);
+    // A node that is gone from the cluster keeps its rules until it is really gone.
+    if (object === undefined) return;
+    this.#node = rulesNodeOf(object);
+    this.#sync.queueNode(this.#node);
   }
 
   get #isObserving(): boolean {

@@ -128,22 +128,27 @@ class Oracle {
   }
 
   note(before: readonly NodePlan[]): void {
-    const { current, revision, nowMs, acknowledged } = this.#simulated;
+    const { current, acknowledged } = this.#simulated;
+    const isConsumed = Math.min(acknowledged.dns, acknowledged.lb) !== NOBODY;
+    if (before !== current && isConsumed)
+      for (const entry of before.flatMap((plan) => this.#letGoBy(plan))) this.#note(entry);
+    for (const entry of current.flatMap((plan) => [...entriesOf(plan)])) this.#left.delete(entry);
+    for (const entry of this.#left.keys()) if (this.#isOver(entry)) this.#left.delete(entry);
+  }
+
+  #note(entry: string): void {
+    const { revision, nowMs } = this.#simulated;
+    this.#left.set(entry, { revision, sinceMs: nowMs, acknowledgedAtMs: undefined });
+  }
+
+  #isOver(entry: string): boolean {
+    const { nowMs, acknowledged } = this.#simulated;
     const { dns, lb } = acknowledged;
-    if (before !== current && Math.min(dns, lb) !== NOBODY) {
-      for (const plan of before) {
-        for (const entry of this.#letGoBy(plan)) {
-          this.#left.set(entry, { revision, sinceMs: nowMs, acknowledgedAtMs: undefined });
-        }
-      }
-    }
-    for (const plan of current) for (const entry of entriesOf(plan)) this.#left.delete(entry);
-    for (const [entry, left] of this.#left) {
-      if (Math.min(dns, lb) >= left.revision) left.acknowledgedAtMs ??= dns === NOBODY ? -NOBODY : nowMs;
-      const { sinceMs, acknowledgedAtMs } = left;
-      const endMs = acknowledgedAtMs === undefined ? sinceMs + LIMIT_MS : acknowledgedAtMs + TTL_MS;
-      if (nowMs >= endMs) this.#left.delete(entry);
-    }
+    const left = this.#left.get(entry);
+    if (left === undefined) return true;
+    if (Math.min(dns, lb) >= left.revision) left.acknowledgedAtMs ??= dns === NOBODY ? -NOBODY : nowMs;
+    const { sinceMs, acknowledgedAtMs } = left;
+    return nowMs >= (acknowledgedAtMs === undefined ? sinceMs + LIMIT_MS : acknowledgedAtMs + TTL_MS);
   }
 
   entries(): string[] {
