@@ -25,12 +25,12 @@ export function withoutForgotten(
     tally.wakeAt(lastMs);
     return [...targets];
   }
-  const listed = new Set(
-    gone
-      .filter((target) => forgottenAtMs(target) > nowMs)
-      .sort((left, right) => right.sinceMs - left.sinceMs)
-      .slice(0, MAX_LISTED),
-  );
+  const remembered = gone.filter((target) => forgottenAtMs(target) > nowMs);
+  const listed = new Set(remembered.length > MAX_LISTED ? newestOf(remembered) : remembered);
   if (listed.size > 0) tally.wakeAt(lastMs);
   return targets.filter((target) => target.state !== 'gone' || listed.has(target));
+}
+
+function newestOf(targets: readonly GroupTarget[]): GroupTarget[] {
+  return [...targets].sort((left, right) => right.sinceMs - left.sinceMs).slice(0, MAX_LISTED);
 }
