@@ -156,11 +156,9 @@ function liveHeapMiB(): number {
 }
 
 async function answersTo(changes: readonly Change[]): Promise<Answers> {
+  const entries = changes.map(({ slice }) => upsertOf(CLUSTER, slice, Date.now()));
   for (const change of changes) reader.expect(change);
-  await log.appendAll(
-    'objects',
-    changes.map(({ slice }) => upsertOf(CLUSTER, slice, Date.now())),
-  );
+  await log.appendAll('objects', entries);
   await until(() => reader.waitingRemovals === 0);
   return reader.takeAnswers();
 }
