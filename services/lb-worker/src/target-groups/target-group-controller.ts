@@ -17,8 +17,8 @@ import {
   type Watermark,
 } from '@signalbox/contracts';
 import type { AppendEntry, LogMessage } from '@signalbox/event-log';
+import type { Clock } from '@signalbox/kit';
 import { ClassBudget, type DampingFacts, type DampingStep, stepTargetGroups } from '@signalbox/registrations';
-import type { Clock } from './clock.ts';
 import { Deadlines } from './deadlines.ts';
 import { emptiedAmong } from './emptied.ts';
 import { type GroupEntry, GroupTable } from './group-table.ts';
