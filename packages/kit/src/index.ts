@@ -1,6 +1,7 @@
 export * from './access-settings.ts';
 export { Acknowledger } from './acknowledger.ts';
 export { appendRetrying } from './append-retrying.ts';
+export { type Clock, STEADY_CLOCK, SYSTEM_CLOCK, untilMs } from './clock.ts';
 export { startCompaction } from './compaction.ts';
 export { followStream, type StreamReader } from './follow-stream.ts';
 export * from './health-server.ts';

@@ -1,6 +1,7 @@
 /** The HAProxy driver: the parts, and what they tell each other. */
 import { hostname } from 'node:os';
 import {
+  type Clock,
   DriverStatuses,
   failureSignal,
   followStream,
@@ -9,6 +10,7 @@ import {
   type Readiness,
   type RunningService,
   type ServiceContext,
+  STEADY_CLOCK,
   TargetFeed,
 } from '@signalbox/kit';
 import type { BindAddresses } from './config/compile-proxies.ts';
@@ -49,6 +51,8 @@ export interface HaproxyDriverOptions {
   readonly timeoutMs?: number;
   /** Between two messages about what is programmed. Default half a second. */
   readonly reportIntervalMs?: number;
+  /** For looks and back-off. Default: the process's own. */
+  readonly clock?: Clock;
 }
 
 export interface HaproxyDriver extends RunningService {
@@ -68,6 +72,7 @@ const DEFAULTS = {
   maxBackoffMs: 10_000,
   timeoutMs: 10_000,
   reportIntervalMs: 500,
+  clock: STEADY_CLOCK,
 };
 const PROXY_TIMEOUTS_MS = { connect: 5_000, client: 300_000, server: 300_000 };
 

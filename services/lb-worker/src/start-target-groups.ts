@@ -3,6 +3,7 @@ import { errorText } from '@signalbox/contracts';
 import type { AppendEntry, LogBatch } from '@signalbox/event-log';
 import {
   appendRetrying,
+  type Clock,
   failureSignal,
   followStream,
   PASSIVE_TRACER,
@@ -10,9 +11,9 @@ import {
   type RunningService,
   type ServiceContext,
   type StreamReader,
+  SYSTEM_CLOCK,
   startCompaction,
 } from '@signalbox/kit';
-import { type Clock, SYSTEM_CLOCK } from './target-groups/clock.ts';
 import { IntentFeed } from './target-groups/intent-feed.ts';
 import { type TargetMetrics, targetMetrics } from './target-groups/metrics.ts';
 import { RegistrationFeed } from './target-groups/registration-feed.ts';

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { errorText, SignalboxError, serviceKeyText } from '@signalbox/contracts';
 import {
+  type Clock,
   type DriverStatus,
   DriverStatuses,
   failureSignal,
@@ -12,6 +13,7 @@ import {
   type Readiness,
   type RunningService,
   type ServiceContext,
+  STEADY_CLOCK,
   TargetFeed,
 } from '@signalbox/kit';
 import { Deliveries, type Delivery, laneName } from './deliveries.ts';
@@ -44,6 +46,8 @@ export interface WebhookDriverOptions {
   readonly leaseMs?: number;
   /** Between two reports. Default half a second. */
   readonly reportIntervalMs?: number;
+  /** For back-off. Default: the process's own. */
+  readonly clock?: Clock;
 }
 
 export interface WebhookDriver extends RunningService {
@@ -58,6 +62,7 @@ const DEFAULTS = {
   refusedRetryMs: 300_000,
   leaseMs: 15_000,
   reportIntervalMs: 500,
+  clock: STEADY_CLOCK,
 };
 
 /** Starts to follow at once. Throws `invalid` for a URL that cannot be one. */
