@@ -7,7 +7,7 @@ import {
   type LayerProgress,
   MAX_CONSUMERS_BEHIND,
 } from '@signalbox/contracts';
-import { layerClustersAt, type Store, skippedServices, stateRevision } from '@signalbox/store';
+import { layerClustersAt, revisionAfterAtMs, type Store, skippedServices, stateRevision } from '@signalbox/store';
 import { type LayerConsumer, layerConsumers } from './layer-consumers.ts';
 
 interface Measure {
@@ -42,10 +42,31 @@ export function describeProgress(store: Store, { revision, cluster }: Measure): 
   });
 }
 
-/** By what every layer has derived: how many of its consumers are in each state. */
-export function consumerCounts(store: Store): { readonly layer: Layer; readonly counts: LayerProgress['consumers'] }[] {
+export interface StaleConsumer extends Pick<LayerConsumer, 'cluster' | 'consumer'> {
+  /** Age of the oldest revision that its layer has derived and it has not applied. */
+  readonly seconds: number;
+}
+
+export interface LayerConsumers {
+  readonly layer: Layer;
+  readonly counts: LayerProgress['consumers'];
+  /** The stalest first, so many at most; those that have applied all are not among them. */
+  readonly stalest: readonly StaleConsumer[];
+}
+
+/** By what every layer has derived. */
+export function describeConsumers(store: Store, { nowMs, limit }: { nowMs: number; limit: number }): LayerConsumers[] {
   const { layers } = stateRevision(store);
-  return LAYERS.map((layer) => ({ layer, counts: countStates(layerConsumers(store, { layer }), layers[layer] ?? 0) }));
+  return LAYERS.map((layer) => {
+    const derived = layers[layer] ?? 0;
+    const consumers = layerConsumers(store, { layer });
+    const behind = consumers.filter(({ revision }) => revision < derived).sort((a, b) => a.revision - b.revision);
+    const stalest = behind.slice(0, limit).map(({ cluster, consumer, revision }) => {
+      const sinceMs = revisionAfterAtMs(store, revision) ?? nowMs;
+      return { cluster, consumer, seconds: Math.max(0, nowMs - sinceMs) / 1000 };
+    });
+    return { layer, counts: countStates(consumers, derived), stalest };
+  });
 }
 
 function countStates(consumers: readonly LayerConsumer[], wanted: number): LayerProgress['consumers'] {

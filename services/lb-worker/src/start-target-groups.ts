@@ -3,15 +3,17 @@ import { errorText } from '@signalbox/contracts';
 import type { AppendEntry, LogBatch } from '@signalbox/event-log';
 import {
   appendRetrying,
+  type Clock,
   failureSignal,
   followStream,
+  PASSIVE_TRACER,
   type Readiness,
   type RunningService,
   type ServiceContext,
   type StreamReader,
+  SYSTEM_CLOCK,
   startCompaction,
 } from '@signalbox/kit';
-import { type Clock, SYSTEM_CLOCK } from './target-groups/clock.ts';
 import { IntentFeed } from './target-groups/intent-feed.ts';
 import { type TargetMetrics, targetMetrics } from './target-groups/metrics.ts';
 import { RegistrationFeed } from './target-groups/registration-feed.ts';
@@ -87,6 +89,7 @@ class TargetGroupsService implements RunningTargetGroups {
     this.#controller = new TargetGroupController({
       clock,
       metrics: this.#metrics,
+      tracer: context.tracer ?? PASSIVE_TRACER,
       intents,
       sources,
       ruleAcks,

@@ -7,6 +7,7 @@ import {
   type Readiness,
   type RunningService,
   type ServiceContext,
+  traceApplied,
 } from '@signalbox/kit';
 import { type RulesNode, rulesNodeOf } from '@signalbox/rules';
 import { OwnProcesses } from './drift/index.ts';
@@ -21,7 +22,7 @@ import { NodeFeed } from './node-feed.ts';
 import { openApplier, takeOver } from './open-applier.ts';
 import { PlanFeed } from './plan-feed.ts';
 import { openRemovalOrder, type RemovalOrder } from './removal-order.ts';
-import { type AppliedState, RulesSync } from './rules-sync.ts';
+import { type AppliedState, RulesSync, type SyncOutcome } from './rules-sync.ts';
 import { checkOptions, HOUR_MS, lingerPolicyOf, MINUTE_MS, type NodeAgentOptions } from './start-options.ts';
 
 export interface NodeAgent extends RunningService {
@@ -107,6 +108,7 @@ class Agent {
           return;
         }
         metrics.record(outcome);
+        this.#trace(outcome);
         this.#acknowledger.note();
         if (outcome.error === '') this.#afterApplied();
       },
@@ -150,6 +152,8 @@ class Agent {
     const { failure, fail } = failureSignal();
     const stopping = new AbortController();
     this.#drift = this.#openDrift();
+    // Whose rules are only looked at are in already.
+    if (this.#isObserving) this.#drift?.watch();
     const work = this.#run(stopping.signal).catch(fail);
     const agent = {
       name: 'node-agent',
@@ -233,8 +237,16 @@ class Agent {
     });
   }
 
+  #trace({ changes, revision, seconds }: SyncOutcome): void {
+    const endMs = Date.now();
+    const span = { name: 'apply proxy', startMs: endMs - seconds * 1000, endMs, revision };
+    const traces = changes.map(({ trace }) => trace);
+    traceApplied(this.#context.tracer, traces, span);
+  }
+
   #afterApplied(): void {
     void this.#checks.publish();
+    this.#drift?.watch();
     if (!this.#mustTakeOver) return;
     this.#mustTakeOver = false;
     const { logger } = this.#context;

@@ -94,7 +94,7 @@ async function changePolicy(
   loadBalancerClass: string,
   change: (spec: PolicySpec) => PolicySpec,
 ): Promise<number> {
-  const { items } = await client.list<Policy>(POLICIES, {}, LIMIT);
+  const { items } = await client.atLeast('latest').list<Policy>(POLICIES, {}, LIMIT);
   const known = items.find(({ intent }) => intent.spec.loadBalancerClass === loadBalancerClass);
   const name = known?.intent.metadata.name ?? policyName(loadBalancerClass);
   const headers = known === undefined ? { 'if-none-match': '*' } : { 'if-match': `"${known.revision}"` };

@@ -6,6 +6,7 @@ import { describeProgress } from '../convergence.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { convergenceExample } from '../examples.ts';
 import { clusterParameter, revisionQuery, wantedRevisionParameter } from '../parameters.ts';
+import { answeredAt } from '../revision-gate.ts';
 import { requireCluster } from '../state.ts';
 
 const route = createRoute({
@@ -29,6 +30,7 @@ export function addConvergenceRoute(app: OpenAPIHono, { store }: ApiDependencies
       const clusters = Object.values(layerClustersAt(store, head)).flatMap((layer) => Object.keys(layer));
       requireCluster(store, { revision: head, clusters }, cluster);
     }
+    answeredAt(c, head);
     return c.json({ revision: revision ?? null, head, layers: describeProgress(store, { revision, cluster }) }, 200);
   });
 }
