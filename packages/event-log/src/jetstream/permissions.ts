@@ -38,6 +38,7 @@ export const SERVICE_ACCESS = {
       'leases.lb.>',
       'leases.targets.>',
       'targets.>',
+      'status.group.>',
       `objects.*.LoadBalancerAddress.${encodeToken(INTENT_CLUSTER)}.>`,
     ],
     compacts: ['derived', 'targets'],

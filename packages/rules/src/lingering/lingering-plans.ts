@@ -93,7 +93,9 @@ export class LingeringPlans {
         this.#depart(before, plan, { revision, sinceMs: facts.nowMs, touched });
       }
     }
-    for (const { plan } of changes) if (plan !== undefined) this.#take(entriesOf(plan), touched);
+    if (this.#departures.size > 0) {
+      for (const { plan } of changes) if (plan !== undefined) this.#take(entriesOf(plan), touched);
+    }
     this.#endDue(facts, touched);
     this.#makeRoom(touched);
     return [...changes, ...changesOf(touched)];
@@ -119,9 +121,12 @@ export class LingeringPlans {
   }
 
   #depart(left: ProxyPlan, current: ProxyPlan | undefined, { revision, sinceMs, touched }: DepartureFacts): void {
-    const plan = lingeringPlan(left, current);
     const kept = current === undefined ? NO_ENTRIES : entriesOf(current);
-    const entries = new Set([...entriesOf(servedPart(plan))].filter((entry) => !kept.has(entry)));
+    const gone = [...entriesOf(left)].filter((entry) => !kept.has(entry));
+    if (gone.length === 0) return;
+    const plan = lingeringPlan(left, current);
+    const served = entriesOf(servedPart(plan));
+    const entries = new Set(gone.filter((entry) => served.has(entry)));
     if (entries.size === 0) return;
     // Of services that claimed the same, the last one to let go stands for it.
     this.#take(entries, touched);
@@ -134,7 +139,6 @@ export class LingeringPlans {
   }
 
   #take(entries: ReadonlySet<string>, touched: Set<Departure>): void {
-    if (this.#departures.size === 0) return;
     for (const entry of entries) {
       const departure = this.#departures.removeEntry(entry);
       if (departure === undefined) continue;

@@ -12,7 +12,9 @@
 import { setImmediate } from 'node:timers/promises';
 import {
   TARGETS_WATERMARK_SUBJECT,
+  type TargetGroupKey,
   type TargetGroupSet,
+  targetGroupSetSubject,
   targetsWatermarkSchema,
   type Watermark,
 } from '@signalbox/contracts';
@@ -62,6 +64,12 @@ export class TargetGroupController {
   /** Everything up to this revision has been decided on; -1 before the first round. */
   get revision(): number {
     return this.#decidedRevision;
+  }
+
+  /** A group is there while anything is told of it, be it that its targets are gone. */
+  hasGroup({ port: name, ...set }: TargetGroupKey): boolean {
+    const groups = this.#table.get(targetGroupSetSubject(set))?.set?.groups ?? [];
+    return groups.some(({ port, protocol }) => `${port}/${protocol}` === name);
   }
 
   /** What was published before this process. */
