@@ -58,26 +58,47 @@ const logs = await Promise.all(
 const agents = Array.from({ length: count }, (_, i) => {
   return new SimulatedAgent(logs[i % logs.length] as EventLog, `agent-${i}`);
 });
-const running = [...agents.map((agent) => agent.run(stopping.signal)), ...(await follow())];
+const running = agents.map((agent) => agent.run(stopping.signal));
 process.on('message', () => void stop());
 process.on('disconnect', () => process.exit());
+await follow();
+process.send?.('following');
 
 /** From where the plane is now: what a real agent reads at its start is no part of what is measured. */
-async function follow(): Promise<Promise<void>[]> {
+async function follow(): Promise<void> {
   const [log] = logs;
   if (log === undefined) throw new Error('no agents');
   const { lastSequence } = await log.info('derived');
   const watermark = await log.last('derived', watermarkSubject('proxy'));
   const reached = watermark?.data == null ? 0 : watermarkSchema.parse(JSON.parse(watermark.data)).revision;
   for (const agent of agents) agent.reach(reached);
-  if (kind === 'fanned-out') return [followFor(log, lastSequence, agents)];
-  return agents.map((agent) => followFor(agent.log, lastSequence, [agent]));
+  if (kind === 'fanned-out') await begin(log, lastSequence, agents);
+  else await inWaves(agents, (agent) => begin(agent.log, lastSequence, [agent]));
 }
 
-async function followFor(log: EventLog, from: number, told: readonly SimulatedAgent[]): Promise<void> {
+/** One agent of each connection at a time. */
+async function inWaves(all: readonly SimulatedAgent[], work: (agent: SimulatedAgent) => Promise<void>): Promise<void> {
+  for (let start = 0; start < all.length; start += logs.length) {
+    await Promise.all(all.slice(start, start + logs.length).map(work));
+  }
+}
+
+/** Resolves once the follow has come to the end of the stream. */
+function begin(log: EventLog, from: number, told: readonly SimulatedAgent[]): Promise<void> {
+  return new Promise((onCaughtUp) => running.push(followFor({ log, from, onCaughtUp }, told)));
+}
+
+interface Follow {
+  readonly log: EventLog;
+  readonly from: number;
+  readonly onCaughtUp: () => void;
+}
+
+async function followFor({ log, from, onCaughtUp }: Follow, told: readonly SimulatedAgent[]): Promise<void> {
   for await (const batch of log.follow('derived', { from, signal: stopping.signal })) {
     const revision = newestRevision(batch);
     if (revision !== undefined) for (const agent of told) agent.reach(revision);
+    if (batch.isCaughtUp) onCaughtUp();
   }
 }
 

@@ -17,6 +17,10 @@ import { launchService, type MeasuredProcess } from './measured-process.ts';
 
 const WORKERS = ['proxy-worker', 'dns-worker', 'lb-worker'] as const;
 const PARTITIONS = 64;
+/** A bench floods the machine: nobody is to lose his lease for that. */
+const LEASE = ['--lease', '60'];
+/** Characters of the log of a service that ended. */
+const LAST_WORDS = 2_000;
 
 interface Nats {
   readonly urls: string;
@@ -55,14 +59,28 @@ export class BenchPlane {
     return { plane: new BenchPlane(nats, log, folder, cluster), kubeconfig: ready.kubeconfig };
   }
 
+  /** A service that ends by itself ends the bench: nothing would come of waiting. */
   start(name: string, ...args: string[]): MeasuredProcess {
     const started = launchService(name, args, this.nats.urls);
     this.processes.push(started);
+    started.process.finished.then(
+      ({ code, stdout, stderr }) => {
+        if (this.#stopping.signal.aborted) return;
+        console.error(`${name} ended with ${code}:\n${(stdout + stderr).slice(-LAST_WORDS)}`);
+        process.exit(1);
+      },
+      () => {},
+    );
     return started;
   }
 
+  startWatcher(kubeconfig: string, natsReplicas: number): void {
+    const source = ['--kubeconfig', kubeconfig, '--context', 'test'];
+    this.start('api-watcher', ...source, '--nats-replicas', String(natsReplicas), ...LEASE);
+  }
+
   startWorkers(): MeasuredProcess[] {
-    return WORKERS.map((name) => this.start(name));
+    return WORKERS.map((name) => this.start(name, ...LEASE));
   }
 
   /** An API with a store of its own, empty. */

@@ -6,8 +6,9 @@ import { AGENTS_PER_CONNECTION, type AgentsMeasurement } from './measure-agents.
 import { measurePlane, type PlaneMeasurement, type ReplicasMeasurement } from './measure-plane.ts';
 import { readOptions } from './options.ts';
 
-// Every process that is started is killed with this one.
+// Every process that is started is killed when this one ends, also when it is interrupted.
 process.setMaxListeners(0);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const options = readOptions(process.argv.slice(2));
 if (options !== undefined) {
   const missing = natsServerMissing();
@@ -66,11 +67,12 @@ function printAgents(measured: readonly PlaneMeasurement[]): void {
         { title: 'nats-servers', value: (row) => row.natsServers },
         { title: 'agents', value: (row) => row.agents },
         { title: 'they', value: (row) => (row.kind === 'subscribed' ? 'follow' : 'are told') },
+        { title: 'all do after', value: (row) => seconds(row.startMs) },
         { title: 'acknowledged p50', value: (row) => percentile(row.acknowledgedMs, 0.5) },
         { title: 'p99', value: (row) => percentile(row.acknowledgedMs, 0.99) },
         { title: 'converged p50', value: (row) => percentile(row.convergedMs, 0.5) },
         { title: 'p99', value: (row) => percentile(row.convergedMs, 0.99) },
-        { title: 'CPU of the API per change', value: (row) => `${Math.round(row.apiCpuMsPerChange)} ms` },
+        { title: 'API CPU per change', value: (row) => `${Math.round(row.apiCpuMsPerChange)} ms` },
         { title: 'memory of agents', value: (row) => mebibytes(row.agentsCost.peakMiB) },
       ],
       rows,

@@ -17,6 +17,8 @@ export const AGENTS_PER_CONNECTION = 20;
 export interface AgentsMeasurement {
   readonly kind: AgentsKind;
   readonly agents: number;
+  /** From their start until all of them follow. */
+  readonly startMs: number;
   /** Of every agent and change. */
   readonly acknowledgedMs: readonly number[];
   /** Of every change. */
@@ -41,6 +43,9 @@ export async function measureAgents(
     String(agents),
     String(AGENTS_PER_CONNECTION),
   ]);
+  const begin = performance.now();
+  await once(child, 'message');
+  const startMs = performance.now() - begin;
   await acks.untilAll(0, agents);
   const [, url = ''] = await api.process.waitFor(/"url":"([^"]+)","store"/);
   const [acknowledgedMs, convergedMs]: [number[], number[]] = [[], []];
@@ -60,7 +65,7 @@ export async function measureAgents(
   child.send('stop');
   await once(child, 'exit');
   acks.close();
-  return { kind, agents, acknowledgedMs, convergedMs, agentsCost, apiCpuMsPerChange };
+  return { kind, agents, startMs, acknowledgedMs, convergedMs, agentsCost, apiCpuMsPerChange };
 }
 
 /** When each consumer first acknowledged a revision that is waited for. */

@@ -42,8 +42,7 @@ export async function measurePlane(
   const { plane, kubeconfig } = await BenchPlane.open(natsServers, services);
   try {
     const begin = performance.now();
-    const source = ['--kubeconfig', kubeconfig, '--context', 'test', '--nats-replicas', String(natsServers)];
-    plane.start('api-watcher', ...source);
+    plane.startWatcher(kubeconfig, natsServers);
     plane.startWorkers();
     const api = plane.startApi();
     await untilReady(api);
