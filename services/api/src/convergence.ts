@@ -1,7 +1,6 @@
 /** How far the layers and their consumers have come, measured by one revision or by what is derived. */
 import {
   type ConsumerBehind,
-  type ConsumerState,
   LAYERS,
   type Layer,
   type LayerProgress,
@@ -27,19 +26,25 @@ export function describeProgress(store: Store, { revision, cluster }: Measure): 
     const wanted = revision ?? derived;
     const hasCluster = clusters === undefined || Object.hasOwn(clusters[layer], cluster ?? '');
     const isDerived = layers[layer] !== undefined && derived >= wanted && hasCluster;
-    const consumers = layerConsumers(store, { layer, cluster });
-    const counts = countStates(consumers, wanted);
+    const consumers = layerConsumers(store, { layer, cluster }, wanted);
+    const { counts, leastRevision = derived } = consumers;
     return {
       layer,
       isDerived,
       revision: derived,
-      convergedRevision: consumers.reduce((least, one) => Math.min(least, one.revision), derived),
+      convergedRevision: Math.min(leastRevision, derived),
       isConverged: isDerived && counts.applied === counts.total,
       consumers: counts,
-      behind: listBehind(consumers, wanted),
+      behind: consumers.behind('urgency', MAX_CONSUMERS_BEHIND).map((consumer) => describeBehind(consumer, wanted)),
       skippedServices: skipped.get(layer) ?? 0,
     };
   });
+}
+
+function describeBehind(consumer: LayerConsumer, wanted: number): ConsumerBehind {
+  const { cluster, consumer: name, kind, revision, appliedAtMs, error } = consumer;
+  const appliedAt = appliedAtMs === null ? null : new Date(appliedAtMs).toISOString();
+  return { cluster, consumer: name, kind, revision, behindBy: wanted - revision, appliedAt, error };
 }
 
 export interface StaleConsumer extends Pick<LayerConsumer, 'cluster' | 'consumer'> {
@@ -58,49 +63,11 @@ export interface LayerConsumers {
 export function describeConsumers(store: Store, { nowMs, limit }: { nowMs: number; limit: number }): LayerConsumers[] {
   const { layers } = stateRevision(store);
   return LAYERS.map((layer) => {
-    const derived = layers[layer] ?? 0;
-    const consumers = layerConsumers(store, { layer });
-    const behind = consumers.filter(({ revision }) => revision < derived).sort((a, b) => a.revision - b.revision);
-    const stalest = behind.slice(0, limit).map(({ cluster, consumer, revision }) => {
+    const { counts, behind } = layerConsumers(store, { layer }, layers[layer] ?? 0);
+    const stalest = behind('revision', limit).map(({ cluster, consumer, revision }) => {
       const sinceMs = revisionAfterAtMs(store, revision) ?? nowMs;
       return { cluster, consumer, seconds: Math.max(0, nowMs - sinceMs) / 1000 };
     });
-    return { layer, counts: countStates(consumers, derived), stalest };
+    return { layer, counts, stalest };
   });
-}
-
-function countStates(consumers: readonly LayerConsumer[], wanted: number): LayerProgress['consumers'] {
-  const counts = { total: consumers.length, applied: 0, lagging: 0, failing: 0 };
-  for (const consumer of consumers) counts[stateOf(consumer, wanted)] += 1;
-  return counts;
-}
-
-/** Who has the revision has it, whatever keeps him from a later one. */
-function stateOf({ revision, error }: LayerConsumer, wanted: number): ConsumerState {
-  if (revision >= wanted) return 'applied';
-  return error === '' ? 'lagging' : 'failing';
-}
-
-function listBehind(consumers: readonly LayerConsumer[], wanted: number): ConsumerBehind[] {
-  return consumers
-    .filter(({ revision }) => revision < wanted)
-    .sort(byUrgency)
-    .slice(0, MAX_CONSUMERS_BEHIND)
-    .map(({ cluster, consumer, kind, revision, appliedAtMs, error }) => {
-      const appliedAt = appliedAtMs === null ? null : new Date(appliedAtMs).toISOString();
-      return { cluster, consumer, kind, revision, behindBy: wanted - revision, appliedAt, error };
-    });
-}
-
-function byUrgency(a: LayerConsumer, b: LayerConsumer): number {
-  return (
-    Number(a.error === '') - Number(b.error === '') ||
-    a.revision - b.revision ||
-    compareText(a.cluster, b.cluster) ||
-    compareText(a.consumer, b.consumer)
-  );
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

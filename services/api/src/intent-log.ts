@@ -20,6 +20,7 @@ import { checkLoadBalancerIntent } from './check-load-balancer-intent.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import type { Precondition } from './precondition.ts';
 import { problemOf, RequestProblem } from './problem.ts';
+import { requireCaughtUp } from './state.ts';
 import { Turns } from './turns.ts';
 
 type AnyIntentKind = IntentKind | LoadBalancerIntentKind;
@@ -54,10 +55,9 @@ function inTurn<Result>({ store, projector }: ApiDependencies, work: () => Promi
 }
 
 /** Newest revision in the store; whether layers have derived it does not matter to intents. */
-export function intentRevision({ store, projector }: ApiDependencies): number {
-  if (!projector.isCaughtUp())
-    throw new SignalboxError('unavailable', 'the event log has not been read to its end yet');
-  return stateRevision(store).head;
+export function intentRevision(api: ApiDependencies): number {
+  requireCaughtUp(api);
+  return stateRevision(api.store).head;
 }
 
 export function readIntent<Kind extends AnyIntentKind>(

@@ -9,6 +9,7 @@ import { readListQuery } from '../list.ts';
 import { readPage } from '../page.ts';
 import { listQuery, revisionParameter } from '../parameters.ts';
 import { answeredAt } from '../revision-gate.ts';
+import { requireCaughtUp } from '../state.ts';
 
 const listRoute = createRoute({
   method: 'get',
@@ -34,7 +35,8 @@ const oneRoute = createRoute({
   responses: answers(revisionDetailSchema, 'The revision', revisionDetailExample),
 });
 
-export function addRevisionRoutes(app: OpenAPIHono, { store }: ApiDependencies): void {
+export function addRevisionRoutes(app: OpenAPIHono, api: ApiDependencies): void {
+  const { store } = api;
   app.openapi(listRoute, (c) => {
     const { limit, start, requested, filterText } = readListQuery(c.req.valid('query'), []);
     const { head } = stateRevision(store);
@@ -52,6 +54,7 @@ export function addRevisionRoutes(app: OpenAPIHono, { store }: ApiDependencies):
 
   app.openapi(oneRoute, (c) => {
     const { revision } = c.req.valid('param');
+    requireCaughtUp(api);
     requireInLog(store, revision);
     answeredAt(c, stateRevision(store).head);
     const change = revisionAt(store, revision);
