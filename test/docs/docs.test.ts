@@ -129,6 +129,8 @@ describe('help', () => {
     ['status'],
     ['wait'],
     ['token', 'create'],
+    ['nats', 'permissions'],
+    ['nats', 'secrets'],
   ])('of signalbox %j has examples', async (command) => {
     const { code, stdout } = await signalbox([...command, '--help']);
     expect(code).toBe(0);
@@ -151,6 +153,7 @@ describe('help', () => {
       ['lb', 'pause'],
       ['wait'],
       ['token', 'create'],
+      ['nats', 'secrets'],
     ]) {
       const { stdout } = await signalbox([...command, '--help']);
       expect(stdout.split('\n').filter((line) => line.length > 120)).toEqual([]);

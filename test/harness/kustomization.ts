@@ -1,14 +1,18 @@
 /**
  * Reads a kustomization as `kubectl kustomize` would, limited to what deploy/kubernetes uses: resources (files, folders),
- * replicas, images, JSON 6902 `replace`. Anything else in a kustomization.yaml throws, so that it cannot be overlooked.
+ * ConfigMaps from files (their names without the hash of their contents), replicas, images, JSON 6902 `replace`. Anything
+ * else in a kustomization.yaml throws, so that it cannot be overlooked.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
 
 export interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: ManifestMetadata;
+  /** Of a ConfigMap. */
+  readonly data?: Readonly<Record<string, string>>;
   readonly spec?: ManifestSpec;
   readonly rules?: readonly unknown[];
   readonly roleRef?: { readonly name: string };
@@ -48,21 +52,38 @@ export interface PodSpec {
   readonly automountServiceAccountToken: boolean;
   readonly hostNetwork?: boolean;
   readonly hostPID?: boolean;
-  readonly securityContext: { readonly seccompProfile: unknown };
+  readonly securityContext: { readonly seccompProfile: unknown; readonly fsGroup?: number };
   readonly containers: readonly Container[];
-  readonly volumes?: readonly { readonly configMap?: { readonly name: string } }[];
+  readonly volumes?: readonly Volume[];
+}
+
+interface Volume {
+  readonly name: string;
+  readonly configMap?: { readonly name: string };
+  readonly secret?: { readonly secretName: string; readonly defaultMode: number };
 }
 
 export interface Container {
   image: string;
   readonly args: readonly string[];
   readonly ports?: readonly { readonly name: string }[];
-  readonly envFrom?: readonly { readonly configMapRef: { readonly name: string } }[];
+  readonly env?: readonly EnvVariable[];
+  readonly envFrom?: readonly {
+    readonly configMapRef?: { readonly name: string };
+    readonly secretRef?: { readonly name: string };
+  }[];
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
   readonly startupProbe: Probe;
   readonly livenessProbe: Probe;
   readonly readinessProbe: Probe;
   readonly resources: unknown;
   readonly securityContext: { readonly capabilities: unknown };
+}
+
+interface EnvVariable {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: { readonly secretKeyRef?: { readonly name: string; readonly key: string } };
 }
 
 interface Probe {
@@ -73,6 +94,12 @@ interface Kustomization {
   readonly apiVersion: string;
   readonly kind: string;
   readonly resources?: readonly string[];
+  readonly configMapGenerator?: readonly {
+    readonly name: string;
+    readonly namespace: string;
+    readonly files: readonly string[];
+    readonly options: { readonly labels: Labels };
+  }[];
   readonly replicas?: readonly { readonly name: string; readonly count: number }[];
   readonly images?: readonly { readonly name: string; readonly newName?: string; readonly newTag?: string }[];
   readonly patches?: readonly {
@@ -87,10 +114,9 @@ interface Replacement {
   readonly value: unknown;
 }
 
-const FIELDS = ['apiVersion', 'kind', 'resources', 'replicas', 'images', 'patches'];
+const FIELDS = ['apiVersion', 'kind', 'resources', 'configMapGenerator', 'replicas', 'images', 'patches'];
 
-/** `parseAll` gives every document of a YAML text. */
-export function readKustomization(folder: string, parseAll: (text: string) => unknown[]): Manifest[] {
+export function readKustomization(folder: string): Manifest[] {
   const [parsed] = parseAll(readFileSync(join(folder, 'kustomization.yaml'), 'utf8'));
   const kustomization = parsed as Kustomization;
   const unknownField = Object.keys(kustomization).find((field) => !FIELDS.includes(field));
@@ -98,15 +124,29 @@ export function readKustomization(folder: string, parseAll: (text: string) => un
     throw new Error(`${folder}: kustomization field ${unknownField} is not read by this test`);
   const manifests = (kustomization.resources ?? []).flatMap((name) => {
     const path = join(folder, name);
-    if (existsSync(join(path, 'kustomization.yaml'))) return readKustomization(path, parseAll);
+    if (existsSync(join(path, 'kustomization.yaml'))) return readKustomization(path);
     return parseAll(readFileSync(path, 'utf8')) as Manifest[];
   });
+  for (const { name, namespace, files, options } of kustomization.configMapGenerator ?? []) {
+    const data = Object.fromEntries(files.map((file) => [file, readFileSync(join(folder, file), 'utf8')]));
+    manifests.push({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name, namespace, labels: options.labels },
+      data,
+    });
+  }
   for (const { name, count } of kustomization.replicas ?? []) setReplicas(manifests, name, count);
   for (const image of kustomization.images ?? []) setImage(manifests, image);
   for (const { target, patch } of kustomization.patches ?? []) {
     replaceIn(find(manifests, target.kind, target.name), parseAll(patch).flat() as Replacement[]);
   }
   return manifests;
+}
+
+/** Every document of a YAML text. */
+export function parseAll(text: string): unknown[] {
+  return parseAllDocuments(text).map((document) => document.toJS() as unknown);
 }
 
 function find(manifests: readonly Manifest[], kind: string | undefined, name: string): Manifest {
