@@ -1,7 +1,8 @@
 /**
  * Reads a kustomization as `kubectl kustomize` would, limited to what deploy/kubernetes uses: resources (files, folders),
- * ConfigMaps from files (their names without the hash of their contents), replicas, images, JSON 6902 `replace`. Anything
- * else in a kustomization.yaml throws, so that it cannot be overlooked.
+ * ConfigMaps from files (their names without the hash of their contents), components, replicas, images, JSON 6902 `replace`
+ * and `add` at targets by kind and name or one label. Anything else in a kustomization.yaml throws, so that it cannot be
+ * overlooked.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -102,31 +103,37 @@ interface Kustomization {
   }[];
   readonly replicas?: readonly { readonly name: string; readonly count: number }[];
   readonly images?: readonly { readonly name: string; readonly newName?: string; readonly newTag?: string }[];
-  readonly patches?: readonly {
-    readonly target: { readonly kind: string; readonly name: string };
-    readonly patch: string;
-  }[];
+  readonly components?: readonly string[];
+  readonly patches?: readonly { readonly target: Target; readonly patch: string }[];
 }
 
-interface Replacement {
+interface Target {
+  /** One, or several with `|` between them. */
+  readonly kind: string;
+  readonly name?: string;
+  /** `name=value`. */
+  readonly labelSelector?: string;
+}
+
+interface Operation {
   readonly op: string;
   readonly path: string;
   readonly value: unknown;
 }
 
-const FIELDS = ['apiVersion', 'kind', 'resources', 'configMapGenerator', 'replicas', 'images', 'patches'];
+const FIELDS = ['apiVersion', 'kind', 'resources', 'configMapGenerator', 'components', 'replicas', 'images', 'patches'];
 
 export function readKustomization(folder: string): Manifest[] {
-  const [parsed] = parseAll(readFileSync(join(folder, 'kustomization.yaml'), 'utf8'));
-  const kustomization = parsed as Kustomization;
+  return build(folder, []);
+}
+
+/** What the folder adds to what is there, and changes in it: a component changes what came before it. */
+function build(folder: string, manifests: Manifest[]): Manifest[] {
+  const kustomization = parseAll(readFileSync(join(folder, 'kustomization.yaml'), 'utf8'))[0] as Kustomization;
   const unknownField = Object.keys(kustomization).find((field) => !FIELDS.includes(field));
   if (unknownField !== undefined)
     throw new Error(`${folder}: kustomization field ${unknownField} is not read by this test`);
-  const manifests = (kustomization.resources ?? []).flatMap((name) => {
-    const path = join(folder, name);
-    if (existsSync(join(path, 'kustomization.yaml'))) return readKustomization(path);
-    return parseAll(readFileSync(path, 'utf8')) as Manifest[];
-  });
+  for (const name of kustomization.resources ?? []) manifests.push(...readResource(join(folder, name)));
   for (const { name, namespace, files, options } of kustomization.configMapGenerator ?? []) {
     const data = Object.fromEntries(files.map((file) => [file, readFileSync(join(folder, file), 'utf8')]));
     manifests.push({
@@ -136,12 +143,18 @@ export function readKustomization(folder: string): Manifest[] {
       data,
     });
   }
+  for (const name of kustomization.components ?? []) build(join(folder, name), manifests);
   for (const { name, count } of kustomization.replicas ?? []) setReplicas(manifests, name, count);
   for (const image of kustomization.images ?? []) setImage(manifests, image);
   for (const { target, patch } of kustomization.patches ?? []) {
-    replaceIn(find(manifests, target.kind, target.name), parseAll(patch).flat() as Replacement[]);
+    for (const manifest of targetsOf(manifests, target)) change(manifest, parseAll(patch).flat() as Operation[]);
   }
   return manifests;
+}
+
+function readResource(path: string): Manifest[] {
+  if (existsSync(join(path, 'kustomization.yaml'))) return readKustomization(path);
+  return parseAll(readFileSync(path, 'utf8')) as Manifest[];
 }
 
 /** Every document of a YAML text. */
@@ -149,16 +162,21 @@ export function parseAll(text: string): unknown[] {
   return parseAllDocuments(text).map((document) => document.toJS() as unknown);
 }
 
-function find(manifests: readonly Manifest[], kind: string | undefined, name: string): Manifest {
-  const fits = manifests.filter((one) => one.metadata.name === name && (kind === undefined || one.kind === kind));
-  const [only] = fits;
-  if (only === undefined || fits.length > 1) throw new Error(`${fits.length} manifests are ${kind} ${name}`);
-  return only;
+function targetsOf(manifests: readonly Manifest[], { kind, name, labelSelector }: Target): Manifest[] {
+  const [label = '', value] = labelSelector?.split('=') ?? [];
+  const fits = manifests.filter(
+    (one) =>
+      kind.split('|').includes(one.kind) &&
+      (name === undefined || one.metadata.name === name) &&
+      (labelSelector === undefined || one.metadata.labels?.[label] === value),
+  );
+  if (fits.length === 0) throw new Error(`no manifest is ${kind} ${name ?? ''} ${labelSelector ?? ''}`);
+  return fits;
 }
 
 function setReplicas(manifests: readonly Manifest[], name: string, count: number): void {
-  const { spec } = find(manifests, 'Deployment', name);
-  if (spec !== undefined) spec.replicas = count;
+  for (const { spec } of targetsOf(manifests, { kind: 'Deployment', name }))
+    if (spec !== undefined) spec.replicas = count;
 }
 
 function setImage(
@@ -171,13 +189,15 @@ function setImage(
   for (const container of fits) container.image = newTag === undefined ? newName : `${newName}:${newTag}`;
 }
 
-function replaceIn(manifest: Manifest, operations: readonly Replacement[]): void {
+function change(manifest: Manifest, operations: readonly Operation[]): void {
   for (const { op, path, value } of operations) {
     const keys = path.slice(1).split('/');
     const last = keys.pop() ?? '';
     let parent = { ...manifest } as Record<string, unknown>;
     for (const key of keys) parent = parent[key] as Record<string, unknown>;
-    if (op !== 'replace' || !Object.hasOwn(parent, last)) throw new Error(`cannot ${op} ${path} of ${manifest.kind}`);
-    parent[last] = value;
+    if (op === 'add' && Array.isArray(parent) && last === '-') parent.push(value);
+    else if ((op === 'add' && !Array.isArray(parent)) || (op === 'replace' && Object.hasOwn(parent, last))) {
+      parent[last] = value;
+    } else throw new Error(`cannot ${op} ${path} of ${manifest.kind}`);
   }
 }

@@ -73,7 +73,7 @@ export async function startApi(context: ServiceContext, options: ApiOptions): Pr
 }
 
 async function startParts(
-  { log, logger, registry }: ServiceContext,
+  { log, logger, registry, metricsToken }: ServiceContext,
   options: ApiOptions,
   { closers, stop }: { closers: (() => void | Promise<void>)[]; stop: () => Promise<void> },
 ): Promise<RunningApi> {
@@ -92,6 +92,7 @@ async function startParts(
     log,
     hasExternalDns: hasExternalDns === true,
     registry,
+    ...(metricsToken && { metricsToken }),
     logger,
     isLoopback: isLoopback(listen.address),
     isTokenRequired: isTokenNeeded,

@@ -13,10 +13,13 @@ import {
 } from '../../../../test/harness/kustomization.ts';
 import { ROOT } from '../../../../test/harness/signalbox.ts';
 
-const FOLDERS = ['overlays/plane', 'overlays/external-nats', 'overlays/nodes', 'overlays/write-back'];
-const PARTS = Object.fromEntries(FOLDERS.map((folder) => [folder, readPart(folder)]));
+/** An overlay of somebody who also wants a token for metrics. */
+const WITH_METRICS_TOKEN = 'test/fixtures/kustomize/metrics-token';
+const OVERLAYS = ['plane', 'external-nats', 'nodes', 'write-back'];
+const FOLDERS = [...OVERLAYS.map((name) => `deploy/kubernetes/overlays/${name}`), WITH_METRICS_TOKEN];
+const PARTS = Object.fromEntries(FOLDERS.map((folder) => [folder, readKustomization(join(ROOT, folder))]));
 
-describe.each(FOLDERS)('deploy/kubernetes/%s', (folder) => {
+describe.each(FOLDERS)('%s', (folder) => {
   const manifests = PARTS[folder] ?? [];
   const of = (kind: string): Manifest[] => manifests.filter((manifest) => manifest.kind === kind);
   const workloads = manifests.filter(({ spec }) => spec?.template !== undefined);
@@ -118,7 +121,8 @@ describe.each(FOLDERS)('deploy/kubernetes/%s', (folder) => {
   test('gives every Pod the Secret of its own login, and no other', () => {
     for (const { name, spec } of pods) {
       const own = name === 'nats' ? 'nats-passwords' : `nats-login-${name}`;
-      expect([name, ...new Set(secretsOf(spec))]).toEqual([name, own]);
+      const shared = folder === WITH_METRICS_TOKEN ? ['metrics-token'] : [];
+      expect([name, ...new Set(secretsOf(spec))]).toEqual([name, own, ...shared]);
     }
   });
 
@@ -150,7 +154,7 @@ describe.each(FOLDERS)('deploy/kubernetes/%s', (folder) => {
 });
 
 test('services are started with flags and variables that they have', { timeout: 60_000 }, () => {
-  const manifests = PARTS['overlays/nodes'] ?? [];
+  const manifests = PARTS[WITH_METRICS_TOKEN] ?? [];
   const containers = manifests.flatMap(({ spec }) => spec?.template?.spec.containers ?? []);
   expect(containers).toHaveLength(7);
   for (const { args, env = [], envFrom = [] } of containers) {
@@ -167,7 +171,7 @@ test('services are started with flags and variables that they have', { timeout: 
 });
 
 test('the watcher may read what it watches, the status writer patch two statuses, and nobody anything else', () => {
-  const roles = (PARTS['overlays/write-back'] ?? []).filter(({ kind }) => kind.endsWith('Role'));
+  const roles = (PARTS['deploy/kubernetes/overlays/write-back'] ?? []).filter(({ kind }) => kind.endsWith('Role'));
   expect(roles.map(({ metadata, rules }) => [metadata.name, rules])).toEqual([
     [
       'signalbox-api-watcher',
@@ -185,9 +189,7 @@ test.skipIf(spawnSync('kubectl', ['kustomize', '--help']).status !== 0)(
   'kubectl kustomize says the same (needs kubectl)',
   () => {
     for (const folder of FOLDERS) {
-      const { stdout } = spawnSync('kubectl', ['kustomize', join(ROOT, 'deploy/kubernetes', folder)], {
-        encoding: 'utf8',
-      });
+      const { stdout } = spawnSync('kubectl', ['kustomize', join(ROOT, folder)], { encoding: 'utf8' });
       const ours = PARTS[folder] ?? [];
       const theirs = parseAll(stdout.replaceAll(HASH_SUFFIX, ''));
       expect(theirs).toHaveLength(ours.length);
@@ -281,8 +283,4 @@ function secretsOf({ containers, volumes = [] }: PodSpec): string[] {
     ...env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef?.name ?? []),
   ]);
   return [...fromVariables, ...volumes.flatMap(({ secret }) => secret?.secretName ?? [])];
-}
-
-function readPart(folder: string): Manifest[] {
-  return readKustomization(join(ROOT, 'deploy/kubernetes', folder));
 }
