@@ -10,6 +10,7 @@ export * from './lb-driver/index.ts';
 export * from './logger.ts';
 export { type MessageTrace, traceApplied, traceOf } from './message-trace.ts';
 export * from './metrics.ts';
+export * from './metrics-token.ts';
 export { type NatsFlags, natsOptions, natsSettingsOf } from './nats-options.ts';
 export { openNatsLog } from './open-nats-log.ts';
 export * from './run-process.ts';

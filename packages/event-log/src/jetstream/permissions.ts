@@ -72,6 +72,11 @@ export function accessOf(service: string): ServiceAccess | undefined {
   return Object.hasOwn(SERVICE_ACCESS, service) ? SERVICE_ACCESS[service as ServiceName] : undefined;
 }
 
+/** The environment variable of the server that holds a service's password: `NATS_PASSWORD_DNS_SERVER`. */
+export function natsPasswordVariable(service: string): string {
+  return `NATS_PASSWORD_${service.replaceAll('-', '_').toUpperCase()}`;
+}
+
 export function natsPermissions(service: ServiceName, prefix = 'signalbox'): NatsPermissions {
   const access: ServiceAccess = SERVICE_ACCESS[service];
   const subjects = new LogSubjects(prefix);
@@ -146,10 +151,9 @@ function consumerAccess(...appends: string[]): ServiceAccess {
 /** A password in the configuration is a reference: `$NAME` is read from the server's environment. */
 function renderUser(service: string, { publish, subscribe }: NatsPermissions): string {
   const list = (subjects: readonly string[]) => subjects.map((subject) => `        "${subject}"`).join('\n');
-  const password = `$NATS_PASSWORD_${service.replaceAll('-', '_').toUpperCase()}`;
   return `    {
       user: "${service}"
-      password: ${password}
+      password: $${natsPasswordVariable(service)}
       permissions: {
         publish: [
 ${list(publish)}
