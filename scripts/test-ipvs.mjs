@@ -4,6 +4,7 @@
  * downloads a kernel into node_modules/.cache.
  */
 import { join } from 'node:path';
+import { tellUsage } from './bench-usage.mjs';
 import { installPrograms, PROGRAMS } from './programs.mjs';
 import { ROOT, run, say, setUp } from './setup.mjs';
 
@@ -14,6 +15,8 @@ const MACHINE_PROGRAMS = {
   depmod: 'kmod',
 };
 
+const [what, ...args] = process.argv.slice(2);
+if (what === 'bench') tellUsage('ipvs', args);
 if (process.arch !== 'x64' || process.getuid?.() !== 0) {
   say('The virtual machine needs root on a Debian system of the amd64 architecture.');
   process.exit(1);
@@ -21,6 +24,5 @@ if (process.arch !== 'x64' || process.getuid?.() !== 0) {
 setUp();
 installPrograms({ ...PROGRAMS, ...MACHINE_PROGRAMS });
 run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'test/tsconfig.bench.json']);
-const [what, ...args] = process.argv.slice(2);
 const program = what === 'bench' ? 'bench' : 'main';
 run(process.execPath, [join(ROOT, `test/dist/ipvs/${program}.js`), ...args]);
