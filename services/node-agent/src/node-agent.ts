@@ -9,7 +9,6 @@ import {
   type Readiness,
   type RunningService,
   type ServiceContext,
-  traceApplied,
 } from '@signalbox/kit';
 import { type RulesNode, rulesNodeOf } from '@signalbox/rules';
 import { OwnProcesses } from './drift/index.ts';
@@ -23,7 +22,8 @@ import { type NodeDrift, openNodeDrift } from './node-drift.ts';
 import { NodeFeed } from './node-feed.ts';
 import { type ApplierOptions, openApplier, takeOver } from './open-applier.ts';
 import { PlanFeed } from './plan-feed.ts';
-import { type AppliedState, RulesSync, type SyncOutcome } from './rules-sync.ts';
+import { type AppliedState, RulesSync } from './rules-sync.ts';
+import { traceOutcome } from './trace-outcome.ts';
 
 export interface NodeAgentOptions extends ApplierOptions {
   readonly cluster: string;
@@ -133,7 +133,7 @@ class Agent {
           return;
         }
         metrics.record(outcome);
-        this.#trace(outcome);
+        traceOutcome(context.tracer, outcome);
         this.#acknowledger.note();
         if (outcome.error === '') this.#afterApplied();
       },
@@ -263,13 +263,6 @@ class Agent {
       ownProcesses: this.#ownProcesses,
       commandPrefix,
     });
-  }
-
-  #trace({ changes, revision, seconds }: SyncOutcome): void {
-    const endMs = Date.now();
-    const span = { name: 'apply proxy', startMs: endMs - seconds * 1000, endMs, revision };
-    const traces = changes.map(({ trace }) => trace);
-    traceApplied(this.#context.tracer, traces, span);
   }
 
   #afterApplied(): void {
