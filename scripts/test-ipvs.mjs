@@ -1,6 +1,7 @@
 /**
- * `npm run test:ipvs`: the IPVS rules in a virtual machine, because few kernels still have IPVS. Needs root on a Debian
- * system of the amd64 architecture: installs the packages below, and downloads a kernel into node_modules/.cache.
+ * `npm run test:ipvs`: the IPVS rules in a virtual machine, because few kernels still have IPVS; `npm run bench:ipvs`: what
+ * they cost there, beside nftables. Needs root on a Debian system of the amd64 architecture: installs the packages below, and
+ * downloads a kernel into node_modules/.cache.
  */
 import { join } from 'node:path';
 import { installPrograms, PROGRAMS } from './programs.mjs';
@@ -14,10 +15,12 @@ const MACHINE_PROGRAMS = {
 };
 
 if (process.arch !== 'x64' || process.getuid?.() !== 0) {
-  say('npm run test:ipvs needs root on a Debian system of the amd64 architecture.');
+  say('The virtual machine needs root on a Debian system of the amd64 architecture.');
   process.exit(1);
 }
 setUp();
 installPrograms({ ...PROGRAMS, ...MACHINE_PROGRAMS });
 run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'test/tsconfig.bench.json']);
-run(process.execPath, [join(ROOT, 'test/dist/ipvs/main.js')]);
+const [what, ...args] = process.argv.slice(2);
+const program = what === 'bench' ? 'bench' : 'main';
+run(process.execPath, [join(ROOT, `test/dist/ipvs/${program}.js`), ...args]);

@@ -134,6 +134,8 @@ describe('help', () => {
     ['status'],
     ['wait'],
     ['token', 'create'],
+    ['nats', 'permissions'],
+    ['nats', 'secrets'],
   ])('of signalbox %j has examples', async (command) => {
     const { code, stdout } = await signalbox([...command, '--help']);
     expect(code).toBe(0);
@@ -156,6 +158,7 @@ describe('help', () => {
       ['lb', 'pause'],
       ['wait'],
       ['token', 'create'],
+      ['nats', 'secrets'],
     ]) {
       const { stdout } = await signalbox([...command, '--help']);
       expect(stdout.split('\n').filter((line) => line.length > 120)).toEqual([]);

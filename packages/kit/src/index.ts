@@ -1,6 +1,7 @@
 export * from './access-settings.ts';
 export { Acknowledger } from './acknowledger.ts';
 export { appendRetrying } from './append-retrying.ts';
+export { type Clock, STEADY_CLOCK, SYSTEM_CLOCK, untilMs } from './clock.ts';
 export { startCompaction } from './compaction.ts';
 export { followStream, type StreamReader } from './follow-stream.ts';
 export * from './health-server.ts';
@@ -9,6 +10,7 @@ export * from './lb-driver/index.ts';
 export * from './logger.ts';
 export { type MessageTrace, traceApplied, traceOf } from './message-trace.ts';
 export * from './metrics.ts';
+export * from './metrics-token.ts';
 export { type NatsFlags, natsOptions, natsSettingsOf } from './nats-options.ts';
 export { openNatsLog } from './open-nats-log.ts';
 export * from './run-process.ts';

@@ -6,6 +6,7 @@ import { stateRevision } from '@signalbox/store';
 import type { Context } from 'hono';
 import { authentication } from './auth/authenticate.ts';
 import { limitBodies, limitRequests } from './auth/limit-requests.ts';
+import { metricsLogin } from './auth/metrics-login.ts';
 import { ChangeStream } from './change-stream.ts';
 import { addConsulRoutes } from './compat/consul.ts';
 import { addPrometheusSdRoute } from './compat/prometheus-sd.ts';
@@ -90,6 +91,7 @@ export function createApi(api: ApiDependencies): Api {
   });
   const login = api.isTokenRequired === true ? authentication(api) : undefined;
   if (login !== undefined) app.use(login.middleware);
+  else if (api.metricsToken !== undefined) app.use('/metrics', metricsLogin(api.metricsToken));
   if (api.requestsPerSecond !== undefined) app.use(limitRequests(api, api.requestsPerSecond));
   app.use(limitBodies());
   const gate = new RevisionGate(api);

@@ -1,6 +1,6 @@
 /** What the routes work with. */
 import type { EventLog } from '@signalbox/event-log';
-import type { Logger, Registry } from '@signalbox/kit';
+import type { Logger, MetricsToken, Registry } from '@signalbox/kit';
 import type { Projector, Store } from '@signalbox/store';
 
 export interface ApiDependencies {
@@ -13,6 +13,8 @@ export interface ApiDependencies {
   readonly hasExternalDns?: boolean;
   /** Given out at `/metrics`. */
   readonly registry: Registry;
+  /** Opens `/metrics` and `/readyz`, as API tokens do; where those are not asked for, `/metrics` asks for this one. */
+  readonly metricsToken?: MetricsToken;
   readonly logger: Logger;
   /** Only this machine can reach it: then requests under any other host's name are refused. */
   readonly isLoopback?: boolean;

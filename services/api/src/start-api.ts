@@ -73,7 +73,7 @@ export async function startApi(context: ServiceContext, options: ApiOptions): Pr
 }
 
 async function startParts(
-  { log, logger, registry, tracer }: ServiceContext,
+  { log, logger, registry, tracer, metricsToken }: ServiceContext,
   options: ApiOptions,
   { closers, stop }: { closers: (() => void | Promise<void>)[]; stop: () => Promise<void> },
 ): Promise<RunningApi> {
@@ -98,6 +98,7 @@ async function startParts(
     log,
     hasExternalDns: hasExternalDns === true,
     registry,
+    ...(metricsToken && { metricsToken }),
     logger,
     isLoopback: isLoopback(listen.address),
     isTokenRequired: isTokenNeeded,

@@ -5,7 +5,11 @@ import { createAgentMetrics } from './metrics.ts';
 test('programming latency is from each change to the end of its transaction; older changes do not count', async () => {
   const registry = createRegistry();
   const state = { revision: 7, appliedAtMs: null, error: '', skippedServices: [] };
-  const metrics = createAgentMetrics(registry, { state: () => state, queuedSinceMs: () => undefined });
+  const metrics = createAgentMetrics(registry, {
+    state: () => state,
+    queuedSinceMs: () => undefined,
+    lingering: () => 0,
+  });
   const nowMs = Date.now();
   const change = (name: string, changedAtMs: number | undefined) => {
     return { key: { cluster: 'shop', namespace: 'shop', name }, plan: undefined, changedAtMs };

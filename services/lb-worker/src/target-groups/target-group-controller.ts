@@ -12,14 +12,15 @@
 import { setImmediate } from 'node:timers/promises';
 import {
   TARGETS_WATERMARK_SUBJECT,
+  type TargetGroupKey,
   type TargetGroupSet,
+  targetGroupSetSubject,
   targetsWatermarkSchema,
   type Watermark,
 } from '@signalbox/contracts';
 import type { AppendEntry, LogMessage } from '@signalbox/event-log';
-import type { Tracer } from '@signalbox/kit';
+import type { Clock, Tracer } from '@signalbox/kit';
 import { ClassBudget, type DampingFacts, type DampingStep, stepTargetGroups } from '@signalbox/registrations';
-import type { Clock } from './clock.ts';
 import { Deadlines } from './deadlines.ts';
 import { emptiedAmong } from './emptied.ts';
 import { type GroupEntry, GroupTable } from './group-table.ts';
@@ -40,8 +41,8 @@ interface ControllerOptions {
   readonly publish: (entries: readonly AppendEntry[]) => Promise<void>;
 }
 
-/** Decisions between two turns of the event loop. */
-const CHUNK = 200;
+/** Decisions between two appends: where hundreds change at once, load balancers begin with the first ones meanwhile. */
+const CHUNK = 25;
 
 export class TargetGroupController {
   readonly #options: ControllerOptions;
@@ -64,6 +65,12 @@ export class TargetGroupController {
   /** Everything up to this revision has been decided on; -1 before the first round. */
   get revision(): number {
     return this.#decidedRevision;
+  }
+
+  /** A group is there while anything is told of it, be it that its targets are gone. */
+  hasGroup({ port: name, ...set }: TargetGroupKey): boolean {
+    const groups = this.#table.get(targetGroupSetSubject(set))?.set?.groups ?? [];
+    return groups.some(({ port, protocol }) => `${port}/${protocol}` === name);
   }
 
   /** What was published before this process. */
@@ -203,7 +210,8 @@ export class TargetGroupController {
     if (step.change !== 'none') {
       const { watermark, nowMs: startMs } = round;
       const message = { ...step, revision: watermark.revision, startMs };
-      round.entries.push(tracedEntry(this.#options.tracer, entry, message));
+      const isRemoval = step.set === undefined || 'removed' in step.decisions || 'drained' in step.decisions;
+      round.add(tracedEntry(this.#options.tracer, entry, message), { isRemoval });
     }
     entry.set = step.set;
     this.#table.dropIfEmpty(entry);
@@ -263,7 +271,7 @@ export class TargetGroupController {
   }
 
   async #publish(round: Round, revision?: number): Promise<void> {
-    const entries = round.entries.splice(0);
+    const entries = round.take();
     if (revision !== undefined && revision !== this.#publishedRevision) {
       entries.push({ subject: TARGETS_WATERMARK_SUBJECT, data: JSON.stringify({ revision }) });
     }
@@ -278,17 +286,28 @@ export class TargetGroupController {
   }
 }
 
-/** What one round goes by, and what it is to publish. */
+/** What one round goes by, and what it is to publish: removals first. */
 class Round {
-  readonly entries: AppendEntry[] = [];
   readonly watermark: Watermark;
   readonly nowMs: number;
   readonly emptied: ReadonlySet<string>;
+  #removals: AppendEntry[] = [];
+  #others: AppendEntry[] = [];
 
   constructor(watermark: Watermark, nowMs: number, emptied: ReadonlySet<string>) {
     this.watermark = watermark;
     this.nowMs = nowMs;
     this.emptied = emptied;
+  }
+
+  add(entry: AppendEntry, { isRemoval }: { isRemoval: boolean }): void {
+    (isRemoval ? this.#removals : this.#others).push(entry);
+  }
+
+  take(): AppendEntry[] {
+    const taken = [...this.#removals, ...this.#others];
+    [this.#removals, this.#others] = [[], []];
+    return taken;
   }
 }
 
