@@ -19,6 +19,7 @@ import { DEFAULT_MAX_BATCH, type FollowOptions, type LogBatch, type LogMessage }
 import { type LogContext, readCompactionMark } from './context.ts';
 import type { DeliveryInfo } from './delivery-info.ts';
 import { JS_ERROR } from './errors.ts';
+import { isSameStream } from './identity.ts';
 import { fromNatsHeaders } from './message-headers.ts';
 import { PullReader, type PullSource } from './pull-reader.ts';
 import type { PullTarget } from './pull-session.ts';
@@ -143,7 +144,7 @@ export class Follower implements PullSource<LogMessage> {
     const replaced = () => expiredPosition(this.stream, this.#position, 'is of a stream that was deleted since');
     try {
       const info = await manager.streams.info(name);
-      if (info.created !== created.get(name)) throw replaced();
+      if (!isSameStream(created.get(name), info)) throw replaced();
       return info.state.last_seq;
     } catch (error) {
       if (error instanceof JetStreamApiError && error.code === JS_ERROR.streamNotFound) throw replaced();
