@@ -4,6 +4,7 @@ import {
   ackSubject,
   LAYERS,
   type Layer,
+  type List,
   type ObjectMessage,
   type Watermark,
   watermarkSubject,
@@ -48,13 +49,12 @@ async function watermark(log: EventLog, layer: Layer): Promise<number> {
   return last?.data ? (JSON.parse(last.data) as Watermark).revision : 0;
 }
 
-/** As its answers say; 0 while it answers nothing. */
+/** As its answers say; 0 while it has none to give. */
 async function apiRevision(url: string): Promise<number> {
-  const response = await fetch(`${url}/v1/services?limit=1`, { signal: AbortSignal.timeout(2000) }).catch(
-    () => undefined,
-  );
-  await response?.arrayBuffer();
-  return response?.status === 200 ? Number(response.headers.get('x-signalbox-revision')) : 0;
+  const signal = AbortSignal.timeout(2000);
+  const response = await fetch(`${url}/v1/services?limit=1`, { signal }).catch(() => undefined);
+  if (response?.status !== 200) return 0;
+  return ((await response.json()) as List<unknown>).revision;
 }
 
 async function agentAck(log: EventLog): Promise<Ack | undefined> {
