@@ -1,5 +1,5 @@
 /** The Kubernetes cluster of the fault test: recorded objects, and one Service whose address counts its changes. */
-import { SOURCE_KINDS } from '@signalbox/contracts';
+import { type LogObject, SOURCE_KINDS } from '@signalbox/contracts';
 import { type ApiObject, type ApiServer, startApiServer } from '../harness/api-server/api-server.ts';
 import { recordedObjects } from '../harness/api-server/recordings.ts';
 import { changeObject, type Random, upsetServer } from '../harness/cluster-changes.ts';
@@ -9,7 +9,6 @@ export const CLUSTER = { name: 'recorded', domain: 'cluster.local' } as const;
 /** Where the agent runs. Its Node object changes, and is there when it is calm. */
 export const NODE = 'node-a';
 export const PROBE = { namespace: 'shop', name: 'chaos-probe' } as const;
-export const PROBE_SLICE = 'chaos-probe-1';
 
 const ORIGINALS = SOURCE_KINDS.flatMap(recordedObjects);
 const CHANGING = ORIGINALS.filter(({ kind }) => kind !== 'Namespace');
@@ -80,18 +79,18 @@ function probeService(): ApiObject {
   };
 }
 
-function probeSlice(count: number): ApiObject {
+export function probeSlice(count: number) {
   return {
-    kind: 'EndpointSlice',
+    kind: 'EndpointSlice' as const,
     apiVersion: 'discovery.k8s.io/v1',
     metadata: {
       namespace: PROBE.namespace,
-      name: PROBE_SLICE,
+      name: `${PROBE.name}-1`,
       labels: { 'kubernetes.io/service-name': PROBE.name },
     },
-    addressType: 'IPv4',
+    addressType: 'IPv4' as const,
     endpoints: [{ addresses: [addressOfCount(count)], conditions: { ready: true } }],
-    ports: [{ name: 'http', port: 80, protocol: 'TCP' }],
+    ports: [{ name: 'http', port: 80, protocol: 'TCP' as const }],
   };
 }
 
@@ -100,7 +99,14 @@ function addressOfCount(count: number): string {
   return `10.200.${count >> 8}.${count & 255}`;
 }
 
-/** The opposite; undefined for an address that is no count. */
+/** Undefined for what is no slice of the probe. */
+export function countOfSlice(object: LogObject): number | undefined {
+  if (object.kind !== 'EndpointSlice') return undefined;
+  const [address] = object.endpoints.flatMap(({ addresses }) => addresses);
+  return address === undefined ? undefined : countOfAddress(address);
+}
+
+/** The opposite of the above; undefined for an address that is no count. */
 export function countOfAddress(address: string): number | undefined {
   const [first, second, high, low] = address.split('.').map(Number);
   return first === 10 && second === 200 && high !== undefined && low !== undefined ? high * 256 + low : undefined;
