@@ -22,8 +22,9 @@ export async function compareDns(
     found.push(...differencesByKey(`zone ${name}`, byId(records.map(wireRecord)), byId(transferred ?? [])));
   }
   const forward = zones[0]?.records ?? [];
-  for (let i = 0; i < QUESTIONS && forward.length > 0; i += 1) {
-    const { name } = pick(random, forward);
+  const named = forward.filter(({ type }) => type === 'A' || type === 'CNAME');
+  for (let i = 0; i < QUESTIONS && named.length > 0; i += 1) {
+    const { name } = pick(random, named);
     const answer = await askAddresses(port, name);
     found.push(...differences(`A ${name}`, addressesOf(name, forward), answer?.addresses.toSorted()));
   }

@@ -24,7 +24,7 @@ export interface ApiReplica {
 
 export interface PlaneOptions {
   readonly folder: string;
-  readonly natsUrls: readonly string[];
+  readonly nats: { readonly urls: string; readonly prefix: string };
   readonly kubeconfig: string;
   /** Of each API replica. */
   readonly storeFolders: readonly string[];
@@ -49,7 +49,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     ...(options.namespace === undefined ? [] : [nodeAgent(options.folder, options.namespace)]),
   ];
   const env = {
-    SIGNALBOX_NATS: options.natsUrls.join(','),
+    SIGNALBOX_NATS: options.nats.urls,
+    SIGNALBOX_NATS_PREFIX: options.nats.prefix,
     SIGNALBOX_NATS_REPLICAS: '3',
     SIGNALBOX_NATS_MAX_BYTES: '64MiB',
   };

@@ -10,36 +10,38 @@ import type { Difference } from './differences.ts';
 export interface ProbeSample {
   readonly where: string;
   readonly fromRevision: number;
+  /** Infinity: what is newer than its revision is allowed. */
   readonly toRevision: number;
   /** Undefined: it was said that there is none. */
   readonly count: number | undefined;
+  /** For people. */
+  readonly detail?: string;
 }
 
 export class ProbeHistory {
+  answers = 0;
   /** Revision → count. */
   readonly #seen = new Map<number, number>();
-  readonly #samples: ProbeSample[] = [];
+  /** What is served again and again is one sample. */
+  readonly #samples = new Map<string, ProbeSample>();
 
   saw(revision: number, count: number): void {
     this.#seen.set(revision, count);
   }
 
   served(sample: ProbeSample): void {
-    this.#samples.push(sample);
-  }
-
-  get samples(): number {
-    return this.#samples.length;
+    this.#samples.set(JSON.stringify(sample), sample);
+    this.answers += 1;
   }
 
   /** Once the log was seen to its end. */
   violations(): Difference[] {
-    return this.#samples.flatMap(({ where, fromRevision, toRevision, count }) => {
+    return [...this.#samples.values()].flatMap(({ where, fromRevision, toRevision, count, detail = '' }) => {
       const [least, most] = [this.#leastAt(fromRevision), this.#mostAt(toRevision)];
       if (count !== undefined && count >= least && count <= most) return [];
-      const revisions = fromRevision === toRevision ? `${toRevision}` : `${fromRevision} to ${toRevision}`;
+      const revisions = fromRevision === toRevision ? `${toRevision}` : `${fromRevision} or later`;
       const expected = `a count from ${least} to ${most}`;
-      return [{ where: `${where} at revision ${revisions}`, expected, found: String(count ?? 'none') }];
+      return [{ where: `${where} at revision ${revisions}`, expected, found: `${count ?? 'none'} ${detail}` }];
     });
   }
 

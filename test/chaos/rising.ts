@@ -1,15 +1,23 @@
 /** Numbers that must never fall. */
 import type { Difference } from './differences.ts';
 
+const MAX_TEXT = 800;
+
 export class Rising {
-  readonly #highest = new Map<string, number>();
+  readonly #highest = new Map<string, { readonly value: number; readonly text: string }>();
   readonly violations: Difference[] = [];
 
-  note(what: string, value: number): void {
-    const before = this.#highest.get(what) ?? 0;
-    if (value < before) {
-      this.violations.push({ where: `${what} went backwards`, expected: `${before} or more`, found: String(value) });
+  /** `text` is what said so, to be shown when it is wrong. */
+  note(what: string, value: number, text = ''): void {
+    const before = this.#highest.get(what);
+    if (before === undefined || value >= before.value) {
+      this.#highest.set(what, { value, text });
+      return;
     }
-    this.#highest.set(what, Math.max(before, value));
+    this.violations.push({
+      where: `${what} went backwards`,
+      expected: `${before.value} or more, as after ${before.text.slice(0, MAX_TEXT)}`,
+      found: `${value}: ${text.slice(0, MAX_TEXT)}`,
+    });
   }
 }

@@ -1,6 +1,7 @@
 /** One seed: a plane is started, lives through faults while its cluster changes, and is compared when all is calm. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Random, seededRandom } from '../harness/cluster-changes.ts';
+import type { NatsCluster } from '../harness/nats-cluster.ts';
 import { expectedCluster } from '../harness/oracle.ts';
 import { CLUSTER } from './cluster.ts';
 import { compareApi, compareRows } from './compare-api.ts';
@@ -47,8 +48,8 @@ const MAX_CONVERGENCE_MS = 60_000;
 const POLL_MS = 200;
 const CHANGE_EVERY_MS = 25;
 
-export async function runSeed({ seed, faults, say }: SeedOptions): Promise<SeedResult> {
-  const world = await openWorld();
+export async function runSeed(bus: NatsCluster, { seed, faults, say }: SeedOptions): Promise<SeedResult> {
+  const world = await openWorld(bus, `seed-${seed}`);
   try {
     operate(world.plane);
     const life = await live(world, { seed, faults, say });
@@ -70,8 +71,8 @@ async function live(world: World, { seed, faults, say }: SeedOptions) {
   const planned = planFaults(world, seededRandom(seed), faults);
   const { signal } = watching;
   const seen = watchLog(world.log, { rising, probes, signal });
-  const watched = watchServers(world.plane, { rising, probes, signal });
   const start = await converge(world);
+  const watched = watchServers(world.plane, { rising, probes, signal });
   const changed = churn(world, seededRandom(seed + 1), churning.signal);
   await injectFaults(planned, say);
   churning.abort();
@@ -86,7 +87,7 @@ async function live(world: World, { seed, faults, say }: SeedOptions) {
     faults: countsOf(planned.map(({ fault }) => fault.name)),
     changes: world.cluster.changes,
     events: seen.events,
-    answers: probes.samples,
+    answers: probes.answers,
     convergenceMs: calm.tookMs,
     violations: [...differences, ...rising.violations, ...probes.violations()],
   };

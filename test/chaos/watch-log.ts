@@ -39,7 +39,9 @@ export function watchLog(
       probes.saw(message.sequence, countOfSlice((value as ObjectMessage).object) ?? -1);
     }
     const revision = revisionOf(stream, message.subject, value);
-    if (revision !== undefined) rising.note(`${stream} ${message.subject}`, revision);
+    if (revision !== undefined) {
+      rising.note(`${stream} ${message.subject}`, revision, `${message.sequence} ${message.data}`);
+    }
   };
   const follow = async (stream: StreamName): Promise<void> => {
     while (!signal.aborted) {

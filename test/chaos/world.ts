@@ -1,10 +1,13 @@
-/** All that one seed of the fault test needs: a cluster, three NATS servers, the plane, a place for each file. */
+/**
+ * All that one seed of the fault test needs: a cluster, the plane on a log of its own, a place for each file. The three NATS
+ * servers are there before and after: they take ten seconds to find each other, and know nothing of a log that is gone.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventLog } from '@signalbox/event-log';
 import { createLogger, openNatsLog } from '@signalbox/kit';
-import { type NatsCluster, startNatsCluster } from '../harness/nats-cluster.ts';
+import type { NatsCluster } from '../harness/nats-cluster.ts';
 import { temporaryFolder } from '../harness/signalbox.ts';
 import { type ChaosCluster, startCluster } from './cluster.ts';
 import { type Plane, startPlane } from './plane.ts';
@@ -26,41 +29,49 @@ export interface World {
 const SMALL_DISK_MIB = 64;
 export const isRoot = process.getuid?.() === 0;
 
-export async function openWorld(): Promise<World> {
+/** `bus` with a network (nats-network.ts). `name` is that of no other world on it: of letters, digits, `-`. */
+export async function openWorld(bus: NatsCluster, name: string): Promise<World> {
   const closers: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
-    return await openParts(closers, close);
+    return await openParts({ bus, name }, closers, close);
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function openParts(closers: (() => unknown)[], close: () => Promise<void>): Promise<World> {
+async function openParts(
+  { bus, name }: { bus: NatsCluster; name: string },
+  closers: (() => unknown)[],
+  close: () => Promise<void>,
+): Promise<World> {
   const { path: folder, remove } = await temporaryFolder();
   closers.push(remove);
   const namespace = isRoot ? openNamespace(closers) : undefined;
-  const storeFolders = ['store-1', 'store-2'].map((name) => join(folder, name));
+  const storeFolders = ['store-1', 'store-2'].map((store) => join(folder, store));
   for (const path of storeFolders) mkdirSync(path);
   const smallDisk = isRoot ? storeFolders[0] : undefined;
   if (smallDisk !== undefined) mountSmallDisk(smallDisk, closers);
   const cluster = await startCluster(join(folder, 'kubeconfig'));
   closers.push(() => cluster.stop());
-  const bus = await startNatsCluster('', { hasNetwork: true });
-  closers.push(() => bus.stop());
+  closers.push(() => bus.deleteStreams(name));
   const plane = await startPlane({
     folder,
-    natsUrls: bus.servers,
+    nats: { urls: bus.urls, prefix: name },
     kubeconfig: cluster.kubeconfig,
     storeFolders,
     namespace,
   });
   closers.push(() => Promise.all([...plane.processes.values()].map((each) => each.stop())));
   const nats = [...bus.nodes.values()].map(({ url }) => url).join(',');
-  const log = await openNatsLog('dns-server', { nats }, createLogger({ component: 'chaos', level: 'silent' }));
+  const log = await openNatsLog(
+    'dns-server',
+    { nats, natsPrefix: name },
+    createLogger({ component: 'chaos', level: 'silent' }),
+  );
   closers.push(() => log.close());
   return { folder, cluster, bus, plane, log, namespace, smallDisk, close };
 }

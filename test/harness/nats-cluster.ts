@@ -21,19 +21,22 @@ export interface NatsCluster {
   /** Another node leads the stream from now on. */
   stepDown(stream: string): Promise<void>;
   configOf(stream: string): Promise<StreamConfig>;
+  /** Those of one log. */
+  deleteStreams(prefix: string): Promise<void>;
   stop(): Promise<void>;
 }
 
 export async function startNatsCluster(config = '', { hasNetwork = false } = {}): Promise<NatsCluster> {
-  const ports = await freePorts(NAMES.length * 2);
-  const routes = NAMES.map((_, i) => `nats://127.0.0.1:${ports[i]}`);
-  const portsOf = NAMES.map((_, i) => ({ route: ports[i] ?? -1, client: ports[NAMES.length + i] ?? -1 }));
-  const network = hasNetwork ? await startNatsNetwork(portsOf) : undefined;
+  let ports: readonly number[] = [];
+  const portsOf = (i: number) => ({ route: ports[i] ?? -1, client: ports[NAMES.length + i] ?? -1 });
+  const network = hasNetwork ? await startNatsNetwork(NAMES.length, portsOf) : undefined;
+  ports = await freePorts(NAMES.length * 2);
+  const routes = NAMES.map((_, i) => `nats://127.0.0.1:${portsOf(i).route}`);
   const nodes = new Map<string, NatsServer>();
   const starting = NAMES.map(async (name, i) => {
-    const cluster = `cluster { name: test, listen: "127.0.0.1:${ports[i]}", routes: ${JSON.stringify(routes)} }`;
+    const cluster = `cluster { name: test, listen: "127.0.0.1:${portsOf(i).route}", routes: ${JSON.stringify(routes)} }`;
     const text = `server_name: ${name}\n${network?.configOf(i) ?? cluster}\n${config}\n`;
-    nodes.set(name, await startNatsServer({ config: text, port: portsOf[i]?.client ?? -1 }));
+    nodes.set(name, await startNatsServer({ config: text, port: portsOf(i).client }));
   });
   await Promise.all(starting);
   const servers = network?.urls ?? NAMES.map((name) => nodes.get(name)?.url ?? '');
@@ -46,6 +49,7 @@ export async function startNatsCluster(config = '', { hasNetwork = false } = {})
     leaderOf: async (stream) => nodeOf(nodes, await leaderName(servers, stream)),
     stepDown: (stream) => stepDown(servers, stream),
     configOf: (stream) => withManager(servers, async ({ streams }) => (await streams.info(stream)).config),
+    deleteStreams: (prefix) => deleteStreams(servers, prefix),
     stop: async () => {
       await Promise.all([...nodes.values()].map((node) => node.stop()));
       await network?.close();
@@ -87,6 +91,12 @@ async function stepDown(servers: readonly string[], stream: string): Promise<voi
   const connection = await connect({ servers: [...servers] });
   await connection.request(`$JS.API.STREAM.LEADER.STEPDOWN.${stream}`).finally(() => connection.close());
   await waitFor('another leader', async () => (await leaderName(servers, stream)) !== before);
+}
+
+async function deleteStreams(servers: readonly string[], prefix: string): Promise<void> {
+  await withManager(servers, async ({ streams }) => {
+    for await (const name of streams.names()) if (name.startsWith(`${prefix}-`)) await streams.delete(name);
+  });
 }
 
 /** A stream on all three can be made: so there is a leader, and everybody has found everybody. */

@@ -21,13 +21,13 @@ export interface NatsNetwork {
 /** Servers are told each other's addresses by each other; this one leads nowhere, so that all traffic goes by relays. */
 const NOWHERE = '127.0.0.1:1';
 
-export async function startNatsNetwork(ports: readonly NatsPorts[]): Promise<NatsNetwork> {
-  const clients = await Promise.all(ports.map(({ client }) => startTcpRelay(() => client)));
+/** `portsOf` a server, by its number, is asked at each connection: relays have their own ports before servers get theirs. */
+export async function startNatsNetwork(size: number, portsOf: (index: number) => NatsPorts): Promise<NatsNetwork> {
+  const indexes = Array.from({ length: size }, (_, index) => index);
+  const clients = await Promise.all(indexes.map((index) => startTcpRelay(() => portsOf(index).client)));
   const routes = new Map<string, TcpRelay>();
-  for (const from of ports.keys()) {
-    for (const [to, { route }] of ports.entries()) {
-      if (from !== to) routes.set(`${from} ${to}`, await startTcpRelay(() => route));
-    }
+  for (const [from, to] of indexes.flatMap((from) => indexes.map((to) => [from, to] as const))) {
+    if (from !== to) routes.set(`${from} ${to}`, await startTcpRelay(() => portsOf(to).route));
   }
   const urls = clients.map(({ port }) => `nats://127.0.0.1:${port}`);
   return {
@@ -35,7 +35,7 @@ export async function startNatsNetwork(ports: readonly NatsPorts[]): Promise<Nat
     configOf: (index) => {
       const others = [...routes].filter(([key]) => key.startsWith(`${index} `)).map(([, { port }]) => port);
       const list = JSON.stringify(others.map((port) => `nats://127.0.0.1:${port}`));
-      const listen = `listen: "127.0.0.1:${ports[index]?.route}", advertise: "${NOWHERE}"`;
+      const listen = `listen: "127.0.0.1:${portsOf(index).route}", advertise: "${NOWHERE}"`;
       const advertised = urls[index]?.replace('nats://', '');
       return `client_advertise: "${advertised}"\ncluster { name: test, ${listen}, routes: ${list} }`;
     },
