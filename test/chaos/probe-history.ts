@@ -2,7 +2,7 @@
  * What the probe's count was at each revision, as far as the log was seen; and whether what was served was that.
  *
  * Counts only rise, and of each message only the last one may have been seen. So at revision R the count was at least that
- * of any message up to R, and less than that of any message after R.
+ * of any message up to R, and no more than that of any message after R (what was uncertain is written twice).
  */
 import type { Difference } from './differences.ts';
 
@@ -50,6 +50,6 @@ export class ProbeHistory {
   }
 
   #mostAt(revision: number): number {
-    return Math.min(Infinity, ...[...this.#seen].filter(([at]) => at > revision).map(([, count]) => count - 1));
+    return Math.min(Infinity, ...[...this.#seen].filter(([at]) => at > revision).map(([, count]) => count));
   }
 }

@@ -1,10 +1,14 @@
 /** The target-group controller as a service: its feeds, its loop, its place in the log. */
 import { errorText } from '@signalbox/contracts';
-import type { AppendEntry, LogBatch } from '@signalbox/event-log';
+import type { AppendEntry, LogBatch, LogMessage } from '@signalbox/event-log';
 import {
   appendRetrying,
+  clean,
+  FencedPublisher,
   failureSignal,
   followStream,
+  LEAD,
+  type Membership,
   type Readiness,
   type RunningService,
   type ServiceContext,
@@ -23,13 +27,19 @@ export interface RunningTargetGroups extends RunningService {
   readonly revision: number;
 }
 
+interface TargetGroupsOptions {
+  readonly clock?: Clock;
+  /** Of the replicas that decide in turn: what the one before has on its way is fenced off. Absent: there is only this one. */
+  readonly membership?: Membership;
+}
+
 const NAME = 'target-groups';
 
 export async function startTargetGroups(
   context: ServiceContext,
-  options: { readonly clock?: Clock } = {},
+  options: TargetGroupsOptions = {},
 ): Promise<RunningTargetGroups> {
-  const service = new TargetGroupsService(context, options.clock ?? SYSTEM_CLOCK);
+  const service = new TargetGroupsService(context, options);
   await service.restore();
   service.run();
   return service;
@@ -43,12 +53,17 @@ class TargetGroupsService implements RunningTargetGroups {
   readonly #metrics: TargetMetrics;
   readonly #controller: TargetGroupController;
   readonly #feeds: readonly [RegistrationFeed, IntentFeed, SourceFeed, RuleAckFeed];
+  readonly #membership: Membership | undefined;
+  readonly #publisher: FencedPublisher;
   readonly #stopping = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #stopCompaction = (): void => {};
   #trouble = '';
 
-  constructor(context: ServiceContext, clock: Clock) {
+  constructor(context: ServiceContext, { clock = SYSTEM_CLOCK, membership }: TargetGroupsOptions) {
+    this.#membership = membership;
+    const isValid = (): boolean => membership?.isValid ?? true;
+    this.#publisher = new FencedPublisher({ log: context.log, stream: 'targets', partitionOf: () => LEAD, isValid });
     this.#context = { ...context, logger: context.logger.child({ component: NAME }) };
     this.#metrics = targetMetrics(context.registry);
     const { logger } = this.#context;
@@ -99,17 +114,27 @@ class TargetGroupsService implements RunningTargetGroups {
 
   /** The state is what was published: a restart goes on from there. */
   async restore(): Promise<void> {
-    for await (const batch of this.#context.log.follow('targets', { from: 'snapshot' })) {
-      for (const message of batch.messages) {
-        try {
-          this.#controller.restore(message);
-        } catch (err) {
-          this.#metrics.badMessages.inc();
-          this.#context.logger.warn({ err, subject: message.subject }, 'target groups skipped');
-        }
+    const isDirty = this.#membership?.slots.get(LEAD)?.isDirty === true;
+    const dirty = new Set(isDirty ? [LEAD] : []);
+    const messages = await this.#publisher.hold([LEAD], { dirty, read: () => this.#read() });
+    if (isDirty) await this.#membership?.update((state) => clean(state, this.#membership?.id ?? '', [LEAD]));
+    for (const message of messages) {
+      try {
+        this.#controller.restore(message);
+      } catch (err) {
+        this.#metrics.badMessages.inc();
+        this.#context.logger.warn({ err, subject: message.subject }, 'target groups skipped');
       }
+    }
+  }
+
+  async #read(): Promise<LogMessage[]> {
+    const last = new Map<string, LogMessage>();
+    for await (const batch of this.#context.log.follow('targets', { from: 'snapshot' })) {
+      for (const message of batch.messages) last.set(message.subject, message);
       if (batch.isCaughtUp) break;
     }
+    return [...last.values()];
   }
 
   run(): void {
@@ -142,8 +167,13 @@ class TargetGroupsService implements RunningTargetGroups {
     return { stream, ...(filter && { filter }), beginReplay: () => feed.beginReplay(), apply };
   }
 
+  /** Among replicas, what is refused or uncertain ends this one's turn: it reads everything anew before it goes on. */
   async #publish(entries: readonly AppendEntry[]): Promise<void> {
     const { log, logger } = this.#context;
+    if (this.#membership !== undefined) {
+      await this.#publisher.publish(entries);
+      return;
+    }
     await appendRetrying(log, 'targets', entries, {
       signal: this.#stopping.signal,
       onFailure: (err, text) => {

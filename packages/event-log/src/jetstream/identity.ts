@@ -6,9 +6,10 @@
  * of its leader the stream tells another time. So times that are close mean the same stream.
  */
 import { createHash } from 'node:crypto';
-import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
+import { JetStreamApiError, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream';
 import { headers, type NatsConnection } from '@nats-io/transport-node';
 import { SignalboxError } from '@signalbox/contracts';
+import { JS_ERROR } from './errors.ts';
 import type { LogSubjects } from './subjects.ts';
 
 export interface LogIdentity {
@@ -74,8 +75,15 @@ function nextIdentity(known: LogIdentity | undefined, found: OpenedStreams, subj
   return { logId, created: new Map(times) };
 }
 
+/** Right after the stream was made, a server of the cluster may not have heard of it: to it that is no error that stays. */
 async function readIdentity({ manager, subjects }: IdentityContext) {
-  const message = await manager.streams.getMessage(subjects.stream('meta'), { last_by_subj: subjects.identity });
+  const name = subjects.stream('meta');
+  const message = await manager.streams
+    .getMessage(name, { last_by_subj: subjects.identity })
+    .catch((cause: unknown) => {
+      const isUnknown = cause instanceof JetStreamApiError && cause.code === JS_ERROR.streamNotFound;
+      throw isUnknown ? new SignalboxError('unavailable', `stream ${name} is not there yet`, { cause }) : cause;
+    });
   return { identity: parseIdentity(message?.string() ?? '{}'), sequence: message?.seq ?? 0 };
 }
 

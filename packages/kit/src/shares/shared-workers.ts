@@ -37,7 +37,7 @@ import type { WorkerDefinition } from '../worker.ts';
 import { WorkerLane } from '../worker-lane.ts';
 import { sharesMetrics, workerMetrics } from '../worker-metrics.ts';
 import type { RunningWorkers } from '../worker-runtime.ts';
-import { FencedPublisher } from './fenced-publisher.ts';
+import { FencedPublisher, partitionOfDerived } from './fenced-publisher.ts';
 import { clean, LEAD, release, type Slot } from './group-state.ts';
 import { LayerProgress } from './layer-progress.ts';
 import { Membership } from './membership.ts';
@@ -96,7 +96,12 @@ class SharedWorker implements RunningWorkers {
     this.#logger = context.logger;
     this.#options = options;
     this.#lane = new WorkerLane(worker, this.#index, context);
-    this.#publisher = new FencedPublisher({ log: context.log, isValid: () => this.#membership?.isValid ?? false });
+    this.#publisher = new FencedPublisher({
+      log: context.log,
+      stream: 'derived',
+      partitionOf: partitionOfDerived,
+      isValid: () => this.#membership?.isValid ?? false,
+    });
     ({ failure: this.failure, fail: this.#fail } = failureSignal());
   }
 
