@@ -84,6 +84,33 @@ describeEachLog((adapter) => {
       await tail.stop();
     });
 
+    test('is caught up only with what the stream was, however slow the reader is', async () => {
+      const { log } = await adapter.open();
+      // `mark` says that everything up to it is written, as a watermark does.
+      let written = 0;
+      const write = async (count: number): Promise<void> => {
+        for (let i = 0; i < count; i += 1) {
+          written += 1;
+          await log.append('objects', entry(`s${written % 5}`, written));
+          if (written % 2 === 0) await log.append('objects', entry('mark', written));
+        }
+      };
+      await write(10);
+      const values = new Map<string, number>();
+      const followed = log.follow('objects', { from: 'snapshot', maxBatch: 2 })[Symbol.asyncIterator]();
+      for (let isDone = false; !isDone; ) {
+        if (written < 120) await write(Math.min(7, 120 - written));
+        const { value: batch } = await followed.next();
+        for (const [name, value] of brief(batch?.messages ?? [])) values.set(name, Number(value));
+        if (batch?.isCaughtUp !== true) continue;
+        const marked = values.get('mark') ?? 0;
+        isDone = marked === 120;
+        const due = Array.from({ length: 5 }, (_, i) => marked - ((marked - i) % 5));
+        for (const [i, least] of due.entries()) expect(values.get(`s${i}`)).toBeGreaterThanOrEqual(least);
+      }
+      await followed.return?.();
+    });
+
     test('delivers at the pace of its reader', async () => {
       const { log } = await adapter.open();
       await log.appendAll(
