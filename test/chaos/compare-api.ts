@@ -27,7 +27,7 @@ export async function compareApi(
   const found = differences(`${name} services`, names(expected.services), names(summaries));
   for (const service of expected.services) {
     const path = `/v1/clusters/${expected.name}/namespaces/${service.namespace}/services/${service.name}`;
-    const { body: detail } = await get<ServiceDetail>(url + path);
+    const detail = (await get(url + path)) as ServiceDetail;
     const skipped = LAYERS.flatMap((layer) => service[layer].skipped.map((one) => ({ ...one, layer })));
     const documents = [detail.plan, detail.records, detail.registrations].map((each) => each?.document ?? null);
     const wanted = LAYERS.map((layer) => service[layer].document ?? null);
@@ -92,15 +92,15 @@ async function allPages<Item>(url: string): Promise<Item[]> {
   const items: Item[] = [];
   for (let next: string | null = ''; next !== null; ) {
     const query: string = next === '' ? `?limit=${PAGE}` : `?limit=${PAGE}&next=${next}`;
-    const { body } = await get<List<Item>>(url + query);
+    const body = (await get(url + query)) as List<Item>;
     items.push(...body.items);
     next = body.next;
   }
   return items;
 }
 
-async function get<Body>(url: string): Promise<{ body: Body }> {
+async function get(url: string): Promise<unknown> {
   const response = await fetch(url);
   if (response.status !== 200) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
-  return { body: (await response.json()) as Body };
+  return await response.json();
 }

@@ -6,18 +6,22 @@ import { Rising } from './rising.ts';
 const SEEN = [
   [10, 1],
   [30, 3],
+  [34, 4],
 ] as const;
+const WATERMARKS = [10, 20, 30, 40];
 
 test.for([
   { name: 'what was true at the revision passes', from: 10, to: 10, count: 1, isWrong: false },
   { name: 'what may have been true passes', from: 25, to: 25, count: 2, isWrong: false },
   { name: 'older than the revision is stale', from: 30, to: 30, count: 2, isWrong: true },
+  { name: 'between two watermarks, what was true at the first one passes', from: 35, to: 35, count: 3, isWrong: false },
   { name: 'newer than the revision is wrong', from: 29, to: 29, count: 4, isWrong: true },
   { name: 'newer passes where it is allowed', from: 29, to: Number.POSITIVE_INFINITY, count: 4, isWrong: false },
   { name: 'that there is nothing is wrong', from: 30, to: 30, count: undefined, isWrong: true },
 ])('$name', ({ from, to, count, isWrong }) => {
   const history = new ProbeHistory();
   for (const [revision, seen] of SEEN) history.saw(revision, seen);
+  for (const watermark of WATERMARKS) history.derived(watermark);
   history.served({ where: 'somebody', fromRevision: from, toRevision: to, count });
   expect(history.violations()).toHaveLength(isWrong ? 1 : 0);
 });

@@ -3,6 +3,9 @@
  *
  * Counts only rise, and of each message only the last one may have been seen. So at revision R the count was at least that
  * of any message up to R, and no more than that of any message after R (what was uncertain is written twice).
+ *
+ * A layer derives changes in batches, and has no state between two of its watermarks. So at R it has to show what was true
+ * at its last watermark up to R, of those that were seen.
  */
 import type { Difference } from './differences.ts';
 
@@ -22,11 +25,17 @@ export class ProbeHistory {
   answers = 0;
   /** Revision → count. */
   readonly #seen = new Map<number, number>();
+  readonly #watermarks: number[] = [];
   /** What is served again and again is one sample. */
   readonly #samples = new Map<string, ProbeSample>();
 
   saw(revision: number, count: number): void {
     this.#seen.set(revision, count);
+  }
+
+  /** The layer that is asked about has derived everything up to here. */
+  derived(revision: number): void {
+    this.#watermarks.push(revision);
   }
 
   served(sample: ProbeSample): void {
@@ -45,7 +54,8 @@ export class ProbeHistory {
     });
   }
 
-  #leastAt(revision: number): number {
+  #leastAt(claimed: number): number {
+    const revision = Math.max(0, ...this.#watermarks.filter((watermark) => watermark <= claimed));
     return Math.max(0, ...[...this.#seen].filter(([at]) => at <= revision).map(([, count]) => count));
   }
 

@@ -1,5 +1,6 @@
 /** One seed: a plane is started, lives through faults while its cluster changes, and is compared when all is calm. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errorText } from '@signalbox/contracts';
 import { type Random, seededRandom } from '../harness/cluster-changes.ts';
 import type { NatsCluster } from '../harness/nats-cluster.ts';
 import { expectedCluster } from '../harness/oracle.ts';
@@ -44,6 +45,8 @@ export interface SeedResult {
   readonly outputs: string | undefined;
 }
 
+type Life = Pick<SeedResult, 'faults' | 'changes' | 'events' | 'answers' | 'convergenceMs' | 'violations'>;
+
 const MAX_CONVERGENCE_MS = 60_000;
 const POLL_MS = 200;
 const CHANGE_EVERY_MS = 25;
@@ -52,7 +55,7 @@ export async function runSeed(bus: NatsCluster, { seed, faults, say }: SeedOptio
   const world = await openWorld(bus, `seed-${seed}`);
   try {
     operate(world.plane);
-    const life = await live(world, { seed, faults, say });
+    const life = await live(world, { seed, faults, say }).catch(unableToGoOn);
     const violations = [...life.violations, ...unexpectedEnds(world.plane)];
     const outputs = violations.length === 0 ? undefined : keepOutputs(world.plane, seed);
     return { ...life, seed, skipped: skippedFaults(world), violations, outputs };
@@ -61,7 +64,13 @@ export async function runSeed(bus: NatsCluster, { seed, faults, say }: SeedOptio
   }
 }
 
-async function live(world: World, { seed, faults, say }: SeedOptions) {
+/** Such as an answer with an error when all was said to be well. */
+function unableToGoOn(error: unknown): Life {
+  const violations = [{ where: 'the test', expected: 'that it can go on', found: errorText(error) }];
+  return { faults: new Map(), changes: 0, events: 0, answers: 0, convergenceMs: 0, violations };
+}
+
+async function live(world: World, { seed, faults, say }: SeedOptions): Promise<Life> {
   const [rising, probes, churning, watching] = [
     new Rising(),
     new ProbeHistory(),
@@ -80,7 +89,7 @@ async function live(world: World, { seed, faults, say }: SeedOptions) {
   world.cluster.calm();
   const calm = start.violations.length > 0 ? start : await converge(world);
   const differences = calm.violations.length > 0 ? calm.violations : await compareAll(world, calm.revision, seed);
-  await until(() => seen.isCaughtUp(), calm.violations.length > 0);
+  if (calm.violations.length === 0) await until(() => seen.isCaughtUp());
   watching.abort();
   await watched;
   return {
@@ -122,7 +131,9 @@ interface Converged {
 async function converge(world: World): Promise<Converged> {
   const startedMs = performance.now();
   for (;;) {
-    const found = await convergence(world).catch((error: unknown) => ({ waitingFor: `the log to answer: ${error}` }));
+    const found = await convergence(world).catch((error: unknown) => ({
+      waitingFor: `the log to answer: ${errorText(error)}`,
+    }));
     const tookMs = performance.now() - startedMs;
     if ('revision' in found) return { revision: found.revision, tookMs, violations: [] };
     if (tookMs > MAX_CONVERGENCE_MS) {
@@ -133,8 +144,8 @@ async function converge(world: World): Promise<Converged> {
   }
 }
 
-async function until(condition: () => Promise<boolean>, isGivenUp: boolean): Promise<void> {
-  while (!isGivenUp && !(await condition().catch(() => false))) await sleep(POLL_MS);
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition().catch(() => false))) await sleep(POLL_MS);
 }
 
 function countsOf(names: readonly string[]): Map<string, number> {

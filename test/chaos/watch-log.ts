@@ -8,6 +8,7 @@ import {
   statusTypeOf,
   type TargetGroupSet,
   type Watermark,
+  watermarkSubject,
 } from '@signalbox/contracts';
 import type { EventLog, LogMessage } from '@signalbox/event-log';
 import { CLUSTER, countOfSlice, probeSlice } from './cluster.ts';
@@ -22,6 +23,8 @@ interface LogWatch {
 }
 
 const WATCHED = ['objects', 'derived', 'targets', 'status'] as const satisfies readonly StreamName[];
+/** The probe is asked for in this layer. */
+const DNS_WATERMARK = watermarkSubject('dns');
 const PROBE_SUBJECT = objectSubject(CLUSTER.name, probeSlice(0));
 
 /** Until the signal. */
@@ -38,6 +41,7 @@ export function watchLog(
     if (message.subject === PROBE_SUBJECT) {
       probes.saw(message.sequence, countOfSlice((value as ObjectMessage).object) ?? -1);
     }
+    if (message.subject === DNS_WATERMARK) probes.derived((value as Watermark).revision);
     const revision = revisionOf(stream, message.subject, value);
     if (revision !== undefined) {
       rising.note(`${stream} ${message.subject}`, revision, `${message.sequence} ${message.data}`);

@@ -27,6 +27,9 @@ export interface World {
 }
 
 const SMALL_DISK_MIB = 64;
+/** Each process is to end with this one. */
+process.setMaxListeners(100);
+
 export const isRoot = process.getuid?.() === 0;
 
 /** `bus` with a network (nats-network.ts). `name` is that of no other world on it: of letters, digits, `-`. */

@@ -89,7 +89,11 @@ async function leaderName(servers: readonly string[], stream: string): Promise<s
 async function stepDown(servers: readonly string[], stream: string): Promise<void> {
   const before = await leaderName(servers, stream);
   const connection = await connect({ servers: [...servers] });
-  await connection.request(`$JS.API.STREAM.LEADER.STEPDOWN.${stream}`).finally(() => connection.close());
+  try {
+    await connection.request(`$JS.API.STREAM.LEADER.STEPDOWN.${stream}`);
+  } finally {
+    await connection.close();
+  }
   await waitFor('another leader', async () => (await leaderName(servers, stream)) !== before);
 }
 

@@ -61,6 +61,16 @@ test('record sets become visible with the watermark that covers them, all at onc
   expect(ask('a')).toBe('NOERROR 10.0.0.3');
 });
 
+test('a watermark that came before something it covers waits until nothing is missing', () => {
+  const { deliver, feed, ask } = aLab();
+  deliver([aDocument('a', '10.0.0.1'), aWatermark(1)]);
+  deliver([aWatermark(2)], false);
+  expect([ask('a'), feed.watermark?.revision]).toEqual(['NOERROR 10.0.0.1', 1]);
+  deliver([aDocument('a', '10.0.0.3')], false);
+  deliver([]);
+  expect([ask('a'), feed.watermark?.revision]).toEqual(['NOERROR 10.0.0.3', 2]);
+});
+
 test('nothing is ready before the replay is complete', () => {
   const { deliver, feed } = aLab();
   deliver([aDocument('a', '10.0.0.1'), aWatermark(1)], false);

@@ -102,6 +102,17 @@ describe('plans are given', () => {
   });
 });
 
+test('with a watermark that came before something it covers, nothing is given until nothing is missing', () => {
+  const { feed, read, given } = aFeed();
+  read([plan(WEB), watermark(1)]);
+  given();
+  read([watermark(2)], false);
+  read([plan(WEB, '2')], false);
+  expect([given(), feed.isSynced]).toEqual([[], false]);
+  read([]);
+  expect([given(), feed.isSynced]).toEqual([[[2, [['web', true]]]], true]);
+});
+
 test('nothing is given while the cluster is not synced, and what came meanwhile is given then', () => {
   const { feed, read, given } = aFeed();
   read([plan(WEB), watermark(3, ['c2'])]);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { brief, entry, Tail, tombstone, waitFor } from '../../../../test/harness/event-log-tail.ts';
 import { describeEachLog } from '../../../../test/harness/event-logs.ts';
+import type { EventLog } from '../event-log.ts';
 
 describeEachLog((adapter) => {
   describe('follow from a snapshot', () => {
@@ -82,6 +83,23 @@ describeEachLog((adapter) => {
       expect(sequences).toEqual([...new Set(sequences)].sort((a, b) => a - b));
       expect(tail.values.size).toBe(3000);
       await tail.stop();
+    });
+
+    test('is caught up only with what the stream was, however slow the reader is', async () => {
+      const { log } = await adapter.open();
+      const marks = new MarkedWrites(log);
+      await marks.write(10);
+      const values = new Map<string, number>();
+      const followed = log.follow('objects', { from: 'snapshot', maxBatch: 2 })[Symbol.asyncIterator]();
+      for (let isDone = false; !isDone; ) {
+        await marks.write(Math.min(7, 120 - marks.written));
+        const { value: batch } = await followed.next();
+        for (const [name, value] of brief(batch?.messages ?? [])) values.set(name, Number(value));
+        if (batch?.isCaughtUp !== true) continue;
+        marks.expectCovered(values);
+        isDone = values.get('mark') === 120;
+      }
+      await followed.return?.();
     });
 
     test('delivers at the pace of its reader', async () => {
@@ -208,3 +226,27 @@ describeEachLog((adapter) => {
     });
   });
 });
+
+/** Numbers to five subjects in turn, and after every second one a mark: everything up to it is written, as a watermark says. */
+class MarkedWrites {
+  written = 0;
+  readonly #log: EventLog;
+
+  constructor(log: EventLog) {
+    this.#log = log;
+  }
+
+  async write(count: number): Promise<void> {
+    for (let i = 0; i < count; i += 1) {
+      this.written += 1;
+      await this.#log.append('objects', entry(`s${this.written % 5}`, this.written));
+      if (this.written % 2 === 0) await this.#log.append('objects', entry('mark', this.written));
+    }
+  }
+
+  /** Of each subject there is what was written last up to the mark, or something newer. */
+  expectCovered(values: ReadonlyMap<string, number>): void {
+    const mark = values.get('mark') ?? 0;
+    for (let i = 0; i < 5; i += 1) expect(values.get(`s${i}`)).toBeGreaterThanOrEqual(mark - ((mark - i) % 5));
+  }
+}
