@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { type ApiOptions, type RunningApi, startApi } from '@signalbox/api';
-import type { CreatedToken, Problem, Token } from '@signalbox/contracts';
+import type { ApiReadiness, CreatedToken, Problem, Token } from '@signalbox/contracts';
 import { type EventLog, openSqliteEventLog } from '@signalbox/event-log';
-import { createLogger, createRegistry } from '@signalbox/kit';
+import { createLogger, createRegistry, type MetricsTokenFlags, metricsTokenOf } from '@signalbox/kit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { decided, putTargets, WEB } from './target-world.ts';
 import { putDerivedService } from './world.ts';
@@ -31,15 +31,17 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function start(options: Partial<ApiOptions> = {}): Promise<RunningApi> {
+async function start(options: Partial<ApiOptions> = {}, flags: MetricsTokenFlags = {}): Promise<RunningApi> {
   const destination = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
       logged += chunk.toString();
       done();
     },
   });
+  const logger = createLogger({ component: 'api', level: 'trace', destination });
+  const metricsToken = metricsTokenOf(flags);
   const api = await startApi(
-    { log, logger: createLogger({ component: 'api', level: 'trace', destination }), registry: createRegistry() },
+    { log, logger, registry: createRegistry(), ...(metricsToken && { metricsToken }) },
     {
       storePath: join(folder, `store-${running.length}.db`),
       listen: { address: '127.0.0.1', port: 0 },
@@ -125,6 +127,40 @@ describe('whether tokens are asked for', () => {
     expect(await log.compact('objects', { storedBeforeMs: Date.now() + 1 })).toBe(1);
     const later = await start();
     expect((await ask(later, '/v1/tokens', { token: adminToken() })).status).toBe(401);
+  });
+});
+
+describe('a metrics token', () => {
+  const token = 'metrics-of-this-test';
+  let flags: MetricsTokenFlags;
+  beforeEach(() => {
+    flags = { metricsTokenFile: join(folder, 'metrics.token') };
+    writeFileSync(join(folder, 'metrics.token'), token);
+  });
+
+  test('opens metrics and readiness where tokens are asked for, and nothing else; API tokens go on to', async () => {
+    const api = await start({}, flags);
+    expect((await ask(api, '/metrics', { token })).status).toBe(200);
+    expect((await ask<ApiReadiness>(api, '/readyz', { token })).body.missing).toContain(
+      'the dns layer has not derived anything yet',
+    );
+    for (const path of ['/v1/services', '/v1/tokens', '/metrics/x']) {
+      expect([path, (await ask(api, path, { token })).status]).toEqual([path, 401]);
+    }
+    expect((await ask(api, '/metrics', { token: adminToken() })).status).toBe(200);
+    expect((await ask(api, '/metrics', { token: `${token}r` })).status).toBe(401);
+  });
+
+  test('is asked for where no other is: for metrics, and for the reasons of readiness', async () => {
+    const api = await start({ auth: 'none' }, flags);
+    const refused = await ask(api, '/metrics');
+    expect([refused.status, refused.challenge]).toEqual([401, 'Bearer realm="signalbox"']);
+    expect((await ask(api, '/metrics', { token })).status).toBe(200);
+    const unready = await ask<ApiReadiness>(api, '/readyz');
+    expect(unready.status).toBe(503);
+    expect(unready.body.missing).toEqual(['what is missing is told to holders of the metrics token']);
+    expect((await ask<ApiReadiness>(api, '/readyz', { token })).body.missing).not.toEqual(unready.body.missing);
+    expect((await ask(api, '/v1/services')).status).toBe(503);
   });
 });
 

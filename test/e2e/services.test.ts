@@ -8,6 +8,7 @@ import { type NatsServer, natsServerMissing, startNatsServer } from '../harness/
 import { ROOT, type RunningProcess, startProcess, temporaryFolder } from '../harness/signalbox.ts';
 
 const POLL = { timeout: 20_000, interval: 50 };
+const METRICS_TOKEN = 'metrics-of-the-example';
 const missing = natsServerMissing();
 
 describe.skipIf(missing !== undefined)(`services on nats-server${missing === undefined ? '' : ` (${missing})`}`, () => {
@@ -20,6 +21,7 @@ describe.skipIf(missing !== undefined)(`services on nats-server${missing === und
   beforeAll(async () => {
     folder = await temporaryFolder();
     await cp(join(ROOT, 'examples/shop'), join(folder.path, 'shop'), { recursive: true });
+    await writeFile(join(folder.path, 'metrics.token'), METRICS_TOKEN);
     nats = await startNatsServer();
     launch('api-watcher', '--manifests', `shop=${join(folder.path, 'shop')}`);
     for (const worker of ['proxy-worker', 'dns-worker', 'lb-worker']) launch(worker);
@@ -41,7 +43,10 @@ describe.skipIf(missing !== undefined)(`services on nats-server${missing === und
 
   function launch(service: string, ...args: string[]): RunningProcess {
     const entry = [join(ROOT, 'services', service, 'dist/main.js'), '--health-listen', '127.0.0.1:0', ...args];
-    const started = startProcess(entry, { SIGNALBOX_NATS: nats.url });
+    const started = startProcess(entry, {
+      SIGNALBOX_NATS: nats.url,
+      SIGNALBOX_METRICS_TOKEN_FILE: join(folder.path, 'metrics.token'),
+    });
     processes.set(service, started);
     return started;
   }
@@ -76,6 +81,20 @@ describe.skipIf(missing !== undefined)(`services on nats-server${missing === und
     expect((await items<RegistrationItem>('/v1/registrations')).length).toBeGreaterThan(0);
     expect(await rules()).toContain('10.96.10.1');
     await expect.poll(() => resolve4('storefront.shop.svc.cluster.local'), POLL).toEqual(['10.96.10.1']);
+  });
+
+  test('give metrics only to who has the token', async () => {
+    for (const [name, each] of processes) {
+      const [, health = ''] = await each.waitFor(/"health":"([^"]+)"/);
+      for (const url of name === 'api' ? [health, api] : [health]) {
+        const anonymous = await fetch(`${url}/metrics`);
+        expect([name, anonymous.status]).toEqual([name, 401]);
+        expect(anonymous.headers.get('www-authenticate')).toBe('Bearer realm="signalbox"');
+        const known = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${METRICS_TOKEN}` } });
+        expect([name, known.status]).toEqual([name, 200]);
+        expect((await fetch(`${url}/healthz`)).status).toBe(200);
+      }
+    }
   });
 
   test('follow a change', async () => {

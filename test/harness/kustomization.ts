@@ -1,14 +1,19 @@
 /**
  * Reads a kustomization as `kubectl kustomize` would, limited to what deploy/kubernetes uses: resources (files, folders),
- * replicas, images, JSON 6902 `replace`. Anything else in a kustomization.yaml throws, so that it cannot be overlooked.
+ * ConfigMaps from files (their names without the hash of their contents), components, replicas, images, JSON 6902 `replace`
+ * and `add` at targets by kind and name or one label. Anything else in a kustomization.yaml throws, so that it cannot be
+ * overlooked.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
 
 export interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: ManifestMetadata;
+  /** Of a ConfigMap. */
+  readonly data?: Readonly<Record<string, string>>;
   readonly spec?: ManifestSpec;
   readonly rules?: readonly unknown[];
   readonly roleRef?: { readonly name: string };
@@ -48,21 +53,38 @@ export interface PodSpec {
   readonly automountServiceAccountToken: boolean;
   readonly hostNetwork?: boolean;
   readonly hostPID?: boolean;
-  readonly securityContext: { readonly seccompProfile: unknown };
+  readonly securityContext: { readonly seccompProfile: unknown; readonly fsGroup?: number };
   readonly containers: readonly Container[];
-  readonly volumes?: readonly { readonly configMap?: { readonly name: string } }[];
+  readonly volumes?: readonly Volume[];
+}
+
+interface Volume {
+  readonly name: string;
+  readonly configMap?: { readonly name: string };
+  readonly secret?: { readonly secretName: string; readonly defaultMode: number };
 }
 
 export interface Container {
   image: string;
   readonly args: readonly string[];
   readonly ports?: readonly { readonly name: string }[];
-  readonly envFrom?: readonly { readonly configMapRef: { readonly name: string } }[];
+  readonly env?: readonly EnvVariable[];
+  readonly envFrom?: readonly {
+    readonly configMapRef?: { readonly name: string };
+    readonly secretRef?: { readonly name: string };
+  }[];
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
   readonly startupProbe: Probe;
   readonly livenessProbe: Probe;
   readonly readinessProbe: Probe;
   readonly resources: unknown;
   readonly securityContext: { readonly capabilities: unknown };
+}
+
+interface EnvVariable {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: { readonly secretKeyRef?: { readonly name: string; readonly key: string } };
 }
 
 interface Probe {
@@ -73,52 +95,88 @@ interface Kustomization {
   readonly apiVersion: string;
   readonly kind: string;
   readonly resources?: readonly string[];
+  readonly configMapGenerator?: readonly {
+    readonly name: string;
+    readonly namespace: string;
+    readonly files: readonly string[];
+    readonly options: { readonly labels: Labels };
+  }[];
   readonly replicas?: readonly { readonly name: string; readonly count: number }[];
   readonly images?: readonly { readonly name: string; readonly newName?: string; readonly newTag?: string }[];
-  readonly patches?: readonly {
-    readonly target: { readonly kind: string; readonly name: string };
-    readonly patch: string;
-  }[];
+  readonly components?: readonly string[];
+  readonly patches?: readonly { readonly target: Target; readonly patch: string }[];
 }
 
-interface Replacement {
+interface Target {
+  /** One, or several with `|` between them. */
+  readonly kind: string;
+  readonly name?: string;
+  /** `name=value`. */
+  readonly labelSelector?: string;
+}
+
+interface Operation {
   readonly op: string;
   readonly path: string;
   readonly value: unknown;
 }
 
-const FIELDS = ['apiVersion', 'kind', 'resources', 'replicas', 'images', 'patches'];
+const FIELDS = ['apiVersion', 'kind', 'resources', 'configMapGenerator', 'components', 'replicas', 'images', 'patches'];
 
-/** `parseAll` gives every document of a YAML text. */
-export function readKustomization(folder: string, parseAll: (text: string) => unknown[]): Manifest[] {
-  const [parsed] = parseAll(readFileSync(join(folder, 'kustomization.yaml'), 'utf8'));
-  const kustomization = parsed as Kustomization;
+export function readKustomization(folder: string): Manifest[] {
+  return build(folder, []);
+}
+
+/** What the folder adds to what is there, and changes in it: a component changes what came before it. */
+function build(folder: string, manifests: Manifest[]): Manifest[] {
+  const kustomization = parseAll(readFileSync(join(folder, 'kustomization.yaml'), 'utf8'))[0] as Kustomization;
   const unknownField = Object.keys(kustomization).find((field) => !FIELDS.includes(field));
   if (unknownField !== undefined)
     throw new Error(`${folder}: kustomization field ${unknownField} is not read by this test`);
-  const manifests = (kustomization.resources ?? []).flatMap((name) => {
-    const path = join(folder, name);
-    if (existsSync(join(path, 'kustomization.yaml'))) return readKustomization(path, parseAll);
-    return parseAll(readFileSync(path, 'utf8')) as Manifest[];
-  });
+  for (const name of kustomization.resources ?? []) manifests.push(...readResource(join(folder, name)));
+  for (const { name, namespace, files, options } of kustomization.configMapGenerator ?? []) {
+    const data = Object.fromEntries(files.map((file) => [file, readFileSync(join(folder, file), 'utf8')]));
+    manifests.push({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name, namespace, labels: options.labels },
+      data,
+    });
+  }
+  for (const name of kustomization.components ?? []) build(join(folder, name), manifests);
   for (const { name, count } of kustomization.replicas ?? []) setReplicas(manifests, name, count);
   for (const image of kustomization.images ?? []) setImage(manifests, image);
   for (const { target, patch } of kustomization.patches ?? []) {
-    replaceIn(find(manifests, target.kind, target.name), parseAll(patch).flat() as Replacement[]);
+    for (const manifest of targetsOf(manifests, target)) change(manifest, parseAll(patch).flat() as Operation[]);
   }
   return manifests;
 }
 
-function find(manifests: readonly Manifest[], kind: string | undefined, name: string): Manifest {
-  const fits = manifests.filter((one) => one.metadata.name === name && (kind === undefined || one.kind === kind));
-  const [only] = fits;
-  if (only === undefined || fits.length > 1) throw new Error(`${fits.length} manifests are ${kind} ${name}`);
-  return only;
+function readResource(path: string): Manifest[] {
+  if (existsSync(join(path, 'kustomization.yaml'))) return readKustomization(path);
+  return parseAll(readFileSync(path, 'utf8')) as Manifest[];
+}
+
+/** Every document of a YAML text. */
+export function parseAll(text: string): unknown[] {
+  return parseAllDocuments(text).map((document) => document.toJS() as unknown);
+}
+
+function targetsOf(manifests: readonly Manifest[], { kind, name, labelSelector }: Target): Manifest[] {
+  const [label = '', value] = labelSelector?.split('=') ?? [];
+  const fits = manifests.filter(
+    (one) =>
+      kind.split('|').includes(one.kind) &&
+      (name === undefined || one.metadata.name === name) &&
+      (labelSelector === undefined || one.metadata.labels?.[label] === value),
+  );
+  if (fits.length === 0) throw new Error(`no manifest is ${kind} ${name ?? ''} ${labelSelector ?? ''}`);
+  return fits;
 }
 
 function setReplicas(manifests: readonly Manifest[], name: string, count: number): void {
-  const { spec } = find(manifests, 'Deployment', name);
-  if (spec !== undefined) spec.replicas = count;
+  for (const { spec } of targetsOf(manifests, { kind: 'Deployment', name }))
+    if (spec !== undefined) spec.replicas = count;
 }
 
 function setImage(
@@ -131,13 +189,15 @@ function setImage(
   for (const container of fits) container.image = newTag === undefined ? newName : `${newName}:${newTag}`;
 }
 
-function replaceIn(manifest: Manifest, operations: readonly Replacement[]): void {
+function change(manifest: Manifest, operations: readonly Operation[]): void {
   for (const { op, path, value } of operations) {
     const keys = path.slice(1).split('/');
     const last = keys.pop() ?? '';
     let parent = { ...manifest } as Record<string, unknown>;
     for (const key of keys) parent = parent[key] as Record<string, unknown>;
-    if (op !== 'replace' || !Object.hasOwn(parent, last)) throw new Error(`cannot ${op} ${path} of ${manifest.kind}`);
-    parent[last] = value;
+    if (op === 'add' && Array.isArray(parent) && last === '-') parent.push(value);
+    else if ((op === 'add' && !Array.isArray(parent)) || (op === 'replace' && Object.hasOwn(parent, last))) {
+      parent[last] = value;
+    } else throw new Error(`cannot ${op} ${path} of ${manifest.kind}`);
   }
 }

@@ -13,6 +13,8 @@ export interface NatsServerOptions {
   readonly storeDir?: string;
   /** Text of a configuration file: authorization, TLS, cluster. */
   readonly config?: string;
+  /** Files that it includes, by name. */
+  readonly included?: Readonly<Record<string, string>>;
   readonly env?: NodeJS.ProcessEnv;
   /** Default true. */
   readonly hasJetStream?: boolean;
@@ -46,6 +48,8 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   let child: ChildProcess | undefined;
   let port = options.port ?? -1;
   let { config } = options;
+
+  for (const [name, text] of Object.entries(options.included ?? {})) await writeFile(join(runDir, name), text);
 
   async function start(): Promise<void> {
     // -1 lets the server choose a port, which it writes to a file in the folder.

@@ -2,7 +2,13 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { List, ServiceSummary } from '@signalbox/contracts';
-import { type EventLog, openJetStreamEventLog, renderNatsConfig, SERVICE_ACCESS } from '@signalbox/event-log';
+import {
+  type EventLog,
+  natsPasswordVariable,
+  openJetStreamEventLog,
+  renderNatsConfig,
+  SERVICE_ACCESS,
+} from '@signalbox/event-log';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Tail } from '../harness/event-log-tail.ts';
 import { type NatsServer, natsServerMissing, startNatsServer } from '../harness/nats-server.ts';
@@ -12,7 +18,6 @@ const POLL = { timeout: 40_000, interval: 50 };
 const missing = natsServerMissing();
 const SERVICES = Object.keys(SERVICE_ACCESS);
 const passwordOf = (service: string): string => `secret-of-${service}`;
-const variableOf = (service: string): string => `NATS_PASSWORD_${service.replaceAll('-', '_').toUpperCase()}`;
 
 describe.skipIf(missing !== undefined)(`permissions${missing === undefined ? '' : ` (${missing})`}`, () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -24,7 +29,7 @@ describe.skipIf(missing !== undefined)(`permissions${missing === undefined ? '' 
     folder = await temporaryFolder();
     await cp(join(ROOT, 'examples/shop'), join(folder.path, 'shop'), { recursive: true });
     for (const service of SERVICES) await writeFile(join(folder.path, service), passwordOf(service));
-    const env = Object.fromEntries(SERVICES.map((service) => [variableOf(service), passwordOf(service)]));
+    const env = Object.fromEntries(SERVICES.map((service) => [natsPasswordVariable(service), passwordOf(service)]));
     nats = await startNatsServer({ config: renderNatsConfig(), env });
   });
 

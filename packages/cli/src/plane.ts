@@ -21,6 +21,7 @@ import {
   createRegistry,
   type ListenAddress,
   type Logger,
+  type MetricsToken,
   type Readiness,
   type RunningService,
   type RunningWorkers,
@@ -51,6 +52,7 @@ export interface PlaneOptions {
   readonly hasExternalDns?: boolean;
   /** Who may ask the API, and over what. */
   readonly apiAccess?: AccessSettings;
+  readonly metricsToken?: MetricsToken;
   readonly logger: Logger;
   readonly onStatus?: (status: SourceStatus) => void;
 }
@@ -87,7 +89,8 @@ async function startParts(
 ): Promise<Plane> {
   const log = await openLog(options);
   closers.push(() => log.close());
-  const context: ServiceContext = { log, logger: options.logger, registry: createRegistry() };
+  const { logger, metricsToken } = options;
+  const context: ServiceContext = { log, logger, registry: createRegistry(), ...(metricsToken && { metricsToken }) };
   const started = async <S extends RunningService>(starting: Promise<S>): Promise<S> => {
     const service = await starting;
     closers.push(() => service.stop());

@@ -1,8 +1,9 @@
 /** `/healthz`, `/readyz` and `/metrics` of a process that serves nothing else over HTTP. */
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SignalboxError } from '@signalbox/contracts';
 import type { Registry } from 'prom-client';
+import { bearerChallenge, type MetricsToken } from './metrics-token.ts';
 import type { Readiness } from './service.ts';
 
 export interface ListenAddress {
@@ -15,13 +16,17 @@ export interface HealthServer {
   close(): Promise<void>;
 }
 
-export async function startHealthServer(options: {
+export interface HealthServerOptions {
   readonly listen: ListenAddress;
   readonly registry: Registry;
   readonly readiness: () => Readiness;
-}): Promise<HealthServer> {
+  /** Asked for at `/metrics`, and for the reasons of `/readyz`. Absent: everybody may know. */
+  readonly metricsToken?: MetricsToken;
+}
+
+export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
   const server = createServer((request, response) => {
-    answer(request.url ?? '/', response, options).catch(() => response.destroy());
+    answer(request, response, options).catch(() => response.destroy());
   });
   server.requestTimeout = 10_000;
   await listenOn(server, options.listen);
@@ -55,18 +60,24 @@ export function parseListenAddress(text: string): ListenAddress {
 }
 
 async function answer(
-  url: string,
+  { url = '/', headers: { authorization } }: IncomingMessage,
   response: ServerResponse,
-  { registry, readiness }: { registry: Registry; readiness: () => Readiness },
+  { registry, readiness, metricsToken }: HealthServerOptions,
 ): Promise<void> {
+  const mayKnow = metricsToken?.isIn(authorization) ?? true;
   switch (url.replace(/\?.*/, '')) {
     case '/healthz':
       return send(response, 200, 'ok\n');
     case '/readyz': {
       const { isReady, reason } = readiness();
-      return send(response, isReady ? 200 : 503, isReady ? 'ready\n' : `not ready: ${reason}\n`);
+      if (isReady) return send(response, 200, 'ready\n');
+      return send(response, 503, mayKnow ? `not ready: ${reason}\n` : 'not ready\n');
     }
     case '/metrics':
+      if (!mayKnow) {
+        response.setHeader('www-authenticate', bearerChallenge(authorization));
+        return send(response, 401, 'this needs the metrics token: Authorization: Bearer TOKEN\n');
+      }
       response.setHeader('content-type', registry.contentType);
       return send(response, 200, await registry.metrics());
     default:

@@ -11,6 +11,7 @@ import { dropEmptyVariables, unknownVariables } from './environment.ts';
 import { parseListenAddress, startHealthServer } from './health-server.ts';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
 import { createRegistry } from './metrics.ts';
+import { type MetricsTokenFlags, metricsTokenOf, metricsTokenOption } from './metrics-token.ts';
 import { type NatsFlags, natsOptions } from './nats-options.ts';
 import { openNatsLog } from './open-nats-log.ts';
 import type { Readiness, RunningService, ServiceContext } from './service.ts';
@@ -18,7 +19,7 @@ import { settingOption } from './settings.ts';
 import { openTracer } from './tracer.ts';
 
 /** Settings that every process has. */
-interface CommonOptions extends NatsFlags {
+interface CommonOptions extends NatsFlags, MetricsTokenFlags {
   readonly healthListen: string;
   readonly logLevel: LogLevel;
 }
@@ -70,6 +71,7 @@ function withCommonOptions(command: Command): Command {
   for (const option of natsOptions()) command.addOption(option);
   return command
     .addOption(settingOption('--health-listen <address>', '/healthz, /readyz, /metrics').default('127.0.0.1:9090'))
+    .addOption(metricsTokenOption())
     .addOption(settingOption('--log-level <level>', 'how much to log').choices(LOG_LEVELS).default('info'));
 }
 
@@ -107,12 +109,18 @@ async function runService<Options>(
   let service: RunningService | undefined;
   const starting: Readiness = { isReady: false, reason: `${definition.name}: starting` };
   const listen = parseListenAddress(options.healthListen);
-  const health = await startHealthServer({ listen, registry, readiness: () => service?.readiness() ?? starting });
+  const metricsToken = metricsTokenOf(options);
+  const health = await startHealthServer({
+    listen,
+    registry,
+    readiness: () => service?.readiness() ?? starting,
+    ...(metricsToken && { metricsToken }),
+  });
   onOpened(() => health.close());
   service = await whileStarting(async () => {
     const log = await openNatsLog(definition.name, options, logger);
     onOpened(() => log.close());
-    return await definition.start({ log, logger, registry, tracer }, options);
+    return await definition.start({ log, logger, registry, tracer, ...(metricsToken && { metricsToken }) }, options);
   });
   const started = service;
   onOpened(() => started.stop());

@@ -28,6 +28,7 @@ import {
 import { AddressIndex } from './address-index.ts';
 import { type ChangeMark, NEVER } from './change-mark.ts';
 import { IntentIndex, intentKey, isFollowed } from './intent-index.ts';
+import { type ClusterEntry, JoinedClusters, type ServiceEntry } from './joined-clusters.ts';
 import { LoadBalancerPolicies } from './load-balancer-policies.ts';
 
 /** One object message; `value` is undefined for a tombstone. */
@@ -53,26 +54,10 @@ export interface DirtySet {
 /** Annotations under these give Services public names, which zones decide on. */
 const PUBLIC_NAME_PREFIX = 'external-dns.alpha.kubernetes.io/';
 
-interface ServiceEntry {
-  readonly key: ServiceKey;
-  service: ServiceObject | undefined;
-  readonly slices: Map<string, EndpointSliceObject>;
-  mark: ChangeMark;
-}
-
-interface ClusterEntry {
-  cluster: ClusterObject | undefined;
-  mark: ChangeMark;
-  readonly nodes: Map<string, NodeObject>;
-  sortedNodes: readonly NodeObject[] | undefined;
-  nodesMark: ChangeMark;
-  readonly services: Map<string, ServiceEntry>;
-}
-
 const NO_NODES: readonly NodeObject[] = [];
 
 export class ServiceIndex {
-  readonly #clusters = new Map<string, ClusterEntry>();
+  readonly #clusters = new JoinedClusters();
   /** A slice's tombstone does not name its Service, and a slice may move to another: this remembers. */
   readonly #serviceOfSlice = new Map<string, ServiceKey>();
   readonly #intents = new IntentIndex();
@@ -148,7 +133,8 @@ export class ServiceIndex {
 
   /** Clusters that have synced all of these kinds, with their DNS domain, sorted by name. */
   syncedClusters(kinds: readonly SourceKind[]): { name: string; domain: string }[] {
-    return [...this.#clusters.values()]
+    return this.#clusters
+      .all()
       .flatMap(({ cluster }) => (cluster === undefined || !hasSynced(cluster, kinds) ? [] : [cluster]))
       .map((cluster) => ({ name: cluster.metadata.name, domain: cluster.domain }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -165,17 +151,17 @@ export class ServiceIndex {
   }
 
   clusterNames(): string[] {
-    return [...this.#clusters.keys()];
+    return this.#clusters.names();
   }
 
   serviceObject(key: ServiceKey): ServiceObject | undefined {
-    return this.#entry(key)?.service;
+    return this.#clusters.service(key)?.service;
   }
 
   /** The joined service; undefined when there is no such Service. Nodes only when asked for. */
   view(key: ServiceKey, options: { withNodes: boolean }): ServiceView | undefined {
     const cluster = this.#clusters.get(key.cluster);
-    const entry = this.#entry(key);
+    const entry = this.#clusters.service(key);
     if (cluster?.cluster === undefined || entry?.service === undefined) return undefined;
     return {
       cluster: { name: key.cluster, domain: cluster.cluster.domain },
@@ -191,27 +177,27 @@ export class ServiceIndex {
   mark(key: ServiceKey, options: { withNodes: boolean }): ChangeMark {
     if (key.cluster === INTENT_CLUSTER) return this.#intents.mark(key);
     const cluster = this.#clusters.get(key.cluster);
-    const marks = [this.#entry(key)?.mark ?? NEVER, cluster?.mark ?? NEVER];
+    const marks = [this.#clusters.service(key)?.mark ?? NEVER, cluster?.mark ?? NEVER];
     if (options.withNodes) marks.push(cluster?.nodesMark ?? NEVER);
     return marks.reduce((newest, mark) => (mark.revision > newest.revision ? mark : newest));
   }
 
   #applyCluster(name: string, object: ClusterObject | undefined, mark: ChangeMark): void {
-    const cluster = this.#cluster(name);
-    cluster.cluster = object;
-    cluster.mark = mark;
+    this.#clusters.edit(name, (entry) => {
+      entry.cluster = object;
+      entry.mark = mark;
+    });
     this.#dirty.clusters.add(name);
-    this.#dropIfEmpty(name, cluster);
   }
 
-  #applyNode(clusterName: string, name: string, node: NodeObject | undefined, mark: ChangeMark): void {
-    const cluster = this.#cluster(clusterName);
-    if (node === undefined) cluster.nodes.delete(name);
-    else cluster.nodes.set(name, node);
-    cluster.sortedNodes = undefined;
-    cluster.nodesMark = mark;
-    this.#dirty.nodes.add(clusterName);
-    this.#dropIfEmpty(clusterName, cluster);
+  #applyNode(cluster: string, name: string, node: NodeObject | undefined, mark: ChangeMark): void {
+    this.#clusters.edit(cluster, (entry) => {
+      if (node === undefined) entry.nodes.delete(name);
+      else entry.nodes.set(name, node);
+      entry.sortedNodes = undefined;
+      entry.nodesMark = mark;
+    });
+    this.#dirty.nodes.add(cluster);
   }
 
   #applyService(key: ServiceKey, service: ServiceObject | undefined, mark: ChangeMark): void {
@@ -251,7 +237,7 @@ export class ServiceIndex {
   #applyAddress(name: string, object: LoadBalancerAddressObject | undefined, mark: ChangeMark): void {
     const services = this.#addresses.put(name, object);
     this.#touch(
-      services.flatMap((key) => this.#entry(key) ?? []),
+      services.flatMap((key) => this.#clusters.service(key) ?? []),
       mark,
     );
   }
@@ -266,12 +252,9 @@ export class ServiceIndex {
 
   #applyPolicy(name: string, object: LogObject | undefined, mark: ChangeMark): void {
     const classes = this.#policies.put(name, object?.kind === 'LoadBalancerPolicy' ? object.spec : undefined);
-    for (const entry of [...this.#clusters.values()].flatMap(({ services }) => [...services.values()])) {
-      const spec = entry.service?.spec;
-      if (spec?.type !== 'LoadBalancer' || !classes.has(spec.loadBalancerClass ?? '')) continue;
-      entry.mark = mark;
-      this.#dirty.services.set(serviceKeyText(entry.key), entry.key);
-    }
+    const isOfClass = ({ service }: ServiceEntry): boolean =>
+      service?.spec.type === 'LoadBalancer' && classes.has(service.spec.loadBalancerClass ?? '');
+    this.#touch(this.#clusters.services().filter(isOfClass), mark);
   }
 
   /** Every Service that may have a public name: which zone it would be in is for the compiler to say, and zones are few. */
@@ -279,56 +262,21 @@ export class ServiceIndex {
     const isPublic = ({ key, service }: ServiceEntry) =>
       this.#intents.hasAliasesOf(key) ||
       Object.keys(service?.metadata.annotations ?? {}).some((name) => name.startsWith(PUBLIC_NAME_PREFIX));
-    return [...this.#clusters.values()].flatMap(({ services }) => [...services.values()].filter(isPublic));
+    return this.#clusters.services().filter(isPublic);
   }
 
   #followedBy(intents: readonly (IntentObject | undefined)[]): ServiceEntry[] {
     const aliases = intents.flatMap((intent) => (intent?.kind === 'DnsAlias' ? [intent] : []));
     return aliases.flatMap((alias) => {
-      const { namespace, name } = alias.spec.service;
-      const entries = [...this.#clusters.values()].flatMap(
-        ({ services }) => services.get(`${namespace}/${name}`) ?? [],
-      );
+      const ofClusters = this.#clusters.names().map((cluster) => ({ ...alias.spec.service, cluster }));
+      const entries = ofClusters.flatMap((key) => this.#clusters.service(key) ?? []);
       return entries.filter(({ key }) => isFollowed(key, alias));
     });
   }
 
   #change(key: ServiceKey, mark: ChangeMark, edit: (entry: ServiceEntry) => void): void {
-    const cluster = this.#cluster(key.cluster);
-    const text = `${key.namespace}/${key.name}`;
-    const entry = cluster.services.get(text) ?? { key, service: undefined, slices: new Map(), mark };
-    edit(entry);
-    entry.mark = mark;
-    cluster.services.set(text, entry);
-    if (entry.service === undefined && entry.slices.size === 0) cluster.services.delete(text);
+    this.#clusters.editService(key, mark, edit);
     this.#dirty.services.set(serviceKeyText(key), key);
-    this.#dropIfEmpty(key.cluster, cluster);
-  }
-
-  #entry(key: ServiceKey): ServiceEntry | undefined {
-    return this.#clusters.get(key.cluster)?.services.get(`${key.namespace}/${key.name}`);
-  }
-
-  #cluster(name: string): ClusterEntry {
-    const existing = this.#clusters.get(name);
-    if (existing !== undefined) return existing;
-    const created: ClusterEntry = {
-      cluster: undefined,
-      mark: NEVER,
-      nodes: new Map(),
-      sortedNodes: undefined,
-      nodesMark: NEVER,
-      services: new Map(),
-    };
-    this.#clusters.set(name, created);
-    return created;
-  }
-
-  /** A cluster that was forgotten must not stay in memory for ever. */
-  #dropIfEmpty(name: string, cluster: ClusterEntry): void {
-    if (cluster.cluster === undefined && cluster.nodes.size === 0 && cluster.services.size === 0) {
-      this.#clusters.delete(name);
-    }
   }
 }
 

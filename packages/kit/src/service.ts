@@ -5,6 +5,7 @@
 import type { EventLog } from '@signalbox/event-log';
 import type { Registry } from 'prom-client';
 import type { Logger } from './logger.ts';
+import type { MetricsToken } from './metrics-token.ts';
 import type { Tracer } from './tracer.ts';
 
 /** What a service is given: nothing here is global. */
@@ -14,6 +15,8 @@ export interface ServiceContext {
   readonly registry: Registry;
   /** Absent: traces that others began are carried on, none is begun. */
   readonly tracer?: Tracer;
+  /** For services that give out metrics themselves. Absent: they are for everybody. */
+  readonly metricsToken?: MetricsToken;
 }
 
 export interface Readiness {

@@ -12,10 +12,11 @@
  */
 import { type DnsRecord, INTENT_CLUSTER, type RecordSet, type ServiceKey } from '@signalbox/contracts';
 import { type Answer, answerQuestion, groupOf, type Question, type ServedZone } from './answer-question.ts';
-import { apexRecords, REVERSE_ZONES, serialOf, type Zone, type ZoneSettings } from './assemble-zones.ts';
+import { apexRecords, serialOf, type Zone, type ZoneSettings } from './assemble-zones.ts';
 import { NameTree } from './name-tree.ts';
 import { isBelowOrEqual, parentOf } from './names.ts';
-import { PodAddresses } from './pod-addresses.ts';
+import { NamespacesAndPods, type PodKey } from './namespaces-and-pods.ts';
+import { NO_ZONE, PlacedRecords } from './placed-records.ts';
 import { podNameGroups } from './pod-names.ts';
 import {
   canonicalRecord,
@@ -26,7 +27,7 @@ import {
   recordsByName,
   withoutChoices,
 } from './records.ts';
-import { claimDomains, haveSame, type IndexedCluster, isReverse, zonesOf } from './served-zones.ts';
+import { claimDomains, haveSame, type IndexedCluster, zonesOf } from './served-zones.ts';
 import { NameVersions } from './wire/name-versions.ts';
 
 interface ZoneStatus extends ServedZone {
@@ -41,16 +42,8 @@ interface NameChangeInZone {
   readonly before: readonly RecordGroup[];
 }
 
-interface PodKey {
-  readonly namespace: string;
-  readonly name: string;
-}
-
 /** What a zone says of another that it holds (RFC 1034 §4.2.1). */
 const DELEGATION_TYPES: ReadonlySet<string> = new Set(['NS', 'A', 'AAAA']);
-
-/** What the records of intents have for a domain of their own. */
-const NO_ZONE = '';
 
 interface ClusterEntry {
   readonly recordSets: Map<string, RecordSet>;
@@ -67,16 +60,13 @@ export class ZoneIndex {
   #zones = new Map<string, ServedZone>();
   /** Zone → cluster, of forward zones. */
   #owners: ReadonlyMap<string, string> = new Map();
-  readonly #namespaces = new Map<string, Set<string>>();
-  readonly #pods = new PodAddresses();
-  readonly #recordCounts = new Map<string, number>();
+  readonly #known = new NamespacesAndPods();
+  readonly #records = new PlacedRecords(this.#tree, (name) => this.#zoneOf(name));
   #serial = serialOf(0);
   #rejected: readonly string[] = [];
   #epoch = 0;
   readonly #extraZones = new Map<string, { readonly ttlSeconds?: number | undefined }>();
   #rejectedZones: readonly string[] = [];
-  /** Records outside their own cluster's zones, by owner: they have to be looked at again when zones come or go. */
-  readonly #publicRecords = new Map<string, readonly DnsRecord[]>();
 
   constructor(settings: ZoneSettings) {
     this.#settings = settings;
@@ -91,7 +81,7 @@ export class ZoneIndex {
     entry.recordSets.set(id, next);
     if (known?.zone !== undefined) this.#extraZones.delete(known.zone.name);
     if (next.zone !== undefined) this.#extraZones.set(next.zone.name, next.zone);
-    this.#replace(entry.zone, known, next);
+    this.#records.replace(entry.zone, known, next);
   }
 
   remove(key: ServiceKey): void {
@@ -101,7 +91,7 @@ export class ZoneIndex {
     if (entry === undefined || known === undefined) return;
     entry.recordSets.delete(id);
     if (known.zone !== undefined) this.#extraZones.delete(known.zone.name);
-    this.#replace(entry.zone, known, undefined);
+    this.#records.replace(entry.zone, known, undefined);
   }
 
   /** Which clusters there are, and the revision that the record sets given so far make up. */
@@ -174,34 +164,27 @@ export class ZoneIndex {
 
   /** Namespaces that exist, with Services or without; those that have some need not be told. */
   setNamespace(cluster: string, namespace: string, exists: boolean): void {
-    const known = this.#namespaces.get(cluster) ?? new Set<string>();
-    if (known.has(namespace) === exists) return;
-    if (exists) known.add(namespace);
-    else known.delete(namespace);
-    this.#namespaces.set(cluster, known);
-    if (known.size === 0) this.#namespaces.delete(cluster);
+    if (!this.#known.setNamespace(cluster, namespace, exists)) return;
     for (const [zone, owner] of this.#owners) if (owner === cluster) this.versions.bump(`${namespace}.svc.${zone}`);
   }
 
   /** Cluster and name of every namespace that was told. */
   namespaces(): { cluster: string; namespace: string }[] {
-    return [...this.#namespaces].flatMap(([cluster, known]) => [...known].map((namespace) => ({ cluster, namespace })));
+    return this.#known.namespaces();
   }
 
   /** The label that a Pod's name has (`podLabel`); undefined: none, or the Pod is gone. */
-  setPod(cluster: string, { namespace, name }: PodKey, label: string | undefined): void {
-    const isKnown = this.#pods.has(cluster);
-    const changed = this.#pods.put(cluster, { namespace, name, label });
-    // With the first Pod, and without the last, other sources decide what is a Pod's name.
-    if (this.#pods.has(cluster) !== isKnown) this.#epoch += 1;
+  setPod(cluster: string, pod: PodKey, label: string | undefined): void {
+    const { labels, isFirstOrLast } = this.#known.setPod(cluster, pod, label);
+    if (isFirstOrLast) this.#epoch += 1;
     for (const [zone, owner] of this.#owners) {
-      if (owner === cluster) for (const one of changed) this.versions.bump(`${one}.${namespace}.pod.${zone}`);
+      if (owner === cluster) for (const one of labels) this.versions.bump(`${one}.${pod.namespace}.pod.${zone}`);
     }
   }
 
   /** Every Pod that has a label. */
   pods(): (PodKey & { cluster: string; label: string })[] {
-    return this.#pods.all();
+    return this.#known.pods();
   }
 
   /**
@@ -219,7 +202,7 @@ export class ZoneIndex {
     return [...this.#zones.values()].map((zone) => ({
       ...zone,
       serial: this.#serial,
-      recordCount: this.#recordCounts.get(zone.name) ?? 0,
+      recordCount: this.#records.countIn(zone.name),
     }));
   }
 
@@ -276,9 +259,8 @@ export class ZoneIndex {
       return this.#tree.groups(other);
     };
     const hasNamespace = (namespace: string) =>
-      groups(`${namespace}.svc.${zone}`) !== undefined || this.#namespaces.get(cluster)?.has(namespace) === true;
-    const hasPod = (namespace: string, label: string) =>
-      this.#pods.has(cluster) ? this.#pods.hasLabel(cluster, namespace, label) : undefined;
+      groups(`${namespace}.svc.${zone}`) !== undefined || this.#known.hasNamespace(cluster, namespace);
+    const hasPod = (namespace: string, label: string) => this.#known.hasPod(cluster, namespace, label);
     return podNameGroups({ mode: pods, ttlSeconds, hasNamespace, hasPod, groups }, name, zone);
   }
 
@@ -293,58 +275,21 @@ export class ZoneIndex {
   #activate(name: string, zone: string | undefined): void {
     const entry = this.#cluster(name);
     if (entry.zone === zone || name === INTENT_CLUSTER) return;
-    for (const recordSet of entry.recordSets.values()) this.#replace(entry.zone, recordSet, undefined);
+    for (const recordSet of entry.recordSets.values()) this.#records.replace(entry.zone, recordSet, undefined);
     entry.zone = zone;
-    for (const recordSet of entry.recordSets.values()) this.#replace(zone, undefined, recordSet);
+    for (const recordSet of entry.recordSets.values()) this.#records.replace(zone, undefined, recordSet);
     if (entry.recordSets.size === 0 && zone === undefined) this.#clusters.delete(name);
-  }
-
-  #replace(zone: string | undefined, before: RecordSet | undefined, after: RecordSet | undefined): void {
-    const owner = after ?? before;
-    if (zone === undefined || owner === undefined) return;
-    const ownerText = `${owner.cluster}/${owner.namespace}/${owner.name}`;
-    const isOwn = ({ name }: DnsRecord) => isReverse(name) || (zone !== NO_ZONE && isBelowOrEqual(name, zone));
-    const own = (after?.records ?? []).filter(isOwn);
-    const outside = (after?.records ?? []).filter((record) => !isOwn(record));
-    const outsideBefore = this.#publicRecords.get(ownerText) ?? [];
-    if (outside.length > 0) this.#publicRecords.set(ownerText, outside);
-    else this.#publicRecords.delete(ownerText);
-    const shownBefore = [...(before?.records ?? []).filter(isOwn), ...this.#shown(outsideBefore)];
-    this.#put(ownerText, shownBefore, [...own, ...this.#shown(outside)], zone);
-  }
-
-  /** Of records outside their own cluster's zones, those in a zone that an intent made. */
-  #shown(records: readonly DnsRecord[]): DnsRecord[] {
-    return records.filter(({ name }) => this.#zoneOf(name)?.isExtra === true);
-  }
-
-  #put(owner: string, before: readonly DnsRecord[], after: readonly DnsRecord[], zone: string): void {
-    const records = recordsByName(after);
-    for (const name of recordsByName(before).keys()) if (!records.has(name)) this.#tree.put(owner, name, []);
-    for (const [name, own] of records) this.#tree.put(owner, name, own);
-    this.#count(zone, before, -1);
-    this.#count(zone, after, 1);
-  }
-
-  #count(zone: string, records: readonly DnsRecord[], step: 1 | -1): void {
-    for (const { name } of records) {
-      const isOwn = zone !== NO_ZONE && isBelowOrEqual(name, zone);
-      const counted =
-        REVERSE_ZONES.find((reverse) => isBelowOrEqual(name, reverse)) ?? (isOwn ? zone : this.#zoneOf(name)?.name);
-      if (counted !== undefined) this.#recordCounts.set(counted, (this.#recordCounts.get(counted) ?? 0) + step);
-    }
   }
 
   #setZones(zones: Map<string, ServedZone>): void {
     const isSame = haveSame(zones, this.#zones, ({ isExtra = false }) => isExtra);
     if (!isSame || !haveSame(zones, this.#zones, ({ state }) => state)) this.#epoch += 1;
     for (const name of this.#zones.keys()) if (!zones.has(name)) this.#putApex(name, []);
-    const shown = isSame
-      ? []
-      : [...this.#publicRecords].map(([owner, records]) => [owner, this.#shown(records)] as const);
-    for (const [owner, records] of shown) this.#put(owner, records, [], NO_ZONE);
-    this.#zones = zones;
-    for (const [owner] of shown) this.#put(owner, [], this.#shown(this.#publicRecords.get(owner) ?? []), NO_ZONE);
+    const setZones = (): void => {
+      this.#zones = zones;
+    };
+    if (isSame) setZones();
+    else this.#records.rezone(setZones);
     for (const zone of zones.values())
       this.#putApex(zone.name, apexRecords(zone.name, this.#serial, this.#settingsOf(zone)));
   }

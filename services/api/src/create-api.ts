@@ -6,13 +6,16 @@ import { stateRevision } from '@signalbox/store';
 import type { Context } from 'hono';
 import { authentication } from './auth/authenticate.ts';
 import { limitBodies, limitRequests } from './auth/limit-requests.ts';
+import { metricsLogin } from './auth/metrics-login.ts';
 import { ChangeStream } from './change-stream.ts';
 import { addConsulRoutes } from './compat/consul.ts';
 import { addPrometheusSdRoute } from './compat/prometheus-sd.ts';
 import { addTraefikRoute } from './compat/traefik.ts';
 import type { ApiDependencies } from './dependencies.ts';
+import { describeRevisions } from './describe-revisions.ts';
 import { measureRequests } from './metrics.ts';
 import { problemOf, problemOfError, problemResponse } from './problem.ts';
+import { RevisionGate } from './revision-gate.ts';
 import { addAckRoutes } from './routes/acks.ts';
 import { addChangeRoute } from './routes/changes.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
@@ -57,6 +60,8 @@ export interface Api {
   readonly followers: () => number;
   /** Requests that wait for target groups to change. */
   readonly waiters: () => number;
+  /** Requests that wait for a revision. */
+  readonly revisionWaiters: () => number;
   /** Ends the streams of changes, and all waiting. Idempotent. */
   close(): void;
 }
@@ -87,8 +92,11 @@ export function createApi(api: ApiDependencies): Api {
   });
   const login = api.isTokenRequired === true ? authentication(api) : undefined;
   if (login !== undefined) app.use(login.middleware);
+  else if (api.metricsToken !== undefined) app.use('/metrics', metricsLogin(api.metricsToken));
   if (api.requestsPerSecond !== undefined) app.use(limitRequests(api, api.requestsPerSecond));
   app.use(limitBodies());
+  const gate = new RevisionGate(api);
+  app.use(gate.middleware());
   const targetGroups = new TargetGroupWatch(api.store, api.projector.feed);
   const lists = new TargetGroupLists(api.store);
   const withdrawn = new WithdrawnRecords(api.store);
@@ -108,7 +116,9 @@ export function createApi(api: ApiDependencies): Api {
     withdrawn,
     followers: () => changes.clients,
     waiters: () => targetGroups.waiters,
+    revisionWaiters: () => gate.waiters,
     close: () => {
+      gate.close();
       changes.close();
       targetGroups.close();
       login?.close();
@@ -167,7 +177,9 @@ function addRoutes(
   addChangeRoute(app, changes);
   addHealthRoutes(app, api);
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
-  app.doc31('/openapi.json', { ...DOCUMENT, security: [{ token: [] }] });
+  app.get('/openapi.json', (c) => {
+    return c.json(describeRevisions(app.getOpenAPI31Document({ ...DOCUMENT, security: [{ token: [] }] })));
+  });
   addDocsRoutes(app);
 }
 

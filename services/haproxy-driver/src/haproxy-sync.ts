@@ -15,6 +15,7 @@ import {
   groupKey,
   type IndexedSet,
   type Logger,
+  type ProgrammedChanges,
   type TargetFeed,
   untilMs,
 } from '@signalbox/kit';
@@ -32,6 +33,7 @@ export interface HaproxySyncOptions {
   readonly wanted: WantedProxies;
   readonly programmer: Programmer;
   readonly metrics: DriverMetrics;
+  readonly changes: ProgrammedChanges;
   readonly isAllowed: () => boolean;
   /** Between two looks at health and drift, at least. */
   readonly lookIntervalMs: number;
@@ -142,13 +144,17 @@ export class HaproxySync {
 
   #noteProgrammed(sets: ReadonlyMap<string, IndexedSet>): void {
     const nowMs = Date.now();
-    for (const [service, { index, set }] of sets) {
+    const { changes } = this.#options;
+    for (const [service, indexed] of sets) {
+      const { index, set } = indexed;
+      changes.note(indexed, nowMs);
       if (this.#programmed.get(service)?.index === index) continue;
       // What was decided before this process began says nothing of how fast it is.
       if (this.#state.revision > 0) this.#options.metrics.recordDelay(Math.max(0, nowMs - set.decidedAtMs) / 1000);
       this.#programmed.set(service, { index, revision: set.revision, atMs: nowMs });
     }
     for (const service of this.#programmed.keys()) if (!sets.has(service)) this.#programmed.delete(service);
+    changes.retain(sets);
   }
 
   #tell(sets: ReadonlyMap<string, IndexedSet>): void {

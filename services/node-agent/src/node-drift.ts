@@ -21,6 +21,11 @@ export interface NodeDriftOptions
 }
 
 export interface NodeDrift {
+  /**
+   * From now on changes of others are seen as they happen, and not by the timer only. To be called when the first rules
+   * are in: a monitor that is told of every element of a full load takes as much CPU as loading it. Idempotent.
+   */
+  watch(): void;
   /** There is something else to compare with: looks at the kernel when that has not changed for a while. */
   noteExpectation(): void;
   close(): Promise<void>;
@@ -37,12 +42,18 @@ export function openNodeDrift({ log, logger, registry }: ServiceContext, options
     onReport: (report) => {
       metrics.record(report);
       void publisher.publish(report);
-      monitor.ensure();
+      if (isWatching) monitor.ensure();
     },
   });
+  let isWatching = false;
   const onChange = (): void => watcher.noteChange();
   const monitor = openKernelMonitor({ backend, owner, own, logger, commandPrefix, onChange });
   return {
+    watch: () => {
+      // One that has ended since is started by the timer's check, not by each change.
+      if (!isWatching) monitor.ensure();
+      isWatching = true;
+    },
     noteExpectation: onChange,
     close: async () => {
       await monitor.close();

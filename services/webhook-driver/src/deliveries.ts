@@ -72,6 +72,11 @@ export class Deliveries {
     return [...this.#lanes.values()].map(({ state }) => state);
   }
 
+  /** What of a group was delivered last; 0: nothing. */
+  indexOf(key: TargetGroupKey): number {
+    return this.#lanes.get(laneName(key))?.state.index ?? 0;
+  }
+
   /** Messages that wait or are under way. */
   get pending(): number {
     return this.#waiting.size + this.#sending.size;

@@ -1,23 +1,64 @@
-/** `signalbox nats permissions`: the users of a nats-server, each with what its service needs and nothing else. */
-import type { Command } from 'commander';
+/** `signalbox nats …`: the users of a nats-server, each with what its service needs and nothing else, and their passwords. */
+import { randomBytes } from 'node:crypto';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { CliIo } from '../io.ts';
 
+interface SecretsOptions {
+  readonly namespace: string;
+  readonly agentNamespace?: string;
+}
+
 export function addNatsCommand(program: Command, io: CliIo): void {
-  program
-    .command('nats')
-    .description('what a nats-server has to be told')
+  const nats = program.command('nats').description('what a nats-server has to be told');
+  addPermissionsCommand(nats, io);
+  addSecretsCommand(nats, io);
+}
+
+function addPermissionsCommand(nats: Command, io: CliIo): void {
+  nats
     .command('permissions')
     .description('print the authorization block of a nats-server configuration')
     .option('--prefix <name>', 'of streams and subjects', 'signalbox')
     .argument('[services...]', 'only these; all when none is named')
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', PERMISSIONS_EXAMPLES)
     .action(async (services: string[], { prefix }: { prefix: string }) => {
       const { renderNatsConfig } = await import('@signalbox/event-log');
       io.stdout.write(renderNatsConfig({ prefix, ...(services.length > 0 && { services }) }));
     });
 }
 
-const EXAMPLES = `
+function addSecretsCommand(nats: Command, io: CliIo): void {
+  nats
+    .command('secrets')
+    .description('print Kubernetes Secrets with a fresh password for each service; they are kept nowhere else')
+    .option('--namespace <name>', 'of the NATS servers and the plane', namespaceName, 'signalbox')
+    .option('--agent-namespace <name>', 'also a Secret for node agents, in their namespace', namespaceName)
+    .addHelpText('after', SECRETS_EXAMPLES)
+    .action(async (options: SecretsOptions) => {
+      const [{ natsSecrets }, { stringify }] = await Promise.all([import('../nats-secrets.ts'), import('yaml')]);
+      const documents = natsSecrets({ ...options, makePassword }).map((secret) => stringify(secret));
+      io.stdout.write(documents.join('---\n'));
+    });
+}
+
+/** The letters in front keep nats-server from taking it for a number: variables are read as its configuration is. */
+function makePassword(): string {
+  return `sb_${randomBytes(24).toString('base64url')}`;
+}
+
+/** RFC 1123: what Kubernetes takes as the name of a namespace. */
+function namespaceName(text: string): string {
+  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text)) return text;
+  throw new InvalidArgumentError('It must be the name of a namespace.');
+}
+
+const PERMISSIONS_EXAMPLES = `
 Examples:
   signalbox nats permissions > authorization.conf
   signalbox nats permissions dns-server node-agent`;
+
+const SECRETS_EXAMPLES = `
+Examples:
+  signalbox nats secrets | kubectl apply -f -
+  signalbox nats secrets --agent-namespace signalbox-nodes | kubectl apply -f -
+  signalbox nats secrets --namespace plane-b | kubectl apply -f -`;

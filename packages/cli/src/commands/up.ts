@@ -23,6 +23,9 @@ import {
   historyRetentionOf,
   LOG_LEVELS,
   type LogLevel,
+  type MetricsTokenFlags,
+  metricsTokenOf,
+  metricsTokenOption,
   type NatsFlags,
   natsOptions,
   natsSettingsOf,
@@ -39,7 +42,13 @@ import type { CliIo } from '../io.ts';
 import { LiveStatus, type PlaneFacts } from '../live-status.ts';
 import type { Plane } from '../plane.ts';
 
-interface UpOptions extends HistorySettings, TransferFlags, AnswerFlags, AccessFlags, Partial<NatsFlags> {
+interface UpOptions
+  extends HistorySettings,
+    TransferFlags,
+    AnswerFlags,
+    AccessFlags,
+    MetricsTokenFlags,
+    Partial<NatsFlags> {
   readonly dataDir: string;
   readonly apiListen: string;
   readonly dnsListen: string;
@@ -69,6 +78,7 @@ export function addUpCommand(program: Command, io: CliIo): void {
         .argParser(networkList),
     )
     .addOption(settingOption('--external-dns', 'serve the webhook provider API of ExternalDNS below /external-dns'))
+    .addOption(metricsTokenOption())
     .addOption(settingOption('--nats <urls>', 'keep the event log on these JetStream servers instead'))
     .addOption(settingOption('--log-level <level>', 'how much to log').choices(LOG_LEVELS).default('warn'))
     .addHelpText('after', EXAMPLES)
@@ -111,7 +121,9 @@ async function runUp(options: UpOptions, flags: SourceFlags, io: CliIo): Promise
 }
 
 function planeOptionsOf(options: UpOptions) {
+  const metricsToken = metricsTokenOf(options);
   return {
+    ...(metricsToken && { metricsToken }),
     dataDir: options.dataDir,
     ...(options.nats === undefined ? {} : { nats: natsSettingsOf({ ...options, nats: options.nats }) }),
     apiListen: parseListenAddress(options.apiListen),

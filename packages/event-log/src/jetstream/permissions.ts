@@ -38,6 +38,7 @@ export const SERVICE_ACCESS = {
       'leases.lb.>',
       'leases.targets.>',
       'targets.>',
+      'status.group.>',
       `objects.*.LoadBalancerAddress.${encodeToken(INTENT_CLUSTER)}.>`,
     ],
     compacts: ['derived', 'targets'],
@@ -50,7 +51,11 @@ export const SERVICE_ACCESS = {
     managesStreams: true,
   },
   'dns-server': consumerAccess('status.ack.dns.>'),
-  'node-agent': consumerAccess('status.ack.proxy.>', 'status.drift.>'),
+  // What others have acknowledged says when an address that is gone may leave the rules.
+  'node-agent': {
+    ...consumerAccess('status.ack.proxy.>', 'status.drift.>'),
+    reads: ['objects', 'derived', 'status'],
+  },
   'haproxy-driver': driverAccess(),
   'webhook-driver': driverAccess(),
   'status-writer': { reads: ['objects', 'targets', 'status'], appends: [], compacts: [], managesStreams: false },
@@ -65,6 +70,11 @@ export interface NatsPermissions {
 /** Absent for what is no service of Signalbox. */
 export function accessOf(service: string): ServiceAccess | undefined {
   return Object.hasOwn(SERVICE_ACCESS, service) ? SERVICE_ACCESS[service as ServiceName] : undefined;
+}
+
+/** The environment variable of the server that holds a service's password: `NATS_PASSWORD_DNS_SERVER`. */
+export function natsPasswordVariable(service: string): string {
+  return `NATS_PASSWORD_${service.replaceAll('-', '_').toUpperCase()}`;
 }
 
 export function natsPermissions(service: ServiceName, prefix = 'signalbox'): NatsPermissions {
@@ -141,10 +151,9 @@ function consumerAccess(...appends: string[]): ServiceAccess {
 /** A password in the configuration is a reference: `$NAME` is read from the server's environment. */
 function renderUser(service: string, { publish, subscribe }: NatsPermissions): string {
   const list = (subjects: readonly string[]) => subjects.map((subject) => `        "${subject}"`).join('\n');
-  const password = `$NATS_PASSWORD_${service.replaceAll('-', '_').toUpperCase()}`;
   return `    {
       user: "${service}"
-      password: ${password}
+      password: $${natsPasswordVariable(service)}
       permissions: {
         publish: [
 ${list(publish)}

@@ -3,20 +3,23 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import * as models from '@kubernetes/client-node';
 import { describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import {
   type Labels,
   type Manifest,
   type PodSpec,
+  parseAll,
   readKustomization,
   type Selector,
 } from '../../../../test/harness/kustomization.ts';
 import { ROOT } from '../../../../test/harness/signalbox.ts';
 
-const FOLDERS = ['overlays/plane', 'overlays/external-nats', 'overlays/nodes', 'overlays/write-back'];
-const PARTS = Object.fromEntries(FOLDERS.map((folder) => [folder, readPart(folder)]));
+/** An overlay of somebody who also wants a token for metrics. */
+const WITH_METRICS_TOKEN = 'test/fixtures/kustomize/metrics-token';
+const OVERLAYS = ['plane', 'external-nats', 'nodes', 'write-back'];
+const FOLDERS = [...OVERLAYS.map((name) => `deploy/kubernetes/overlays/${name}`), WITH_METRICS_TOKEN];
+const PARTS = Object.fromEntries(FOLDERS.map((folder) => [folder, readKustomization(join(ROOT, folder))]));
 
-describe.each(FOLDERS)('deploy/kubernetes/%s', (folder) => {
+describe.each(FOLDERS)('%s', (folder) => {
   const manifests = PARTS[folder] ?? [];
   const of = (kind: string): Manifest[] => manifests.filter((manifest) => manifest.kind === kind);
   const workloads = manifests.filter(({ spec }) => spec?.template !== undefined);
@@ -115,6 +118,26 @@ describe.each(FOLDERS)('deploy/kubernetes/%s', (folder) => {
     }
   });
 
+  test('gives every Pod the Secret of its own login, and no other', () => {
+    for (const { name, spec } of pods) {
+      const own = name === 'nats' ? 'nats-passwords' : `nats-login-${name}`;
+      const shared = folder === WITH_METRICS_TOKEN ? ['metrics-token'] : [];
+      expect([name, ...new Set(secretsOf(spec))]).toEqual([name, own, ...shared]);
+    }
+  });
+
+  test('lets the user of each Pod read its login, and nobody else', () => {
+    for (const { name, spec } of pods.filter((pod) => pod.name !== 'nats')) {
+      const [volume] = (spec.volumes ?? []).filter(({ secret }) => secret !== undefined);
+      // Files of a Secret are root's; those of a Pod with fsGroup also that group's.
+      const isRoot = name === 'node-agent';
+      expect([name, volume?.secret?.defaultMode]).toEqual([name, isRoot ? 0o400 : 0o440]);
+      expect([name, spec.securityContext.fsGroup]).toEqual([name, isRoot ? undefined : 1000]);
+      const mounts = spec.containers.flatMap(({ volumeMounts = [] }) => volumeMounts);
+      expect(mounts).toContainEqual({ name: volume?.name, mountPath: '/etc/signalbox/nats', readOnly: true });
+    }
+  });
+
   test('gives every container probes and limits', () => {
     for (const { spec } of pods) {
       for (const { startupProbe, livenessProbe, readinessProbe, resources } of spec.containers) {
@@ -130,18 +153,25 @@ describe.each(FOLDERS)('deploy/kubernetes/%s', (folder) => {
   });
 });
 
-test('services are started with flags that they have', { timeout: 60_000 }, () => {
-  const containers = (PARTS['overlays/nodes'] ?? []).flatMap(({ spec }) => spec?.template?.spec.containers ?? []);
-  const commands = containers.map(({ args }) => args);
-  expect(commands).toHaveLength(7);
-  for (const [entry = '', ...flags] of commands) {
+test('services are started with flags and variables that they have', { timeout: 60_000 }, () => {
+  const manifests = PARTS[WITH_METRICS_TOKEN] ?? [];
+  const containers = manifests.flatMap(({ spec }) => spec?.template?.spec.containers ?? []);
+  expect(containers).toHaveLength(7);
+  for (const { args, env = [], envFrom = [] } of containers) {
+    const settings = manifests.filter(({ metadata }) =>
+      envFrom.some((from) => from.configMapRef?.name === metadata.name),
+    );
+    const variables = [...env.map(({ name }) => name), ...settings.flatMap(({ data = {} }) => Object.keys(data))];
+    const [entry = '', ...flags] = args;
     const { stdout } = spawnSync(process.execPath, [join(ROOT, entry), '--help'], { encoding: 'utf8' });
     for (const flag of flags) expect(stdout).toMatch(new RegExp(`^ {2}${flag.replace(/=.*/, '')}\\b`, 'm'));
+    const help = stdout.replaceAll(/\s+/g, ' ');
+    for (const variable of variables) expect(help).toMatch(new RegExp(`env: ${variable}\\b`));
   }
 });
 
 test('the watcher may read what it watches, the status writer patch two statuses, and nobody anything else', () => {
-  const roles = (PARTS['overlays/write-back'] ?? []).filter(({ kind }) => kind.endsWith('Role'));
+  const roles = (PARTS['deploy/kubernetes/overlays/write-back'] ?? []).filter(({ kind }) => kind.endsWith('Role'));
   expect(roles.map(({ metadata, rules }) => [metadata.name, rules])).toEqual([
     [
       'signalbox-api-watcher',
@@ -159,12 +189,11 @@ test.skipIf(spawnSync('kubectl', ['kustomize', '--help']).status !== 0)(
   'kubectl kustomize says the same (needs kubectl)',
   () => {
     for (const folder of FOLDERS) {
-      const { stdout } = spawnSync('kubectl', ['kustomize', join(ROOT, 'deploy/kubernetes', folder)], {
-        encoding: 'utf8',
-      });
+      const { stdout } = spawnSync('kubectl', ['kustomize', join(ROOT, folder)], { encoding: 'utf8' });
       const ours = PARTS[folder] ?? [];
-      expect(parseAll(stdout)).toHaveLength(ours.length);
-      expect(parseAll(stdout)).toEqual(expect.arrayContaining(ours));
+      const theirs = parseAll(stdout.replaceAll(HASH_SUFFIX, ''));
+      expect(theirs).toHaveLength(ours.length);
+      expect(theirs).toEqual(expect.arrayContaining(ours));
     }
   },
 );
@@ -188,6 +217,8 @@ describe('what is wrong in a manifest is told', () => {
   });
 });
 
+/** What kustomize puts behind the name of a ConfigMap that it makes. */
+const HASH_SUFFIX = /(?<=^ *name: nats)-[2-9bcdfghkmt]{10}$/gm;
 /** The only ones that talk to API servers. */
 const TOKEN_HOLDERS = ['api-watcher', 'status-writer'];
 const ENFORCE = 'pod-security.kubernetes.io/enforce';
@@ -240,14 +271,16 @@ function portNames(spec: PodSpec | undefined): string[] {
 }
 
 function configMapsOf({ containers, volumes = [] }: PodSpec): string[] {
-  const settings = containers.flatMap(({ envFrom = [] }) => envFrom.map(({ configMapRef }) => configMapRef.name));
+  const settings = containers.flatMap(({ envFrom = [] }) =>
+    envFrom.flatMap(({ configMapRef }) => configMapRef?.name ?? []),
+  );
   return [...settings, ...volumes.flatMap(({ configMap }) => (configMap === undefined ? [] : [configMap.name]))];
 }
 
-function readPart(folder: string): Manifest[] {
-  return readKustomization(join(ROOT, 'deploy/kubernetes', folder), parseAll);
-}
-
-function parseAll(text: string): Manifest[] {
-  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+function secretsOf({ containers, volumes = [] }: PodSpec): string[] {
+  const fromVariables = containers.flatMap(({ env = [], envFrom = [] }) => [
+    ...envFrom.flatMap(({ secretRef }) => secretRef?.name ?? []),
+    ...env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef?.name ?? []),
+  ]);
+  return [...fromVariables, ...volumes.flatMap(({ secret }) => secret?.secretName ?? [])];
 }

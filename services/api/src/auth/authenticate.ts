@@ -8,7 +8,7 @@ import { Counter, type Registry } from '@signalbox/kit';
 import type { Context, MiddlewareHandler } from 'hono';
 import { type ApiDependencies, nowMs } from '../dependencies.ts';
 import { problemOf, problemResponse } from '../problem.ts';
-import { isAllowed, isOpen } from './allowed.ts';
+import { type Asked, isAllowed, isOpen } from './allowed.ts';
 import { TokenBuckets } from './token-bucket.ts';
 import { TokenRegistry } from './token-registry.ts';
 import { nameOfToken } from './token-text.ts';
@@ -27,7 +27,7 @@ export function authentication(api: ApiDependencies): Authentication {
   const count = failureCounter(api.registry);
   const middleware: MiddlewareHandler = async (c, next) => {
     const asked = { method: c.req.method, path: new URL(c.req.url).pathname };
-    if (isOpen(asked)) return await next();
+    if (isOpen(asked) || isOpenedByMetricsToken(api, asked, c)) return await next();
     const text = tokenOf(c);
     if (text === undefined) return unauthorized('this needs a token: Authorization: Bearer TOKEN', '');
     const at = nowMs(api);
@@ -46,6 +46,12 @@ export function authentication(api: ApiDependencies): Authentication {
     return await next();
   };
   return { middleware, close: () => registry.close() };
+}
+
+/** Prometheus has one token for all that it scrapes, here too. */
+function isOpenedByMetricsToken({ metricsToken }: ApiDependencies, { path }: Asked, c: Context): boolean {
+  if (metricsToken === undefined || !['/metrics', '/readyz'].includes(path)) return false;
+  return metricsToken.isIn(c.req.header('authorization'));
 }
 
 function failureCounter(registry: Registry): Counter {

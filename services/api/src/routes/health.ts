@@ -49,7 +49,12 @@ export function addHealthRoutes(app: OpenAPIHono, api: ApiDependencies): void {
   app.openapi(healthRoute, (c) => c.json({ status: 'ok' as const }, 200));
   app.openapi(readyRoute, (c) => {
     const readiness = readReadiness(api);
-    return c.json(readiness, readiness.isReady ? 200 : 503);
+    const { isReady, missing } = readiness;
+    // Where tokens are asked for, whoever comes this far has one.
+    const mayKnow = api.isTokenRequired === true || (api.metricsToken?.isIn(c.req.header('authorization')) ?? true);
+    const told =
+      mayKnow || missing.length === 0 ? missing : ['what is missing is told to holders of the metrics token'];
+    return c.json({ ...readiness, missing: told }, isReady ? 200 : 503);
   });
   app.openapi(metricsRoute, async (c) => {
     const headers = { 'content-type': api.registry.contentType };

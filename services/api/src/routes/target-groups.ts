@@ -15,6 +15,7 @@ import {
   waitOf,
   waitParameter,
 } from '../parameters.ts';
+import { answeredAt } from '../revision-gate.ts';
 import type { TargetGroupLists } from '../target-group-lists.ts';
 import { hasTag, requireDecided, targetsTag } from '../target-group-state.ts';
 import { describeGroup, findGroup, parseGroupId } from '../target-group-views.ts';
@@ -83,7 +84,7 @@ export function addTargetGroupRoutes(app: OpenAPIHono, api: ApiDependencies, { w
     c.header('etag', tag);
     c.header('cache-control', 'no-cache');
     c.header('x-signalbox-index', String(index));
-    c.header('x-signalbox-revision', String(revision));
+    answeredAt(c, revision);
     if (hasTag(c.req.valid('header')['if-none-match'], tag)) return c.body(null, 304);
     const body = lists.json({ loadBalancerClass, cluster, namespace, name });
     return c.body(body, 200, { 'content-type': 'application/json' });
@@ -92,7 +93,7 @@ export function addTargetGroupRoutes(app: OpenAPIHono, api: ApiDependencies, { w
   app.openapi(oneRoute, (c) => {
     const { id } = c.req.valid('param');
     const key = parseGroupId(readClass(c.req.valid('param')), id);
-    requireDecided(api);
+    answeredAt(c, requireDecided(api));
     return c.json(describeGroup(store, key, findGroup(store, key, id)), 200);
   });
 }

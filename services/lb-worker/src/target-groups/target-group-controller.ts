@@ -12,12 +12,14 @@
 import { setImmediate } from 'node:timers/promises';
 import {
   TARGETS_WATERMARK_SUBJECT,
+  type TargetGroupKey,
   type TargetGroupSet,
+  targetGroupSetSubject,
   targetsWatermarkSchema,
   type Watermark,
 } from '@signalbox/contracts';
 import type { AppendEntry, LogMessage } from '@signalbox/event-log';
-import type { Clock } from '@signalbox/kit';
+import type { Clock, Tracer } from '@signalbox/kit';
 import { type DampingFacts, type DampingStep, stepTargetGroups } from '@signalbox/registrations';
 import { AwaitingRules } from './awaiting-rules.ts';
 import { ClassTurns } from './class-turns.ts';
@@ -33,6 +35,7 @@ import type { RuleAckFeed, SourceFeed } from './status-feeds.ts';
 interface ControllerOptions {
   readonly clock: Clock;
   readonly metrics: TargetMetrics;
+  readonly tracer: Tracer;
   readonly intents: IntentFeed;
   readonly sources: SourceFeed;
   readonly ruleAcks: RuleAckFeed;
@@ -63,6 +66,12 @@ export class TargetGroupController {
   /** Everything up to this revision has been decided on; -1 before the first round. */
   get revision(): number {
     return this.#decidedRevision;
+  }
+
+  /** A group is there while anything is told of it, be it that its targets are gone. */
+  hasGroup({ port: name, ...set }: TargetGroupKey): boolean {
+    const groups = this.#table.get(targetGroupSetSubject(set))?.set?.groups ?? [];
+    return groups.some(({ port, protocol }) => `${port}/${protocol}` === name);
   }
 
   /** What was published before this process. */
@@ -187,10 +196,22 @@ export class TargetGroupController {
     this.#count(entry, step, round.nowMs);
     if (step.change !== 'none') {
       const isRemoval = step.set === undefined || 'removed' in step.decisions || 'drained' in step.decisions;
-      round.add({ subject: entry.id, data: step.set ? JSON.stringify(step.set) : null }, { isRemoval });
+      round.add(this.#traced(entry, step, round), { isRemoval });
     }
     entry.set = step.set;
     this.#table.dropIfEmpty(entry);
+  }
+
+  /** The trace of a change goes on to the first set that programs something of it; what damping does later is none of it. */
+  #traced(entry: GroupEntry, { set, change }: DampingStep, { watermark, nowMs }: Round): AppendEntry {
+    const message = { subject: entry.id, data: set ? JSON.stringify(set) : null };
+    const { trace } = entry;
+    if (trace === undefined) return message;
+    if (change === 'update') entry.trace = undefined;
+    const attributes = { 'signalbox.revision': watermark.revision, 'signalbox.subject': entry.id };
+    const span = { name: 'decide lb', startMs: nowMs, endMs: Date.now(), attributes };
+    const traceparent = this.#options.tracer.span(trace.traceparent, span);
+    return traceparent === undefined ? message : { ...message, headers: { traceparent } };
   }
 
   #factsOf(entry: GroupEntry, { watermark, nowMs, emptied }: Round): DampingFacts {

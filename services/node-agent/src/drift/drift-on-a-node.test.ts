@@ -105,6 +105,7 @@ async function startNode(backend: RulesBackend) {
     },
     commandPrefix: ['ip', 'netns', 'exec', namespace],
   });
+  monitor.ensure();
   const close = async (): Promise<void> => {
     await monitor.close();
     await watcher.stop();

@@ -49,7 +49,7 @@ export interface KernelMonitorOptions {
 }
 
 export interface KernelMonitor {
-  /** Starts again a monitor that has ended; else nothing. */
+  /** Starts the monitor, also again when it has ended; else nothing. */
   ensure(): void;
   /** Idempotent; resolves when the program has ended. */
   close(): Promise<void>;
@@ -57,6 +57,7 @@ export interface KernelMonitor {
 
 const RESTART_NOTE = 'nft monitor ended; changes of others are found by the timer until it is started again';
 
+/** Watches from the first `ensure` on. */
 export function openKernelMonitor(options: KernelMonitorOptions): KernelMonitor {
   let child: ChildProcessByStdio<null, Readable, null> | undefined;
   let ended: Promise<void> = Promise.resolve();
@@ -78,7 +79,6 @@ export function openKernelMonitor(options: KernelMonitorOptions): KernelMonitor 
       started.on('close', (code, signal) => finish(`ended with ${code ?? signal}`));
     });
   };
-  ensure();
   return {
     ensure,
     close: async () => {
