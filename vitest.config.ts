@@ -7,6 +7,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
+    // Many tests wait for programs and timers: with one core left free, as by default, two cores would run one file at a time.
+    maxWorkers: '100%',
     projects: [
       {
         extends: true,

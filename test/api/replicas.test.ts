@@ -244,6 +244,27 @@ describe('the command line', () => {
   });
 });
 
+test('a replica that has not read the log does not take consumers for missing', async () => {
+  const revision = await putDerivedService(log, WEB);
+  await acknowledge(log, { node: 'node-1', revision: revision - 1 });
+  held.hold();
+  const api = await startApi(
+    { log: held, logger: quietLogger, registry: createRegistry() },
+    { storePath: ':memory:', listen: { address: '127.0.0.1', port: 0 } },
+  );
+  try {
+    const paths = ['/v1/convergence', `/v1/revisions/${revision}`];
+    const statuses = async () => await Promise.all(paths.map(async (path) => (await fetch(api.url + path)).status));
+    expect(await statuses()).toEqual([503, 503]);
+    held.release();
+    await api.processAll();
+    expect(await statuses()).toEqual([200, 200]);
+  } finally {
+    held.release();
+    await api.stop();
+  }
+});
+
 async function metric(url: string, name: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]);

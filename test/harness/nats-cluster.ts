@@ -1,8 +1,9 @@
 /** Three real nats-servers that are one JetStream cluster, on loopback, with stores of their own. */
-import { createServer } from 'node:net';
 import { type JetStreamManager, jetstreamManager, type StreamConfig } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { waitFor } from './event-log-tail.ts';
+import { freePorts } from './free-ports.ts';
+import { type NatsNetwork, startNatsNetwork } from './nats-network.ts';
 import { type NatsServer, startNatsServer } from './nats-server.ts';
 
 const NAMES = ['n1', 'n2', 'n3'] as const;
@@ -13,32 +14,45 @@ export interface NatsCluster {
   readonly servers: readonly string[];
   /** By server name. */
   readonly nodes: ReadonlyMap<string, NatsServer>;
+  /** Where the cluster was started with one: all clients and servers meet through it. */
+  readonly network: NatsNetwork | undefined;
   /** The node that leads a stream, by its name. */
   leaderOf(stream: string): Promise<NatsServer>;
+  /** Another node leads the stream from now on. */
+  stepDown(stream: string): Promise<void>;
   configOf(stream: string): Promise<StreamConfig>;
+  /** Those of one log. */
+  deleteStreams(prefix: string): Promise<void>;
   stop(): Promise<void>;
 }
 
-export async function startNatsCluster(config = ''): Promise<NatsCluster> {
-  const ports = await freePorts(NAMES.length * 2);
-  const routes = NAMES.map((_, i) => `nats://127.0.0.1:${ports[i]}`);
+export async function startNatsCluster(config = '', { hasNetwork = false } = {}): Promise<NatsCluster> {
+  let ports: readonly number[] = [];
+  const portsOf = (i: number) => ({ route: ports[i] ?? -1, client: ports[NAMES.length + i] ?? -1 });
+  const network = hasNetwork ? await startNatsNetwork(NAMES.length, portsOf) : undefined;
+  ports = await freePorts(NAMES.length * 2);
+  const routes = NAMES.map((_, i) => `nats://127.0.0.1:${portsOf(i).route}`);
   const nodes = new Map<string, NatsServer>();
   const starting = NAMES.map(async (name, i) => {
-    const cluster = `cluster { name: test, listen: "127.0.0.1:${ports[i]}", routes: ${JSON.stringify(routes)} }`;
-    const text = `server_name: ${name}\n${cluster}\n${config}\n`;
-    nodes.set(name, await startNatsServer({ config: text, port: ports[NAMES.length + i] ?? -1 }));
+    const cluster = `cluster { name: test, listen: "127.0.0.1:${portsOf(i).route}", routes: ${JSON.stringify(routes)} }`;
+    const text = `server_name: ${name}\n${network?.configOf(i) ?? cluster}\n${config}\n`;
+    nodes.set(name, await startNatsServer({ config: text, port: portsOf(i).client }));
   });
   await Promise.all(starting);
-  const servers = NAMES.map((name) => nodes.get(name)?.url ?? '');
+  const servers = network?.urls ?? NAMES.map((name) => nodes.get(name)?.url ?? '');
   await waitFor('the cluster to have a leader', () => isWhole(servers));
   return {
     urls: servers.join(','),
     servers,
     nodes,
+    network,
     leaderOf: async (stream) => nodeOf(nodes, await leaderName(servers, stream)),
+    stepDown: (stream) => stepDown(servers, stream),
     configOf: (stream) => withManager(servers, async ({ streams }) => (await streams.info(stream)).config),
+    deleteStreams: (prefix) => deleteStreams(servers, prefix),
     stop: async () => {
       await Promise.all([...nodes.values()].map((node) => node.stop()));
+      await network?.close();
     },
   };
 }
@@ -50,10 +64,10 @@ function nodeOf(nodes: ReadonlyMap<string, NatsServer>, name: string): NatsServe
 }
 
 async function withManager<Result>(
-  servers: string[],
+  servers: readonly string[],
   work: (manager: JetStreamManager) => Promise<Result>,
 ): Promise<Result> {
-  const connection = await connect({ servers });
+  const connection = await connect({ servers: [...servers] });
   try {
     return await work(await jetstreamManager(connection, { checkAPI: false }));
   } finally {
@@ -61,7 +75,7 @@ async function withManager<Result>(
   }
 }
 
-async function leaderName(servers: string[], stream: string): Promise<string> {
+async function leaderName(servers: readonly string[], stream: string): Promise<string> {
   return await withManager(servers, async (manager) => {
     let leader: string | undefined;
     await waitFor(`${stream} to have a leader`, async () => {
@@ -72,9 +86,22 @@ async function leaderName(servers: string[], stream: string): Promise<string> {
   });
 }
 
+async function stepDown(servers: readonly string[], stream: string): Promise<void> {
+  const before = await leaderName(servers, stream);
+  const connection = await connect({ servers: [...servers] });
+  await connection.request(`$JS.API.STREAM.LEADER.STEPDOWN.${stream}`).finally(() => connection.close());
+  await waitFor('another leader', async () => (await leaderName(servers, stream)) !== before);
+}
+
+async function deleteStreams(servers: readonly string[], prefix: string): Promise<void> {
+  await withManager(servers, async ({ streams }) => {
+    for await (const name of streams.names()) if (name.startsWith(`${prefix}-`)) await streams.delete(name);
+  });
+}
+
 /** A stream on all three can be made: so there is a leader, and everybody has found everybody. */
-async function isWhole(servers: string[]): Promise<boolean> {
-  const connection = await connect({ servers, reconnect: false }).catch(() => undefined);
+async function isWhole(servers: readonly string[]): Promise<boolean> {
+  const connection = await connect({ servers: [...servers], reconnect: false }).catch(() => undefined);
   if (connection === undefined) return false;
   try {
     const manager = await jetstreamManager(connection, { checkAPI: false, timeout: 2000 });
@@ -86,23 +113,4 @@ async function isWhole(servers: string[]): Promise<boolean> {
   } finally {
     await connection.close();
   }
-}
-
-/** Free a moment ago: the servers have to know each other's before any of them runs. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once('error', reject);
-          server.listen(0, '127.0.0.1', () => {
-            const address = server.address();
-            resolve(typeof address === 'object' && address !== null ? address.port : 0);
-          });
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

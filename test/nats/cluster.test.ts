@@ -1,4 +1,6 @@
 /** The event log on three real servers: what happens when the one that leads dies in the middle. */
+
+import { isSignalboxError } from '@signalbox/contracts';
 import {
   type JetStreamEventLog,
   type JetStreamEventLogOptions,
@@ -6,6 +8,7 @@ import {
   openJetStreamEventLog,
 } from '@signalbox/event-log';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { pick } from '../harness/cluster-changes.ts';
 import { entry, Tail, waitFor } from '../harness/event-log-tail.ts';
 import { type NatsCluster, startNatsCluster } from '../harness/nats-cluster.ts';
 import { natsServerMissing, startNatsServer } from '../harness/nats-server.ts';
@@ -37,6 +40,16 @@ describe.skipIf(missing !== undefined)(`a cluster of three${missing === undefine
     const log = await openJetStreamEventLog({ ...defaults, prefix: newPrefix(), ...options });
     opened.push(log);
     return log;
+  }
+
+  /** Until those who open it at the same time have made it. */
+  async function openRetrying(prefix: string): Promise<JetStreamEventLog> {
+    for (;;) {
+      const log = await open({ prefix }).catch((error: unknown) => {
+        if (!isSignalboxError(error, 'unavailable')) throw error;
+      });
+      if (log !== undefined) return log;
+    }
   }
 
   test('the leader is killed while appending and following: nothing is lost, the order is kept', async () => {
@@ -110,6 +123,20 @@ describe.skipIf(missing !== undefined)(`a cluster of three${missing === undefine
     expect(stored).toEqual([...new Set(stored)].sort((a, b) => a - b));
     const last = await log.last('objects', 'objects.a');
     expect([Number(last?.data), last?.sequence]).toEqual([stored.at(-1), sequence]);
+  });
+
+  test('services that start at once make one log, and it stays the same whoever leads', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      const prefix = newPrefix();
+      const logs = await Promise.all(Array.from({ length: 6 }, () => openRetrying(prefix)));
+      // Of several that make one stream, each server may keep another one's time, and tells it when it leads.
+      for (const _ of cluster.nodes) {
+        await cluster.stepDown(`${prefix}-objects`);
+        logs.push(await openRetrying(prefix));
+        await (await new Tail(pick(Math.random, logs), { from: 'snapshot' }).caughtUp()).stop();
+      }
+      expect(new Set(logs.map(({ id }) => id)).size).toBe(1);
+    }
   });
 
   test('replicas, bytes and the duplicate window are settings: changed when named, left alone when not', async () => {

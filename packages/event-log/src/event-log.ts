@@ -31,11 +31,18 @@ export interface AppendEntry {
 }
 
 export interface LogBatch {
-  /** In sequence order, at least one, except that the batch which first is caught up may be empty. */
+  /** In sequence order, at least one, except that a batch which is caught up after one that was not may be empty. */
   readonly messages: readonly LogMessage[];
   /** Everything in the stream up to here (that matches the filter) has been delivered, or was replaced since. */
   readonly sequence: number;
-  /** All that the stream held when the follow began has been delivered. Stays true from then on. */
+  /**
+   * What was delivered is the state of the stream (that matches the filter) as it was at `sequence`, and all that it held
+   * when the follow began is in it.
+   *
+   * False at first, and again whenever a message was replaced before it was delivered, until the one that replaced it has
+   * come: a slow reader may get message 5, which is about 1 to 4, while 3 is now 7. So what a message says about the
+   * stream, as a watermark does, counts from the next batch on that is caught up; which may be empty.
+   */
   readonly isCaughtUp: boolean;
 }
 

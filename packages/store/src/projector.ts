@@ -158,9 +158,11 @@ export class Projector {
     for await (const batch of log.follow(stream, options)) {
       const startMs = Date.now();
       this.#commit(() => {
-        for (const message of batch.messages) this.#apply(projection, message, isResync);
-        if (isResync && batch.isCaughtUp) projection.endResync(batch.sequence);
-        if (isResync && !batch.isCaughtUp) return;
+        for (const message of batch.messages) this.#apply(projection, message, { isResync, isWhole: batch.isCaughtUp });
+        // Until then the rows are no state of the stream: the position stays where they were.
+        if (!batch.isCaughtUp) return;
+        if (isResync) projection.endResync(batch.sequence);
+        else projection.endBatch?.();
         writePosition(store, { stream, logId: log.id, sequence: batch.sequence });
       });
       if (!isResync) this.#trace(stream, batch.messages, startMs);
@@ -189,10 +191,14 @@ export class Projector {
   }
 
   /** A message that cannot be read is left out, counted and named; it never stops the rest. */
-  #apply(projection: StreamProjection, message: LogMessage, isResync: boolean): void {
+  #apply(
+    projection: StreamProjection,
+    message: LogMessage,
+    { isResync, isWhole }: { isResync: boolean; isWhole: boolean },
+  ): void {
     try {
       if (isResync) projection.replay(message);
-      else projection.follow(message);
+      else projection.follow(message, isWhole);
     } catch (error) {
       if (!isUnreadable(error)) throw error;
       this.#dropped += 1;

@@ -10,6 +10,7 @@
 import { type ChangeData, type ChangeEvent, type StreamName, statusTypeOf } from '@signalbox/contracts';
 import type { LogMessage } from '@signalbox/event-log';
 import type { ChangeFeed } from './change-feed.ts';
+import { LateWatermarks } from './late-watermarks.ts';
 import { raiseHistoryHorizon, targetsRevision } from './settings.ts';
 import type { Store } from './store.ts';
 import { ackSubjectKey, ackWriter, removeOtherAcks } from './write-acks.ts';
@@ -30,7 +31,10 @@ export interface StreamProjection {
   replay(message: LogMessage): void;
   /** The replay reached the end of the stream as it was, at this sequence. */
   endResync(sequence: number): void;
-  follow(message: LogMessage): void;
+  /** `isWhole`: its batch is caught up (see `LogBatch`), so what it says of the stream is true at once. */
+  follow(message: LogMessage, isWhole: boolean): void;
+  /** Called when the batches up to here, some of them not whole, are. */
+  endBatch?(): void;
 }
 
 export function streamProjections(store: Store, feed: ChangeFeed): StreamProjection[] {
@@ -73,10 +77,16 @@ function derivedProjection(store: Store, feed: ChangeFeed): StreamProjection {
   /** Held back, so that what is answered changes at once and not while the replay goes on. */
   let watermarks: LogMessage[] = [];
   let newestDocument = 0;
+  const late = new LateWatermarks();
+  const tell = (message: LogMessage): void => {
+    const change = writer.apply(message);
+    if (change !== undefined) feed.record(change.event, change.data);
+  };
   return {
     stream: 'derived',
     beginResync: () => {
       [seen, watermarks, newestDocument] = [new Set(), [], 0];
+      late.clear();
     },
     replay: (message) => {
       const key = documentSubjectKey(message.subject);
@@ -96,9 +106,17 @@ function derivedProjection(store: Store, feed: ChangeFeed): StreamProjection {
       feed.reset('the documents were read again', revision);
       [seen, watermarks] = [new Set(), []];
     },
-    follow: (message) => {
-      const change = writer.apply(message);
-      if (change !== undefined) feed.record(change.event, change.data);
+    follow: (message, isWhole) => {
+      if (documentSubjectKey(message.subject) === undefined) {
+        late.put(message);
+        if (isWhole) for (const due of late.takeDue()) tell(due);
+        return;
+      }
+      tell(message);
+      if (!isWhole) late.noteDocument(message);
+    },
+    endBatch: () => {
+      for (const due of late.takeDue()) tell(due);
     },
   };
 }

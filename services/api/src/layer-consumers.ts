@@ -34,7 +34,7 @@ export interface Consumers {
   /** What every one of them has; undefined without any. */
   readonly leastRevision: number | undefined;
   /** Of those that do not have the revision. */
-  behind(order: BehindOptions['order'], limit: number): readonly LayerConsumer[];
+  readonly behind: (order: BehindOptions['order'], limit: number) => readonly LayerConsumer[];
 }
 
 /** Measured by a revision. Node agents and DNS servers are many: they are counted by the store. */

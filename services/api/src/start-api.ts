@@ -113,14 +113,7 @@ async function startParts(
   server.on('error', fail);
   closers.push(() => closeServer(server, () => api.close()));
   if (tls !== undefined) closers.push(reloadKeyPair(server as HttpsServer, tls, logger));
-  registerMetrics(registry, {
-    store,
-    projector,
-    followers: api.followers,
-    waiters: api.waiters,
-    revisionWaiters: api.revisionWaiters,
-    withdrawn: api.withdrawn,
-  });
+  registerMetrics(registry, { ...api, store, projector });
   const url = `${tls === undefined ? 'http' : 'https'}://${formatAddress(address)}`;
   logger.info({ url, store: storePath }, 'the API is listening');
   return {

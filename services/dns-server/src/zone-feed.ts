@@ -9,6 +9,9 @@
  * revision. A replay is an exception at its end: what came after its last watermark has replaced documents that nobody
  * can read any more, so it is shown at once rather than leaving those names out.
  *
+ * A server that is slow, or was away, gets a watermark before some of the documents that it covers, where these were replaced
+ * meanwhile. Such a watermark waits until the log says that nothing is missing; what is shown then may be newer than it.
+ *
  * A cluster that the watermark does not list is not synced. If it was listed before, or has record sets, its zone is
  * known and unavailable; it is forgotten once it has neither.
  */
@@ -61,6 +64,8 @@ export class ZoneFeed {
   /** Cluster → domain, for all that the watermark lists or once listed. */
   readonly #domains = new Map<string, string>();
   #watermark: Watermark | undefined;
+  /** Some of what it covers may not have come. */
+  #waiting: Watermark | undefined;
   /** No record set has come since the watermark. */
   #isCovered = true;
   #clusters: readonly IndexedCluster[] = [];
@@ -84,19 +89,22 @@ export class ZoneFeed {
   /** The stream comes again from its beginning; what is served stays until it has come. */
   beginReplay(): void {
     this.#replayed = new Set();
+    this.#waiting = undefined;
   }
 
-  apply(batch: LogBatch): void {
-    for (const message of batch.messages) this.#applyMessage(message);
-    if (batch.isCaughtUp && this.#replayed !== undefined) this.#endReplay(this.#replayed);
+  apply({ messages, isCaughtUp }: LogBatch): void {
+    for (const message of messages) this.#applyMessage(message, isCaughtUp);
+    if (!isCaughtUp) return;
+    if (this.#replayed !== undefined) this.#endReplay(this.#replayed);
+    else if (this.#waiting !== undefined) this.#serve(this.#waiting);
   }
 
-  #applyMessage(message: LogMessage): void {
+  #applyMessage(message: LogMessage, isWhole: boolean): void {
     try {
       const subject = parseDerivedSubject(message.subject);
       if (subject.layer !== 'dns') return;
       if (subject.type === 'document') this.#hold(subject.key, message);
-      else if (message.data !== null) this.#reach(watermarkSchema.parse(JSON.parse(message.data)));
+      else if (message.data !== null) this.#reach(watermarkSchema.parse(JSON.parse(message.data)), isWhole);
     } catch (error) {
       this.#options.logger.warn({ err: error, subject: message.subject }, 'derived message skipped');
       this.#options.onBadMessage();
@@ -115,14 +123,20 @@ export class ZoneFeed {
     this.#pending.set(text, { key, recordSet, changedAtMs: derived?.changedAtMs, trace });
   }
 
-  #reach(watermark: Watermark): void {
-    this.#watermark = watermark;
+  #reach(watermark: Watermark, isWhole: boolean): void {
     this.#isCovered = true;
     // In a replay, what this one covers may have been replaced by what is still to come.
-    if (this.#replayed !== undefined) return;
+    if (this.#replayed !== undefined) this.#watermark = watermark;
+    else if (isWhole) this.#serve(watermark);
+    else this.#waiting = watermark;
+  }
+
+  #serve(watermark: Watermark): void {
+    this.#waiting = undefined;
+    this.#watermark = watermark;
     const changes = [...this.#pending.values()];
     this.#show(watermark);
-    this.#options.onServed?.({ isExact: true });
+    this.#options.onServed?.({ isExact: this.#isCovered });
     if (changes.length > 0) this.#options.onChanges?.(changes.map(servedChange), watermark.revision);
   }
 
@@ -131,9 +145,7 @@ export class ZoneFeed {
       if (!replayed.has(serviceKeyText(key))) this.#options.index.remove(key);
     }
     this.#replayed = undefined;
-    if (this.#watermark === undefined) return;
-    this.#show(this.#watermark);
-    this.#options.onServed?.({ isExact: this.#isCovered });
+    if (this.#watermark !== undefined) this.#serve(this.#watermark);
   }
 
   #show(watermark: Watermark): void {

@@ -3,7 +3,7 @@
  * addresses are decided by one replica at a time, because they look at all Services of a class together.
  *
  *     standing by ──lease──► deciding ──SIGTERM: handed over──► gone
- *                               └── lease lost ──► failed: the process ends, and stands by anew
+ *                               └── lease lost, or what was written is uncertain ──► failed: the process ends, and stands by anew
  */
 import { errorText, SignalboxError, TARGETS_GROUP } from '@signalbox/contracts';
 import {
@@ -89,7 +89,7 @@ class Decider {
   }
 
   async #start(): Promise<void> {
-    const targets = await startTargetGroups(this.#context);
+    const targets = await startTargetGroups(this.#context, { membership: this.#membership });
     this.#running = [targets, startAddressAllocator(this.#context)];
     for (const part of this.#running) part.failure.catch(this.#fail);
   }

@@ -1,11 +1,15 @@
 /** The target-group controller as a service: its feeds, its loop, its place in the log. */
 import { errorText } from '@signalbox/contracts';
-import type { AppendEntry, LogBatch } from '@signalbox/event-log';
+import type { AppendEntry, LogBatch, LogMessage } from '@signalbox/event-log';
 import {
   appendRetrying,
   type Clock,
+  clean,
+  FencedPublisher,
   failureSignal,
   followStream,
+  LEAD,
+  type Membership,
   PASSIVE_TRACER,
   type Readiness,
   type RunningService,
@@ -26,13 +30,19 @@ export interface RunningTargetGroups extends RunningService {
   readonly revision: number;
 }
 
+interface TargetGroupsOptions {
+  readonly clock?: Clock;
+  /** Of the replicas that decide in turn: what the one before has on its way is fenced off. Absent: there is only this one. */
+  readonly membership?: Membership;
+}
+
 const NAME = 'target-groups';
 
 export async function startTargetGroups(
   context: ServiceContext,
-  options: { readonly clock?: Clock } = {},
+  options: TargetGroupsOptions = {},
 ): Promise<RunningTargetGroups> {
-  const service = new TargetGroupsService(context, options.clock ?? SYSTEM_CLOCK);
+  const service = new TargetGroupsService(context, options);
   await service.restore();
   service.run();
   return service;
@@ -47,12 +57,17 @@ class TargetGroupsService implements RunningTargetGroups {
   readonly #controller: TargetGroupController;
   readonly #feeds: readonly StreamReader[];
   readonly #sweeper: ReportSweeper;
+  readonly #membership: Membership | undefined;
+  readonly #publisher: FencedPublisher;
   readonly #stopping = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #stopCompaction = (): void => {};
   #trouble = '';
 
-  constructor(context: ServiceContext, clock: Clock) {
+  constructor(context: ServiceContext, { clock = SYSTEM_CLOCK, membership }: TargetGroupsOptions) {
+    this.#membership = membership;
+    const isValid = (): boolean => membership?.isValid ?? true;
+    this.#publisher = new FencedPublisher({ log: context.log, stream: 'targets', partitionOf: () => LEAD, isValid });
     this.#context = { ...context, logger: context.logger.child({ component: NAME }) };
     this.#metrics = targetMetrics(context.registry);
     const { logger } = this.#context;
@@ -110,17 +125,27 @@ class TargetGroupsService implements RunningTargetGroups {
 
   /** The state is what was published: a restart goes on from there. */
   async restore(): Promise<void> {
-    for await (const batch of this.#context.log.follow('targets', { from: 'snapshot' })) {
-      for (const message of batch.messages) {
-        try {
-          this.#controller.restore(message);
-        } catch (err) {
-          this.#metrics.badMessages.inc();
-          this.#context.logger.warn({ err, subject: message.subject }, 'target groups skipped');
-        }
+    const isDirty = this.#membership?.slots.get(LEAD)?.isDirty === true;
+    const dirty = new Set(isDirty ? [LEAD] : []);
+    const messages = await this.#publisher.hold([LEAD], { dirty, read: () => this.#read() });
+    if (isDirty) await this.#membership?.update((state) => clean(state, this.#membership?.id ?? '', [LEAD]));
+    for (const message of messages) {
+      try {
+        this.#controller.restore(message);
+      } catch (err) {
+        this.#metrics.badMessages.inc();
+        this.#context.logger.warn({ err, subject: message.subject }, 'target groups skipped');
       }
+    }
+  }
+
+  async #read(): Promise<LogMessage[]> {
+    const last = new Map<string, LogMessage>();
+    for await (const batch of this.#context.log.follow('targets', { from: 'snapshot' })) {
+      for (const message of batch.messages) last.set(message.subject, message);
       if (batch.isCaughtUp) break;
     }
+    return [...last.values()];
   }
 
   run(): void {
@@ -155,6 +180,13 @@ class TargetGroupsService implements RunningTargetGroups {
   }
 
   async #publish(entries: readonly AppendEntry[]): Promise<void> {
+    // Among replicas, what is refused or uncertain ends this one's turn: it reads everything anew before it goes on.
+    if (this.#membership !== undefined) await this.#publisher.publish(entries);
+    else await this.#publishAlone(entries);
+    for (const { subject } of entries) this.#sweeper.note(subject);
+  }
+
+  async #publishAlone(entries: readonly AppendEntry[]): Promise<void> {
     const { log, logger } = this.#context;
     await appendRetrying(log, 'targets', entries, {
       signal: this.#stopping.signal,
@@ -164,6 +196,5 @@ class TargetGroupsService implements RunningTargetGroups {
       },
     });
     this.#trouble = '';
-    for (const { subject } of entries) this.#sweeper.note(subject);
   }
 }

@@ -7,7 +7,6 @@ import {
   type Readiness,
   type RunningService,
   type ServiceContext,
-  traceApplied,
 } from '@signalbox/kit';
 import { type RulesNode, rulesNodeOf } from '@signalbox/rules';
 import { OwnProcesses } from './drift/index.ts';
@@ -22,8 +21,9 @@ import { NodeFeed } from './node-feed.ts';
 import { openApplier, takeOver } from './open-applier.ts';
 import { PlanFeed } from './plan-feed.ts';
 import { openRemovalOrder, type RemovalOrder } from './removal-order.ts';
-import { type AppliedState, RulesSync, type SyncOutcome } from './rules-sync.ts';
+import { type AppliedState, RulesSync } from './rules-sync.ts';
 import { checkOptions, HOUR_MS, lingerPolicyOf, MINUTE_MS, type NodeAgentOptions } from './start-options.ts';
+import { traceOutcome } from './trace-outcome.ts';
 
 export interface NodeAgent extends RunningService {
   readonly backend: NodeAgentBackend;
@@ -108,7 +108,7 @@ class Agent {
           return;
         }
         metrics.record(outcome);
-        this.#trace(outcome);
+        traceOutcome(context.tracer, outcome);
         this.#acknowledger.note();
         if (outcome.error === '') this.#afterApplied();
       },
@@ -235,13 +235,6 @@ class Agent {
       ownProcesses: this.#ownProcesses,
       commandPrefix,
     });
-  }
-
-  #trace({ changes, revision, seconds }: SyncOutcome): void {
-    const endMs = Date.now();
-    const span = { name: 'apply proxy', startMs: endMs - seconds * 1000, endMs, revision };
-    const traces = changes.map(({ trace }) => trace);
-    traceApplied(this.#context.tracer, traces, span);
   }
 
   #afterApplied(): void {

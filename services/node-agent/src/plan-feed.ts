@@ -6,7 +6,8 @@
  *         └──(the position is too old: begin again)─────────┘
  *
  * Plans wait for a watermark that lists the cluster: a batch is whole, and of one revision. While the cluster is not
- * listed, or the stream is replayed, nothing is given, and the node keeps the rules that it has.
+ * listed, or the stream is replayed, nothing is given, and the node keeps the rules that it has. A watermark that came before
+ * something which it covers (see `LogBatch`) waits for it.
  */
 import {
   type DerivedMessage,
@@ -52,6 +53,8 @@ export class PlanFeed implements StreamReader {
   /** Services seen in the replay under way; undefined while following. */
   #replayed: Set<string> | undefined = new Set();
   #revision: number | undefined;
+  /** Some of what the watermark covers may not have come. */
+  #isWaiting = false;
 
   constructor(options: PlanFeedOptions) {
     this.#options = options;
@@ -59,23 +62,25 @@ export class PlanFeed implements StreamReader {
 
   /** The newest watermark lists the cluster, and all that it covers has been given. */
   get isSynced(): boolean {
-    return this.#replayed === undefined && this.#revision !== undefined;
+    return this.#replayed === undefined && this.#revision !== undefined && !this.#isWaiting;
   }
 
   beginReplay(): void {
     this.#replayed = new Set();
   }
 
-  apply(batch: LogBatch): void {
-    for (const message of batch.messages) this.#applyMessage(message);
-    if (batch.isCaughtUp && this.#replayed !== undefined) this.#endReplay(this.#replayed);
+  apply({ messages, isCaughtUp }: LogBatch): void {
+    for (const message of messages) this.#applyMessage(message, isCaughtUp);
+    if (!isCaughtUp) return;
+    if (this.#replayed !== undefined) this.#endReplay(this.#replayed);
+    else if (this.#isWaiting) this.#give();
   }
 
-  #applyMessage(message: LogMessage): void {
+  #applyMessage(message: LogMessage, isWhole: boolean): void {
     try {
       const subject = parseDerivedSubject(message.subject);
       if (subject.layer !== 'proxy') return;
-      if (subject.type === 'watermark') this.#reach(message.data);
+      if (subject.type === 'watermark') this.#reach(message.data, isWhole);
       else if (subject.key.cluster === this.#options.cluster) this.#hold(subject.key, message);
     } catch (error) {
       this.#options.logger.warn({ err: error, subject: message.subject }, 'derived message skipped');
@@ -104,11 +109,12 @@ export class PlanFeed implements StreamReader {
     this.#pending.set(text, { key, plan: undefined, changedAtMs: undefined, trace });
   }
 
-  #reach(data: string | null): void {
+  #reach(data: string | null, isWhole: boolean): void {
     const watermark = data === null ? undefined : watermarkSchema.parse(JSON.parse(data));
     const isListed = watermark !== undefined && Object.hasOwn(watermark.clusters, this.#options.cluster);
     this.#revision = isListed ? watermark.revision : undefined;
-    this.#give();
+    this.#isWaiting = !isWhole;
+    if (isWhole) this.#give();
   }
 
   /**
@@ -122,6 +128,7 @@ export class PlanFeed implements StreamReader {
   }
 
   #give(): void {
+    this.#isWaiting = false;
     if (!this.isSynced || this.#revision === undefined) return;
     const changes = [...this.#pending.values()];
     this.#pending.clear();

@@ -29,7 +29,7 @@ export interface AgentsMeasurement {
 
 /** Longer than an agent waits between two acknowledgements: each change finds them free to speak. */
 const PAUSE_MS = 1500;
-const POLL_MS = 20;
+const POLL_MS = 50;
 
 export async function measureAgents(
   plane: BenchPlane,

@@ -38,7 +38,12 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      ...{ services: text, changes: text, agents: text, simulated: text, nats: text, replicas: text },
+      services: text,
+      changes: text,
+      agents: text,
+      simulated: text,
+      nats: text,
+      replicas: text,
       quick: { type: 'boolean' },
       help: { type: 'boolean' },
     },

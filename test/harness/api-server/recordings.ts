@@ -1,15 +1,17 @@
 /** The recordings of kube-apiserver 1.36 in test/fixtures, as objects and as events to play again. */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { SourceKind } from '@signalbox/contracts';
+import { ROOT } from '../root.ts';
 import type { ApiServer } from './api-server.ts';
 import { KINDS } from './kinds.ts';
 import type { ApiObject } from './object-store.ts';
 
-const FOLDER = new URL('../../fixtures/kubernetes-1.36/', import.meta.url);
+const FOLDER = join(ROOT, 'test/fixtures/kubernetes-1.36');
 
 /** Text of a recording, for example `lists/services.json`. */
 export function recording(path: string): string {
-  return readFileSync(new URL(path, FOLDER), 'utf8');
+  return readFileSync(join(FOLDER, path), 'utf8');
 }
 
 export interface RecordedEvent {

@@ -14,11 +14,13 @@
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, JetStreamApiError } from '@nats-io/jetstream';
 import { type Msg, nanos, nuid } from '@nats-io/transport-node';
 import type { StreamName } from '@signalbox/contracts';
+import { BatchSequence } from '../batch-sequence.ts';
 import { expiredPosition } from '../checks.ts';
 import { DEFAULT_MAX_BATCH, type FollowOptions, type LogBatch, type LogMessage } from '../event-log.ts';
 import { type LogContext, readCompactionMark } from './context.ts';
 import type { DeliveryInfo } from './delivery-info.ts';
 import { JS_ERROR } from './errors.ts';
+import { isSameStream } from './identity.ts';
 import { fromNatsHeaders } from './message-headers.ts';
 import { PullReader, type PullSource } from './pull-reader.ts';
 import type { PullTarget } from './pull-session.ts';
@@ -27,6 +29,11 @@ export const COMPACTION_GRACE_MS = 1000;
 /** Some of the grace is for the way that the announcement takes. */
 const COMPACTION_MARGIN_MS = 300;
 const RECHECK_MS = 500;
+/**
+ * A reader that is slower than the writers for ever never has a state that the stream had. After this long it is told that
+ * it has: then a value is at most so late, where otherwise none would be used at all.
+ */
+const MAX_MISSING_MS = 2000;
 const WINDOW = 1000;
 const INACTIVE_MS = 5 * 60_000;
 
@@ -35,12 +42,22 @@ export interface FollowerOptions extends FollowOptions {
   readonly isHeadersOnly?: boolean;
 }
 
-export class Follower implements PullSource<LogMessage> {
+interface Received {
+  readonly message: LogMessage;
+  /** The one after the message before it, which was whole: nothing between them was replaced. */
+  readonly isNext: boolean;
+  /** Nothing that replaced another message up to this one is still to come. */
+  readonly isWhole: boolean;
+}
+
+export class Follower implements PullSource<Received> {
   readonly #context: LogContext;
   readonly stream: StreamName;
   readonly #options: FollowerOptions;
   readonly #subject: string;
-  readonly #reader: PullReader<LogMessage>;
+  /** Then messages are missing all the time, and asking about each would cost more than it tells. */
+  readonly #isFiltered: boolean;
+  readonly #reader: PullReader<Received>;
   /** Last sequence received; what comes next is after it. */
   #position: number;
   /** Last sequence handed to the reader. */
@@ -49,7 +66,11 @@ export class Follower implements PullSource<LogMessage> {
   #safeTo = 0;
   #begin: number | undefined;
   #caughtUpAt = Number.POSITIVE_INFINITY;
-  #isCaughtUp = false;
+  /** Of the last message received, and of the last one handed to the reader. */
+  #isWhole = true;
+  #isDeliveredWhole = true;
+  #missingSinceMs = 0;
+  readonly #batches: BatchSequence;
   #target: PullTarget | undefined;
   #consumerSequence = 0;
   #pending = 0;
@@ -60,29 +81,28 @@ export class Follower implements PullSource<LogMessage> {
     this.stream = stream;
     this.#options = options;
     this.#subject = context.subjects.toNats(options.filter ?? '>');
+    this.#isFiltered = options.filter !== undefined;
     this.#position = options.from === 'snapshot' ? 0 : options.from;
     this.#delivered = this.#position;
+    this.#batches = new BatchSequence({ isReplay: options.from === 'snapshot' });
     const window = Math.max(WINDOW, options.maxBatch ?? 0);
     this.#reader = new PullReader(this, { ...context, window });
   }
 
-  get reader(): PullReader<LogMessage> {
+  get reader(): PullReader<Received> {
     return this.#reader;
   }
 
   async *batches(signal: AbortSignal): AsyncGenerator<LogBatch> {
     try {
       while (true) {
-        const wait = this.#isCaughtUp ? { signal } : { signal, timeoutMs: RECHECK_MS };
+        const wait = this.#batches.isCaughtUp ? { signal } : { signal, timeoutMs: RECHECK_MS };
         const messages = await this.#reader.read(this.#options.maxBatch ?? DEFAULT_MAX_BATCH, wait);
         if (messages === undefined) return;
-        const batch = this.#toBatch(messages);
-        if (batch !== undefined) {
-          yield batch;
-        } else if (!this.#isCaughtUp && this.#begin !== undefined) {
-          // When the server does not answer, the next time-out of the read asks again.
-          await this.#findCaughtUp().catch(() => {});
-        }
+        yield* this.#toBatches(messages);
+        // When the server does not answer, the next time-out of the read asks again.
+        const isAtEnd = messages.length === 0 || this.#pending === 0;
+        if (isAtEnd && !this.#batches.isCaughtUp) yield* await this.#recheck().catch(() => []);
       }
     } finally {
       await this.#reader.close();
@@ -114,19 +134,22 @@ export class Follower implements PullSource<LogMessage> {
     return this.#target;
   }
 
-  accept(message: Msg, info: DeliveryInfo): LogMessage | undefined {
+  accept(message: Msg, info: DeliveryInfo): Received | undefined {
     if (info.consumerSequence !== this.#consumerSequence + 1) return undefined;
     this.#consumerSequence = info.consumerSequence;
     this.#pending = info.pending;
     this.#verifyCompaction();
+    const isNext = this.#isWhole && info.streamSequence === this.#position + 1;
+    this.#isWhole = isNext || (this.#isFiltered && info.pending === 0) || this.#isOverrun();
     this.#position = info.streamSequence;
-    return {
-      subject: this.#context.subjects.fromNats(message.subject),
-      sequence: info.streamSequence,
-      storedAtMs: info.storedAtMs,
-      data: this.#dataOf(message),
-      ...fromNatsHeaders(message.headers),
-    };
+    return { message: this.#toLogMessage(message, info), isNext, isWhole: this.#isWhole };
+  }
+
+  /** Called while something is missing. Says that it has been for so long that waiting on would be worse. */
+  #isOverrun(): boolean {
+    const nowMs = Date.now();
+    if (this.#isWhole) this.#missingSinceMs = nowMs;
+    return nowMs - this.#missingSinceMs > MAX_MISSING_MS;
   }
 
   isComplete(lastConsumerSequence: number): boolean {
@@ -143,7 +166,7 @@ export class Follower implements PullSource<LogMessage> {
     const replaced = () => expiredPosition(this.stream, this.#position, 'is of a stream that was deleted since');
     try {
       const info = await manager.streams.info(name);
-      if (info.created !== created.get(name)) throw replaced();
+      if (!isSameStream(created.get(name), info)) throw replaced();
       return info.state.last_seq;
     } catch (error) {
       if (error instanceof JetStreamApiError && error.code === JS_ERROR.streamNotFound) throw replaced();
@@ -159,30 +182,44 @@ export class Follower implements PullSource<LogMessage> {
     if (this.#position >= this.#caughtUpAt) this.#reader.nudge();
   }
 
-  async #findCaughtUp(): Promise<void> {
+  /** Returns the sequence of the last message that matches. */
+  async #findCaughtUp(): Promise<number> {
     const { manager, subjects } = this.#context;
     const query = { last_by_subj: this.#subject };
     const message = await manager.streams.getMessage(subjects.stream(this.stream), query);
-    this.#caughtUpAt = Math.min(this.#caughtUpAt, message?.seq ?? 0);
+    const last = message?.seq ?? 0;
+    this.#caughtUpAt = Math.min(this.#caughtUpAt, last);
+    return last;
   }
 
-  /** Undefined when there is nothing to tell. */
-  #toBatch(messages: LogMessage[]): LogBatch | undefined {
+  /**
+   * Asks how far the stream goes. "Nothing pending" beside a message does not say it: the server takes a message away before
+   * it counts the one that has replaced it as pending.
+   */
+  async #recheck(): Promise<LogBatch[]> {
+    if (this.#begin === undefined) return [];
+    const last = await this.#findCaughtUp();
+    this.#isDeliveredWhole ||= this.#delivered === this.#position && this.#delivered >= last;
+    this.#isWhole ||= this.#isDeliveredWhole;
+    return this.#toBatches([]);
+  }
+
+  #toBatches(received: readonly Received[]): LogBatch[] {
     this.#verifyCompaction();
+    const messages = received.map(({ message }) => message);
+    const wasWhole = this.#isDeliveredWhole;
     this.#delivered = messages.at(-1)?.sequence ?? this.#delivered;
-    const wasCaughtUp = this.#isCaughtUp;
-    if (!wasCaughtUp && this.#delivered >= this.#caughtUpAt) {
-      this.#isCaughtUp = true;
-      this.#safeTo = Math.max(this.#safeTo, this.#begin ?? 0);
-    }
-    const isCaughtUp = this.#isCaughtUp;
-    if (messages.length === 0 && isCaughtUp === wasCaughtUp) return undefined;
-    return { messages, sequence: this.#completeTo(), isCaughtUp };
+    this.#isDeliveredWhole = received.at(-1)?.isWhole ?? wasWhole;
+    const isCaughtUp = this.#isDeliveredWhole && this.#delivered >= this.#caughtUpAt;
+    if (isCaughtUp) this.#safeTo = Math.max(this.#safeTo, this.#begin ?? 0);
+    const isAlone = wasWhole && this.#isDeliveredWhole && received.length === 1;
+    const isInOrder = isAlone || received.every(({ isNext }) => isNext);
+    return this.#batches.add({ messages, sequence: this.#completeTo(isCaughtUp), isInOrder, isCaughtUp });
   }
 
   /** Up to here everything has been delivered: beyond the last message when the stream went on without a match. */
-  #completeTo(): number {
-    if (!this.#isCaughtUp || this.#delivered < this.#position) return this.#delivered;
+  #completeTo(isCaughtUp: boolean): number {
+    if (!isCaughtUp || this.#delivered < this.#position) return this.#delivered;
     return Math.max(this.#delivered, this.#safeTo);
   }
 
@@ -215,6 +252,16 @@ export class Follower implements PullSource<LogMessage> {
       inactive_threshold: nanos(INACTIVE_MS),
       mem_storage: true,
       num_replicas: 1,
+    };
+  }
+
+  #toLogMessage(message: Msg, info: DeliveryInfo): LogMessage {
+    return {
+      subject: this.#context.subjects.fromNats(message.subject),
+      sequence: info.streamSequence,
+      storedAtMs: info.storedAtMs,
+      data: this.#dataOf(message),
+      ...fromNatsHeaders(message.headers),
     };
   }
 

@@ -27,6 +27,7 @@ import { type LogContext, readCompactionMark, watchCompactions } from './context
 import { DurableConsumer } from './durable-consumer.ts';
 import { wrapNatsError } from './errors.ts';
 import { Follower, type FollowerOptions } from './follower.ts';
+import { agreeOnIdentity } from './identity.ts';
 import { inboxPrefixOf } from './inbox.ts';
 import { fromNatsHeaders } from './message-headers.ts';
 import { authenticatorOf, connectError, type NatsLogin, type NatsTls, serverOptions } from './nats-settings.ts';
@@ -59,7 +60,8 @@ export async function openJetStreamEventLog(options: JetStreamEventLogOptions): 
     checkVersion(connection);
     const manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
     const isManager = options.managesStreams ?? true;
-    const { logId, created } = await openStreams(manager, subjects, { wishes: options, isManager });
+    const found = await openStreams(manager, subjects, { wishes: options, isManager });
+    const { logId, created } = await agreeOnIdentity({ connection, manager, subjects }, found, isManager);
     const newInbox = () => createInbox(inboxPrefixOf(options.name));
     const parts = { connection, manager, subjects, created, newInbox };
     const log = new JetStreamEventLog(logId, parts, options.appendTimeoutMs ?? 10_000);

@@ -87,6 +87,7 @@ export function natsPermissions(service: ServiceName, prefix = 'signalbox'): Nat
     publish: [
       ...access.appends.map((pattern) => subjects.toNats(pattern)),
       ...access.compacts.map((stream) => subjects.compacted(stream)),
+      ...(access.managesStreams ? [subjects.identity] : []),
       ...all.flatMap((stream) => api(`STREAM.INFO.${stream}`)),
       ...(access.managesStreams
         ? all.flatMap((stream) => api(`STREAM.CREATE.${stream}`, `STREAM.UPDATE.${stream}`))

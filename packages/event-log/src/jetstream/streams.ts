@@ -5,7 +5,6 @@
  * are wishes of whoever runs it: what is not named is left as it was found. Servers ignore what they do not know, or may
  * not change, without a word; so what they echo is read, and what differs is named.
  */
-import { createHash } from 'node:crypto';
 import {
   DiscardPolicy,
   JetStreamApiError,
@@ -19,6 +18,7 @@ import { nanos } from '@nats-io/transport-node';
 import { errorText, SignalboxError, STREAM_SUBJECTS, type StreamName } from '@signalbox/contracts';
 import { DEFAULT_MAX_BYTES } from '../event-log.ts';
 import { JS_ERROR, wrapNatsError } from './errors.ts';
+import type { OpenedStreams } from './identity.ts';
 import type { LogSubjects } from './subjects.ts';
 
 export const DISCARD_POLICIES = ['new', 'old'] as const;
@@ -34,13 +34,6 @@ export interface StreamWishes {
   readonly discard?: Discard;
   /** How long the server remembers message ids. Nothing here uses them, and each costs it memory. Made with 2 minutes. */
   readonly duplicateWindowMs?: number;
-}
-
-interface OpenedStreams {
-  /** Changes when any of the streams was made anew: their sequences began again. */
-  readonly logId: string;
-  /** When each was made, as the server tells it. */
-  readonly created: ReadonlyMap<string, string>;
 }
 
 interface OpenStreamsOptions {
@@ -59,21 +52,16 @@ export async function openStreams(
   subjects: LogSubjects,
   { wishes, isManager }: OpenStreamsOptions,
 ): Promise<OpenedStreams> {
-  const created = new Map<string, string>();
+  const opened = new Map<string, StreamInfo>();
   for (const stream of STREAMS) {
     const name = subjects.stream(stream);
     const essence = essenceOf(subjects, stream);
     const wanted = { ...essence, ...wishedConfig(stream, wishes) };
     const info = isManager ? await ensureStream(manager, name, { wanted, stream }) : await findStream(manager, name);
     checkEcho(name, isManager ? wanted : essence, info);
-    created.set(name, info.created);
+    opened.set(name, info);
   }
-  // Targets are left out, so that a log from before they had a stream stays the same log when it gets one.
-  const logId = createHash('sha256')
-    .update(JSON.stringify([...created].filter(([name]) => name !== subjects.stream('targets'))))
-    .digest('hex')
-    .slice(0, 32);
-  return { logId, created };
+  return opened;
 }
 
 type WantedConfig = Partial<StreamConfig>;

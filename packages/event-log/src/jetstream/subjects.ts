@@ -2,7 +2,8 @@
  * Names on the NATS server. Several logs can share an account: everything of one begins with its prefix.
  *
  *     <prefix>-objects, -derived, -status   streams; subjects <prefix>.objects.>, …
- *     <prefix>-meta                         stream; <prefix>.meta.compacted.<stream> holds the highest compacted sequence
+ *     <prefix>-meta                         stream; <prefix>.meta.compacted.<stream> holds the highest compacted sequence,
+ *                                         <prefix>.meta.identity says which log this is
  */
 import { SignalboxError, STREAM_SUBJECTS, type StreamName } from '@signalbox/contracts';
 
@@ -34,6 +35,10 @@ export class LogSubjects {
 
   fromNats(subject: string): string {
     return subject.slice(this.prefix.length + 1);
+  }
+
+  get identity(): string {
+    return this.toNats('meta.identity');
   }
 
   compacted(name: StreamName | '*'): string {

@@ -3,6 +3,7 @@
  * reads pages by sequence, so that a replay holds one page in memory, and is woken by the append itself.
  */
 import type { StreamName } from '@signalbox/contracts';
+import { BatchSequence } from '../batch-sequence.ts';
 import { checkDurable, checkEntry, checkFilter, closedLog, expiredPosition } from '../checks.ts';
 import type {
   AppendEntry,
@@ -110,16 +111,19 @@ export class SqliteEventLog implements EventLog {
     // A snapshot cannot miss deletions from before it began: of those subjects it has delivered nothing.
     const safeTo = options.from === 'snapshot' ? begin : 0;
     if (position > begin) throw expiredPosition(stream, position, `is beyond its end (${begin})`);
-    let isCaughtUp = false;
+    const batches = new BatchSequence({ isReplay: options.from === 'snapshot' });
+    let isWhole: boolean = true;
     while (!signal.aborted) {
       if (table.totals.compactedTo > Math.max(position, safeTo)) {
         throw expiredPosition(stream, position, `is older than what was compacted (${table.totals.compactedTo})`);
       }
       const page = this.#use(() => table.read(position, options.filter, options.maxBatch ?? DEFAULT_MAX_BATCH));
+      const isUnbroken: boolean = isWhole && follows(page.messages, position);
       position = page.sequence;
-      const wasCaughtUp: boolean = isCaughtUp;
-      isCaughtUp ||= position >= begin;
-      if (page.messages.length > 0 || isCaughtUp !== wasCaughtUp) yield { ...page, isCaughtUp };
+      const isAtEnd = position >= table.totals.lastSequence;
+      const isInOrder = isUnbroken || (isWhole && isAtEnd && page.messages.length === 1);
+      isWhole = isUnbroken || isAtEnd;
+      yield* batches.add({ ...page, isInOrder, isCaughtUp: isWhole && position >= begin });
       if (position < table.totals.lastSequence) await nextTurn();
       else await table.changed.wait({ signal });
     }
@@ -184,4 +188,9 @@ export class SqliteEventLog implements EventLog {
       throw wrapSqliteError(error, this.#path);
     }
   }
+}
+
+/** One after the other, none between them. */
+function follows(messages: readonly LogMessage[], after: number): boolean {
+  return messages.every(({ sequence }, index) => sequence === after + index + 1);
 }

@@ -47,6 +47,8 @@ export class TargetFeed implements StreamReader {
   #replayed: Set<string> | undefined = new Set();
   #wasCurrent = false;
   #revision = 0;
+  /** By the last watermark that came. */
+  #told = 0;
   #sequence = 0;
 
   constructor(options: TargetFeedOptions) {
@@ -82,6 +84,8 @@ export class TargetFeed implements StreamReader {
     const revision = this.#revision;
     for (const message of batch.messages) this.#applyMessage(message, changed);
     this.#sequence = batch.sequence;
+    // Until then, some of what the watermark covers may not have come.
+    if (batch.isCaughtUp) this.#revision = this.#told;
     const endsReplay = batch.isCaughtUp && this.#replayed !== undefined;
     if (endsReplay) this.#endReplay(changed);
     if (changed.size > 0 || endsReplay || this.#revision !== revision) this.#options.onChange(changed);
@@ -99,7 +103,7 @@ export class TargetFeed implements StreamReader {
   }
 
   #reach(data: string | null): void {
-    if (data !== null) this.#revision = targetsWatermarkSchema.parse(JSON.parse(data)).revision;
+    if (data !== null) this.#told = targetsWatermarkSchema.parse(JSON.parse(data)).revision;
   }
 
   #hold({ cluster, namespace, name }: ServiceKey, message: LogMessage, changed: Set<string>): void {

@@ -14,12 +14,21 @@
  *
  * After a clean hand-over nothing is on its way, so nothing is touched.
  */
-import { isSignalboxError, parseDerivedSubject, partitionOf, SignalboxError } from '@signalbox/contracts';
+import {
+  isSignalboxError,
+  parseDerivedSubject,
+  partitionOf,
+  SignalboxError,
+  type StreamName,
+} from '@signalbox/contracts';
 import type { AppendEntry, EventLog, LogMessage } from '@signalbox/event-log';
 import { LEAD } from './group-state.ts';
 
 interface FencedPublisherOptions {
   readonly log: EventLog;
+  readonly stream: StreamName;
+  /** To which of what is held a subject belongs. */
+  readonly partitionOf: (subject: string) => string;
   /** Asked right before anything is sent. */
   readonly isValid: () => boolean;
 }
@@ -51,7 +60,7 @@ export class FencedPublisher {
     const messages = dirty.size === 0 ? await read() : await this.#touchUntilQuiet(dirty, read);
     for (const partition of partitions) this.#sequences.set(partition, new Map());
     for (const { subject, sequence } of messages)
-      this.#sequences.get(partitionOfDerived(subject))?.set(subject, sequence);
+      this.#sequences.get(this.#options.partitionOf(subject))?.set(subject, sequence);
     return messages;
   }
 
@@ -70,21 +79,21 @@ export class FencedPublisher {
     if (entries.length === 0) return;
     if (!this.#options.isValid()) throw new SignalboxError('conflict', 'the lease is over: others publish now');
     const expecting = entries.map((entry) => ({ ...entry, expectedSequence: this.#sequenceOf(entry.subject) }));
-    const sequences = await this.#options.log.appendAll('derived', expecting);
+    const sequences = await this.#options.log.appendAll(this.#options.stream, expecting);
     for (const [index, { subject }] of entries.entries()) {
-      this.#sequences.get(partitionOfDerived(subject))?.set(subject, sequences[index] ?? 0);
+      this.#sequences.get(this.#options.partitionOf(subject))?.set(subject, sequences[index] ?? 0);
     }
   }
 
   #sequenceOf(subject: string): number {
-    return this.#sequences.get(partitionOfDerived(subject))?.get(subject) ?? 0;
+    return this.#sequences.get(this.#options.partitionOf(subject))?.get(subject) ?? 0;
   }
 
   /** What arrives between reading and touching is the lost owner's last word: read again, and touched as well. */
   async #touchUntilQuiet(dirty: ReadonlySet<string>, read: () => Promise<LogMessage[]>): Promise<LogMessage[]> {
     for (let attempt = 1; ; attempt += 1) {
       const messages = await read();
-      const old = messages.filter(({ subject }) => dirty.has(partitionOfDerived(subject)));
+      const old = messages.filter(({ subject }) => dirty.has(this.#options.partitionOf(subject)));
       const touches = old.map(({ subject, data, headers, sequence }) => ({
         subject,
         data,
@@ -92,7 +101,7 @@ export class FencedPublisher {
         expectedSequence: sequence,
       }));
       try {
-        const sequences = await this.#options.log.appendAll('derived', touches);
+        const sequences = await this.#options.log.appendAll(this.#options.stream, touches);
         const touched = new Map(old.map(({ subject }, index) => [subject, sequences[index] ?? 0]));
         return messages.map((message) => ({ ...message, sequence: touched.get(message.subject) ?? message.sequence }));
       } catch (error) {

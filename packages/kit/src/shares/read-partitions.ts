@@ -1,6 +1,7 @@
 /** What a layer's partitions hold in the log, before their new owner changes them. */
 import { derivedOfLayer, derivedOfPartition, type Layer } from '@signalbox/contracts';
 import type { EventLog, LogMessage } from '@signalbox/event-log';
+import { partitionOfDerived } from './fenced-publisher.ts';
 
 /** More partitions than this are read in one pass over the layer. */
 const MAX_SINGLE_READS = 4;
@@ -21,10 +22,5 @@ export async function readPartitions(
     }
   }
   const wanted = new Set(partitions);
-  return [...last.values()].filter(({ subject }) => wanted.has(partitionInSubject(subject)));
-}
-
-/** Of a document's subject: `derived.<layer>.<partition>.…`. */
-export function partitionInSubject(subject: string): string {
-  return subject.split('.', 3)[2] ?? '';
+  return [...last.values()].filter(({ subject }) => wanted.has(partitionOfDerived(subject)));
 }

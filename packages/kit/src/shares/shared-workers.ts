@@ -33,12 +33,12 @@ import type { WorkerDefinition } from '../worker.ts';
 import { WorkerLane } from '../worker-lane.ts';
 import { sharesMetrics, workerMetrics } from '../worker-metrics.ts';
 import type { RunningWorkers } from '../worker-runtime.ts';
-import { FencedPublisher } from './fenced-publisher.ts';
+import { FencedPublisher, partitionOfDerived } from './fenced-publisher.ts';
 import { clean, LEAD, release, type Slot } from './group-state.ts';
 import { LayerLead } from './layer-lead.ts';
 import { LayerProgress } from './layer-progress.ts';
 import { Membership } from './membership.ts';
-import { partitionInSubject, readPartitions } from './read-partitions.ts';
+import { readPartitions } from './read-partitions.ts';
 
 export interface SharedWorkerOptions {
   /** A replica that is silent for longer loses its partitions. */
@@ -89,7 +89,12 @@ class SharedWorker implements RunningWorkers {
     this.#logger = context.logger;
     this.#options = options;
     this.#lane = new WorkerLane(worker, this.#index, context);
-    this.#publisher = new FencedPublisher({ log: context.log, isValid: () => this.#membership?.isValid ?? false });
+    this.#publisher = new FencedPublisher({
+      log: context.log,
+      stream: 'derived',
+      partitionOf: partitionOfDerived,
+      isValid: () => this.#membership?.isValid ?? false,
+    });
     this.#lead = new LayerLead({ log: context.log, logger: context.logger, layer: worker.layer });
     ({ failure: this.failure, fail: this.#fail } = failureSignal());
   }
@@ -298,7 +303,7 @@ class SharedWorker implements RunningWorkers {
     try {
       await this.#publisher.publish(entries);
     } catch (err) {
-      const partitions = new Set(entries.map(({ subject }) => partitionInSubject(subject)));
+      const partitions = new Set(entries.map(({ subject }) => partitionOfDerived(subject)));
       this.#forget([...partitions]);
       sharesMetrics(this.#context.registry).refused.inc({ worker: this.name }, entries.length);
       if (this.#stopping.signal.aborted) return;

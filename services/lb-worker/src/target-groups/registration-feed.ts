@@ -37,6 +37,7 @@ export class RegistrationFeed implements StreamReader {
   /** Services seen in the replay under way; undefined while following. */
   #replayed: Set<string> | undefined = new Set();
   #watermark: Watermark | undefined;
+  #isWaiting = false;
 
   constructor(options: RegistrationFeedOptions) {
     this.#options = options;
@@ -46,15 +47,21 @@ export class RegistrationFeed implements StreamReader {
     this.#replayed = new Set();
   }
 
-  apply(batch: LogBatch): void {
-    for (const message of batch.messages) this.#applyMessage(message);
-    if (!batch.isCaughtUp || this.#replayed === undefined) return;
-    for (const [text, { key }] of this.#known) if (!this.#replayed.has(text)) this.#remove(key);
+  /** A watermark that came before something which it covers (see `LogBatch`) waits for it. */
+  apply({ messages, isCaughtUp }: LogBatch): void {
+    for (const message of messages) this.#applyMessage(message, isCaughtUp);
+    if (!isCaughtUp) return;
+    if (this.#replayed !== undefined) this.#endReplay(this.#replayed);
+    else if (this.#isWaiting) this.#give();
+  }
+
+  #endReplay(replayed: ReadonlySet<string>): void {
+    for (const [text, { key }] of this.#known) if (!replayed.has(text)) this.#remove(key);
     this.#replayed = undefined;
     this.#give();
   }
 
-  #applyMessage(message: LogMessage): void {
+  #applyMessage(message: LogMessage, isWhole: boolean): void {
     const { subject, data } = message;
     try {
       const parsed = parseDerivedSubject(subject);
@@ -62,7 +69,8 @@ export class RegistrationFeed implements StreamReader {
       if (parsed.type === 'document') this.#hold(parsed.key, message);
       else if (data !== null) {
         this.#watermark = watermarkSchema.parse(JSON.parse(data));
-        this.#give();
+        this.#isWaiting = !isWhole;
+        if (isWhole) this.#give();
       }
     } catch (error) {
       this.#options.logger.warn({ err: error, subject }, 'derived message skipped');
@@ -93,6 +101,7 @@ export class RegistrationFeed implements StreamReader {
   }
 
   #give(): void {
+    this.#isWaiting = false;
     if (this.#replayed !== undefined || this.#watermark === undefined) return;
     const changes = [...this.#pending.values()];
     this.#pending.clear();

@@ -31,6 +31,7 @@ import type { TargetMetrics } from './metrics.ts';
 import type { RegistrationChange } from './registration-feed.ts';
 import { Round } from './round.ts';
 import type { RuleAckFeed, SourceFeed } from './status-feeds.ts';
+import { tracedEntry } from './traced-entry.ts';
 
 interface ControllerOptions {
   readonly clock: Clock;
@@ -195,23 +196,13 @@ export class TargetGroupController {
     this.#awaitingRules.note(entry, step.set);
     this.#count(entry, step, round.nowMs);
     if (step.change !== 'none') {
+      const { watermark, nowMs: startMs } = round;
+      const message = { ...step, revision: watermark.revision, startMs };
       const isRemoval = step.set === undefined || 'removed' in step.decisions || 'drained' in step.decisions;
-      round.add(this.#traced(entry, step, round), { isRemoval });
+      round.add(tracedEntry(this.#options.tracer, entry, message), { isRemoval });
     }
     entry.set = step.set;
     this.#table.dropIfEmpty(entry);
-  }
-
-  /** The trace of a change goes on to the first set that programs something of it; what damping does later is none of it. */
-  #traced(entry: GroupEntry, { set, change }: DampingStep, { watermark, nowMs }: Round): AppendEntry {
-    const message = { subject: entry.id, data: set ? JSON.stringify(set) : null };
-    const { trace } = entry;
-    if (trace === undefined) return message;
-    if (change === 'update') entry.trace = undefined;
-    const attributes = { 'signalbox.revision': watermark.revision, 'signalbox.subject': entry.id };
-    const span = { name: 'decide lb', startMs: nowMs, endMs: Date.now(), attributes };
-    const traceparent = this.#options.tracer.span(trace.traceparent, span);
-    return traceparent === undefined ? message : { ...message, headers: { traceparent } };
   }
 
   #factsOf(entry: GroupEntry, { watermark, nowMs, emptied }: Round): DampingFacts {

@@ -1,0 +1,144 @@
+/** One seed: a plane is started, lives through faults while its cluster changes, and is compared when all is calm. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Random, seededRandom } from '../harness/cluster-changes.ts';
+import type { NatsCluster } from '../harness/nats-cluster.ts';
+import { expectedCluster } from '../harness/oracle.ts';
+import { CLUSTER } from './cluster.ts';
+import { compareApi, compareRows } from './compare-api.ts';
+import { compareDns } from './compare-dns.ts';
+import { compareDocuments } from './compare-documents.ts';
+import { compareKernel } from './compare-kernel.ts';
+import { convergence } from './converged.ts';
+import type { Difference } from './differences.ts';
+import { injectFaults, planFaults, skippedFaults } from './inject-faults.ts';
+import { keepOutputs } from './keep-outputs.ts';
+import { operate, unexpectedEnds } from './operator.ts';
+import { ProbeHistory } from './probe-history.ts';
+import { Rising } from './rising.ts';
+import { watchLog } from './watch-log.ts';
+import { watchServers } from './watch-servers.ts';
+import { openWorld, type World } from './world.ts';
+
+export interface SeedOptions {
+  readonly seed: number;
+  readonly faults: number;
+  readonly say: (text: string) => void;
+}
+
+export interface SeedResult {
+  readonly seed: number;
+  /** Name of the fault → how often. */
+  readonly faults: ReadonlyMap<string, number>;
+  readonly skipped: readonly string[];
+  /** Of the cluster's objects. */
+  readonly changes: number;
+  /** Messages in the log. */
+  readonly events: number;
+  /** Answers that were held against the revision they claim. */
+  readonly answers: number;
+  /** From the end of the last fault and change until everybody has the last revision. */
+  readonly convergenceMs: number;
+  /** What is not as it should be; empty: passed. */
+  readonly violations: readonly Difference[];
+  /** Where the outputs of all processes are, if there is something to find in them. */
+  readonly outputs: string | undefined;
+}
+
+const MAX_CONVERGENCE_MS = 60_000;
+const POLL_MS = 200;
+const CHANGE_EVERY_MS = 25;
+
+export async function runSeed(bus: NatsCluster, { seed, faults, say }: SeedOptions): Promise<SeedResult> {
+  const world = await openWorld(bus, `seed-${seed}`);
+  try {
+    operate(world.plane);
+    const life = await live(world, { seed, faults, say });
+    const violations = [...life.violations, ...unexpectedEnds(world.plane)];
+    const outputs = violations.length === 0 ? undefined : keepOutputs(world.plane, seed);
+    return { ...life, seed, skipped: skippedFaults(world), violations, outputs };
+  } finally {
+    await world.close();
+  }
+}
+
+async function live(world: World, { seed, faults, say }: SeedOptions) {
+  const [rising, probes, churning, watching] = [
+    new Rising(),
+    new ProbeHistory(),
+    new AbortController(),
+    new AbortController(),
+  ];
+  const planned = planFaults(world, seededRandom(seed), faults);
+  const { signal } = watching;
+  const seen = watchLog(world.log, { rising, probes, signal });
+  const start = await converge(world);
+  const watched = watchServers(world.plane, { rising, probes, signal });
+  const changed = churn(world, seededRandom(seed + 1), churning.signal);
+  await injectFaults(planned, say);
+  churning.abort();
+  await changed;
+  world.cluster.calm();
+  const calm = start.violations.length > 0 ? start : await converge(world);
+  const differences = calm.violations.length > 0 ? calm.violations : await compareAll(world, calm.revision, seed);
+  await until(() => seen.isCaughtUp(), calm.violations.length > 0);
+  watching.abort();
+  await watched;
+  return {
+    faults: countsOf(planned.map(({ fault }) => fault.name)),
+    changes: world.cluster.changes,
+    events: seen.events,
+    answers: probes.answers,
+    convergenceMs: calm.tookMs,
+    violations: [...differences, ...rising.violations, ...probes.violations()],
+  };
+}
+
+async function compareAll(world: World, revision: number, seed: number): Promise<Difference[]> {
+  const { log, cluster, plane, namespace } = world;
+  const expected = expectedCluster(cluster.server, CLUSTER);
+  const found = await compareDocuments(log, expected);
+  for (const api of plane.apis) {
+    found.push(...(await compareApi(api, expected, revision)), ...(await compareRows(api, expected, revision)));
+  }
+  found.push(...(await compareDns(plane.dnsPort, expected, { revision, random: seededRandom(seed) })));
+  if (namespace !== undefined) found.push(...compareKernel(namespace, expected));
+  return found;
+}
+
+async function churn({ cluster }: World, random: Random, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    cluster.change(random);
+    await sleep(CHANGE_EVERY_MS);
+  }
+}
+
+interface Converged {
+  readonly revision: number;
+  readonly tookMs: number;
+  /** Who did not come to the last revision in time. */
+  readonly violations: readonly Difference[];
+}
+
+async function converge(world: World): Promise<Converged> {
+  const startedMs = performance.now();
+  for (;;) {
+    const found = await convergence(world).catch((error: unknown) => ({ waitingFor: `the log to answer: ${error}` }));
+    const tookMs = performance.now() - startedMs;
+    if ('revision' in found) return { revision: found.revision, tookMs, violations: [] };
+    if (tookMs > MAX_CONVERGENCE_MS) {
+      const where = `converged in ${MAX_CONVERGENCE_MS / 1000} s`;
+      return { revision: 0, tookMs, violations: [{ where, expected: 'everybody', found: `not ${found.waitingFor}` }] };
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+async function until(condition: () => Promise<boolean>, isGivenUp: boolean): Promise<void> {
+  while (!isGivenUp && !(await condition().catch(() => false))) await sleep(POLL_MS);
+}
+
+function countsOf(names: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
+}
