@@ -41,6 +41,16 @@ test('a pod drains while it terminates, and is gone with its endpoint', async ()
   await world.targetsBecome([A, B, C].map(ready));
 });
 
+test('of what changes together, removals are published first', async () => {
+  await world.put(aBalancedService('api'), podsOf('api', [A]));
+  await world.targetsBecome([ready(A)], 'api');
+  await world.put(podsOf('api', [A, B]), podsOf('web', [A, B, C]));
+  await world.targetsBecome([ready(A), `${B} pending batching`], 'api');
+  await world.targetsBecome([...[A, B, C].map(ready), `${D} draining removed`]);
+  // In the order of the stream.
+  expect([...(await world.sets()).keys()]).toEqual(['web', 'api']);
+});
+
 test('a pod that flaps is held down, and back when it has behaved', async () => {
   for (let i = 0; i < 3; i += 1) {
     await world.put(podsOf('web', [A, B, C, { address: D, isReady: false }]));

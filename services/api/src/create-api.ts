@@ -37,6 +37,7 @@ import { addTargetGroupRoutes } from './routes/target-groups.ts';
 import { addTokenRoutes } from './routes/tokens.ts';
 import { addWithdrawnRecordRoutes } from './routes/withdrawn-records.ts';
 import { addZoneRoutes } from './routes/zones.ts';
+import { TargetGroupLists } from './target-group-lists.ts';
 import { TargetGroupWatch } from './target-group-watch.ts';
 import { WithdrawnRecords } from './withdrawn-records.ts';
 
@@ -97,8 +98,9 @@ export function createApi(api: ApiDependencies): Api {
   const gate = new RevisionGate(api);
   app.use(gate.middleware());
   const targetGroups = new TargetGroupWatch(api.store, api.projector.feed);
+  const lists = new TargetGroupLists(api.store);
   const withdrawn = new WithdrawnRecords(api.store);
-  addRoutes(app, api, { changes, targetGroups, withdrawn });
+  addRoutes(app, api, { changes, targetGroups, lists, withdrawn });
   app.notFound(notFound);
   app.onError((error, c) => {
     const problem = problemOfError(error);
@@ -142,10 +144,15 @@ function isLocalHost(hostname: string): boolean {
 interface Watches {
   readonly changes: ChangeStream;
   readonly targetGroups: TargetGroupWatch;
+  readonly lists: TargetGroupLists;
   readonly withdrawn: WithdrawnRecords;
 }
 
-function addRoutes(app: OpenAPIHono, api: ApiDependencies, { changes, targetGroups, withdrawn }: Watches): void {
+function addRoutes(
+  app: OpenAPIHono,
+  api: ApiDependencies,
+  { changes, targetGroups: watch, lists, withdrawn }: Watches,
+): void {
   addClusterRoutes(app, api);
   addServiceRoutes(app, api);
   addNodeRoutes(app, api);
@@ -157,10 +164,10 @@ function addRoutes(app: OpenAPIHono, api: ApiDependencies, { changes, targetGrou
   if (api.hasExternalDns === true) addExternalDnsRoutes(app, api);
   addRegistrationRoutes(app, api);
   addLoadBalancerRoutes(app, api);
-  addTargetGroupEventRoute(app, api, targetGroups);
-  addTargetGroupRoutes(app, api, targetGroups);
+  addTargetGroupEventRoute(app, api, { watch, lists });
+  addTargetGroupRoutes(app, api, { watch, lists });
   addTargetGroupReportRoutes(app, api);
-  addConsulRoutes(app, api, targetGroups);
+  addConsulRoutes(app, api, watch);
   addPrometheusSdRoute(app, api);
   addTraefikRoute(app, api);
   addTokenRoutes(app, api);

@@ -3,7 +3,8 @@
  * slow one costs a timer, and what it gets next is the newest state of what changed meanwhile.
  */
 import type { TargetGroupItem } from '@signalbox/contracts';
-import { listTargetGroupSets, type Store, targetGroupSet, targetsIndex } from '@signalbox/store';
+import { type Store, targetGroupSet, targetsIndex } from '@signalbox/store';
+import type { TargetGroupLists } from './target-group-lists.ts';
 import { itemsOfSet } from './target-group-views.ts';
 import type { TargetGroupWatch } from './target-group-watch.ts';
 
@@ -13,6 +14,7 @@ const HEARTBEAT_MS = 15_000;
 export interface TargetGroupStreamOptions {
   readonly store: Store;
   readonly watch: TargetGroupWatch;
+  readonly lists: TargetGroupLists;
   readonly loadBalancerClass: string;
 }
 
@@ -32,9 +34,9 @@ export class TargetGroupStream {
       {
         start: (controller) => controller.enqueue(Buffer.from('retry: 2000\n\n')),
         pull: async (controller) => {
-          const text = await this.#next();
+          const event = await this.#next();
           if (this.#options.watch.isClosed) controller.close();
-          else controller.enqueue(Buffer.from(text));
+          else controller.enqueue(event);
         },
         cancel: () => this.#abort.abort(),
       },
@@ -42,34 +44,33 @@ export class TargetGroupStream {
     );
   }
 
-  async #next(): Promise<string> {
+  async #next(): Promise<Buffer> {
     const { watch, loadBalancerClass } = this.#options;
     if (this.#index === undefined) return this.#snapshot();
     await watch.wait({ loadBalancerClass, after: this.#index, waitMs: HEARTBEAT_MS, signal: this.#abort.signal });
     const changed = watch.changedAfter(loadBalancerClass, this.#index);
     const newest = targetsIndex(this.#options.store, loadBalancerClass);
     if (changed === undefined || newest < this.#index) return this.#snapshot();
-    if (changed.length === 0) return ':\n\n';
+    if (changed.length === 0) return Buffer.from(':\n\n');
     this.#index = newest;
-    return changed.map((key) => this.#change(key, newest)).join('');
+    return Buffer.concat(changed.map((key) => this.#change(key, newest)));
   }
 
-  #snapshot(): string {
-    const { store, loadBalancerClass } = this.#options;
+  #snapshot(): Buffer {
+    const { store, lists, loadBalancerClass } = this.#options;
     this.#index = targetsIndex(store, loadBalancerClass);
-    const items = listTargetGroupSets(store, { loadBalancerClass }).flatMap(itemsOfSet);
-    return encode('snapshot', this.#index, { index: this.#index, items });
+    return encode('snapshot', this.#index, lists.json({ loadBalancerClass }));
   }
 
-  #change(key: { cluster: string; namespace: string; name: string }, index: number): string {
+  #change(key: { cluster: string; namespace: string; name: string }, index: number): Buffer {
     const { store, loadBalancerClass } = this.#options;
     const { name: service, ...place } = key;
     const stored = targetGroupSet(store, { ...key, loadBalancerClass });
     const items: TargetGroupItem[] = stored === undefined ? [] : itemsOfSet(stored);
-    return encode('change', index, { index, ...place, service, items });
+    return encode('change', index, Buffer.from(JSON.stringify({ index, ...place, service, items })));
   }
 }
 
-function encode(event: string, index: number, data: unknown): string {
-  return `id: ${index}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+function encode(event: string, index: number, json: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`id: ${index}\nevent: ${event}\ndata: `), json, Buffer.from('\n\n')]);
 }

@@ -1,6 +1,7 @@
 /** What load balancers are asked to do, and what they say of it. Of now, at any revision. */
 import type {
   ControllerLease,
+  ServiceKey,
   TargetGroupKey,
   TargetGroupReport,
   TargetGroupSet,
@@ -40,6 +41,19 @@ export function listTargetGroupSets(store: Store, filter: TargetGroupFilter): St
       .orderBy('name'),
   );
   return rows.map(parseSet);
+}
+
+/** Which Services have target groups in a class, and the index of each; in the order of `listTargetGroupSets`. */
+export function listTargetGroupSetKeys(store: Store, loadBalancerClass: string): (ServiceKey & { index: number })[] {
+  return store.all(
+    store.builder
+      .selectFrom('target_group_sets')
+      .select(['cluster', 'namespace', 'name', 'sequence as index'])
+      .where('load_balancer_class', '=', loadBalancerClass)
+      .orderBy('cluster')
+      .orderBy('namespace')
+      .orderBy('name'),
+  );
 }
 
 const setByKey = compiledQuery((builder, loadBalancerClass: string, cluster: string, namespace: string, name: string) =>

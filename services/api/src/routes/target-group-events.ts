@@ -4,6 +4,7 @@ import { problemSchema, SignalboxError, targetGroupListSchema } from '@signalbox
 import type { ApiDependencies } from '../dependencies.ts';
 import { targetGroupExample } from '../examples.ts';
 import { classParameter, readClass } from '../parameters.ts';
+import type { TargetGroupLists } from '../target-group-lists.ts';
 import { requireDecided } from '../target-group-state.ts';
 import { TargetGroupStream } from '../target-group-stream.ts';
 import type { TargetGroupWatch } from '../target-group-watch.ts';
@@ -50,7 +51,12 @@ interface NodeBindings {
   readonly outgoing?: ServerResponse;
 }
 
-export function addTargetGroupEventRoute(app: OpenAPIHono, api: ApiDependencies, watch: TargetGroupWatch): void {
+interface Sources {
+  readonly watch: TargetGroupWatch;
+  readonly lists: TargetGroupLists;
+}
+
+export function addTargetGroupEventRoute(app: OpenAPIHono, api: ApiDependencies, sources: Sources): void {
   app.openapi(route, (c) => {
     const loadBalancerClass = readClass(c.req.valid('param'));
     requireDecided(api);
@@ -59,7 +65,7 @@ export function addTargetGroupEventRoute(app: OpenAPIHono, api: ApiDependencies,
     if (outgoing === undefined) throw new SignalboxError('unavailable', 'a stream needs a socket');
     const lastId = c.req.valid('header')['last-event-id'];
     const after = /^\d{1,15}$/.test(lastId ?? '') ? Number(lastId) : undefined;
-    const stream = new TargetGroupStream({ store: api.store, watch, loadBalancerClass });
+    const stream = new TargetGroupStream({ store: api.store, ...sources, loadBalancerClass });
     return new Response(stream.open(after), { headers: HEADERS });
   });
 }

@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { type TargetGroupList, targetGroupDetailSchema, targetGroupListSchema } from '@signalbox/contracts';
-import { listTargetGroupSets, targetsIndex } from '@signalbox/store';
+import { targetGroupDetailSchema, targetGroupListSchema } from '@signalbox/contracts';
+import { targetsIndex } from '@signalbox/store';
 import { answers } from '../answers.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { targetGroupDetailExample, targetGroupExample } from '../examples.ts';
@@ -16,8 +16,9 @@ import {
   waitParameter,
 } from '../parameters.ts';
 import { answeredAt } from '../revision-gate.ts';
+import type { TargetGroupLists } from '../target-group-lists.ts';
 import { hasTag, requireDecided, targetsTag } from '../target-group-state.ts';
-import { describeGroup, findGroup, itemsOfSet, parseGroupId } from '../target-group-views.ts';
+import { describeGroup, findGroup, parseGroupId } from '../target-group-views.ts';
 import type { TargetGroupWatch } from '../target-group-watch.ts';
 
 const tags = ['Load balancers'];
@@ -63,7 +64,12 @@ const oneRoute = createRoute({
   responses: answers(targetGroupDetailSchema, 'The target group', targetGroupDetailExample),
 });
 
-export function addTargetGroupRoutes(app: OpenAPIHono, api: ApiDependencies, watch: TargetGroupWatch): void {
+interface Sources {
+  readonly watch: TargetGroupWatch;
+  readonly lists: TargetGroupLists;
+}
+
+export function addTargetGroupRoutes(app: OpenAPIHono, api: ApiDependencies, { watch, lists }: Sources): void {
   const { store } = api;
   app.openapi(listRoute, async (c) => {
     const { index: after, wait, cluster, namespace, service: name } = c.req.valid('query');
@@ -80,9 +86,8 @@ export function addTargetGroupRoutes(app: OpenAPIHono, api: ApiDependencies, wat
     c.header('x-signalbox-index', String(index));
     answeredAt(c, revision);
     if (hasTag(c.req.valid('header')['if-none-match'], tag)) return c.body(null, 304);
-    const sets = listTargetGroupSets(store, { loadBalancerClass, cluster, namespace, name });
-    const list: TargetGroupList = { index, items: sets.flatMap(itemsOfSet) };
-    return c.json(list, 200);
+    const body = lists.json({ loadBalancerClass, cluster, namespace, name });
+    return c.body(body, 200, { 'content-type': 'application/json' });
   });
 
   app.openapi(oneRoute, (c) => {

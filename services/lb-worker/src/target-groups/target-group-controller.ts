@@ -20,13 +20,16 @@ import {
 } from '@signalbox/contracts';
 import type { AppendEntry, LogMessage } from '@signalbox/event-log';
 import type { Clock, Tracer } from '@signalbox/kit';
-import { ClassBudget, type DampingFacts, type DampingStep, stepTargetGroups } from '@signalbox/registrations';
+import { type DampingFacts, type DampingStep, stepTargetGroups } from '@signalbox/registrations';
+import { AwaitingRules } from './awaiting-rules.ts';
+import { ClassTurns } from './class-turns.ts';
 import { Deadlines } from './deadlines.ts';
 import { emptiedAmong } from './emptied.ts';
 import { type GroupEntry, GroupTable } from './group-table.ts';
 import type { ClassPolicy, IntentFeed } from './intent-feed.ts';
 import type { TargetMetrics } from './metrics.ts';
 import type { RegistrationChange } from './registration-feed.ts';
+import { Round } from './round.ts';
 import type { RuleAckFeed, SourceFeed } from './status-feeds.ts';
 import { tracedEntry } from './traced-entry.ts';
 
@@ -49,9 +52,8 @@ export class TargetGroupController {
   readonly #table = new GroupTable();
   readonly #dirty = new Set<string>();
   readonly #deadlines = new Deadlines();
-  readonly #budgets = new Map<string, ClassBudget>();
-  /** Entries with a target that waits for rules, by cluster. */
-  readonly #awaitingRules = new Map<string, Set<string>>();
+  readonly #turns = new ClassTurns((loadBalancerClass) => this.#policyOf(loadBalancerClass).updates);
+  readonly #awaitingRules = new AwaitingRules();
   #watermark: Watermark | undefined;
   #decidedRevision = -1;
   /** Of the watermark in the log. */
@@ -108,8 +110,7 @@ export class TargetGroupController {
 
   /** Nodes have acknowledged: only who waits for that has to be looked at. */
   touchAwaitingRules(cluster: string): void {
-    const waiting = this.#awaitingRules.get(cluster) ?? [];
-    for (const id of waiting) this.#dirty.add(id);
+    for (const id of this.#awaitingRules.idsOf(cluster)) this.#dirty.add(id);
     this.wake();
   }
 
@@ -151,9 +152,8 @@ export class TargetGroupController {
   }
 
   #nextMs(): number | undefined {
-    const nowMs = this.#options.clock.nowMs();
-    const turns = [...this.#budgets].map(([name, budget]) => budget.nextTurnMs(this.#policyOf(name).updates, nowMs));
-    const all = [this.#deadlines.nextMs, ...turns].flatMap((each) => each ?? []);
+    const turnMs = this.#turns.nextMs(this.#options.clock.nowMs());
+    const all = [this.#deadlines.nextMs, turnMs].flatMap((each) => each ?? []);
     return all.length === 0 ? undefined : Math.min(...all);
   }
 
@@ -175,37 +175,25 @@ export class TargetGroupController {
       this.#decide(entry, round);
       if ((position + 1) % CHUNK === 0) await this.#publish(round);
     }
-    for (const [name, budget] of this.#budgets) this.#giveTurns(name, budget, round);
-    await this.#publish(round, watermark.revision);
-  }
-
-  /** Whoever waits for an update of the class, as many as there are updates. */
-  #giveTurns(name: string, budget: ClassBudget, round: Round): void {
-    const { updates } = this.#policyOf(name);
-    for (let id = budget.next(updates, round.nowMs); id !== undefined; id = budget.next(updates, round.nowMs)) {
+    this.#turns.give(nowMs, (id) => {
       const entry = this.#table.get(id);
       if (entry !== undefined) this.#decide(entry, round);
-      if (entry === undefined || budget.next(updates, round.nowMs) === id) budget.leave(id);
-    }
+    });
+    await this.#publish(round, watermark.revision);
   }
 
   #decide(entry: GroupEntry, round: Round): void {
     const { loadBalancerClass } = entry.key;
-    const policy = this.#policyOf(loadBalancerClass);
-    const budget = this.#budgetOf(loadBalancerClass, round.nowMs);
-    const mayUpdate = budget.mayUpdate(entry.id, policy.updates, round.nowMs);
     const step = stepTargetGroups({
       before: entry.set,
       wanted: entry.wanted,
       revision: round.watermark.revision,
-      policy,
-      facts: this.#factsOf(entry, round, mayUpdate),
+      policy: this.#policyOf(loadBalancerClass),
+      facts: this.#factsOf(entry, round),
     });
-    if (step.usedUpdate) budget.take(entry.id);
-    if (step.wantsUpdate) budget.wait(entry.id);
-    else budget.leave(entry.id);
+    this.#turns.note(loadBalancerClass, entry.id, step);
     this.#deadlines.set(entry.id, step.nextDeadlineMs);
-    this.#noteAwaitingRules(entry, step.set);
+    this.#awaitingRules.note(entry, step.set);
     this.#count(entry, step, round.nowMs);
     if (step.change !== 'none') {
       const { watermark, nowMs: startMs } = round;
@@ -217,7 +205,7 @@ export class TargetGroupController {
     this.#table.dropIfEmpty(entry);
   }
 
-  #factsOf(entry: GroupEntry, { watermark, nowMs, emptied }: Round, mayUpdate: boolean): DampingFacts {
+  #factsOf(entry: GroupEntry, { watermark, nowMs, emptied }: Round): DampingFacts {
     const { intents, ruleAcks } = this.#options;
     const { cluster, loadBalancerClass } = entry.key;
     const { isPaused, pausedServices } = intents.policyOf(loadBalancerClass);
@@ -228,7 +216,7 @@ export class TargetGroupController {
       isPaused: isPaused || pausedServices.has(entry.service),
       confirmedRevision: intents.confirmedRevision(entry.service),
       ruleAcks: ruleAcks.acksOf(cluster),
-      mayUpdate,
+      mayUpdate: this.#turns.mayUpdate(loadBalancerClass, entry.id, nowMs),
     };
   }
 
@@ -240,23 +228,6 @@ export class TargetGroupController {
 
   #policyOf(loadBalancerClass: string): ClassPolicy['damping'] {
     return this.#options.intents.policyOf(loadBalancerClass).damping;
-  }
-
-  #budgetOf(loadBalancerClass: string, nowMs: number): ClassBudget {
-    const known = this.#budgets.get(loadBalancerClass);
-    if (known !== undefined) return known;
-    const budget = new ClassBudget(this.#policyOf(loadBalancerClass).updates, nowMs);
-    this.#budgets.set(loadBalancerClass, budget);
-    return budget;
-  }
-
-  #noteAwaitingRules({ id, key }: GroupEntry, set: TargetGroupSet | undefined): void {
-    const isWaiting = set?.groups.some(({ targets }) => targets.some(({ reason }) => reason === 'awaiting-rules'));
-    const waiting = this.#awaitingRules.get(key.cluster) ?? new Set();
-    if (isWaiting === true) waiting.add(id);
-    else waiting.delete(id);
-    if (waiting.size > 0) this.#awaitingRules.set(key.cluster, waiting);
-    else this.#awaitingRules.delete(key.cluster);
   }
 
   #count(entry: GroupEntry, step: DampingStep, nowMs: number): void {
@@ -278,36 +249,11 @@ export class TargetGroupController {
     if (entries.length > 0) await this.#options.publish(entries);
     else await setImmediate();
     const { metrics } = this.#options;
-    metrics.waiting.set([...this.#budgets.values()].reduce((sum, budget) => sum + budget.waiting, 0));
+    metrics.waiting.set(this.#turns.waiting);
     if (revision === undefined) return;
     this.#publishedRevision = revision;
     this.#decidedRevision = revision;
     metrics.revision.set(revision);
-  }
-}
-
-/** What one round goes by, and what it is to publish: removals first. */
-class Round {
-  readonly watermark: Watermark;
-  readonly nowMs: number;
-  readonly emptied: ReadonlySet<string>;
-  #removals: AppendEntry[] = [];
-  #others: AppendEntry[] = [];
-
-  constructor(watermark: Watermark, nowMs: number, emptied: ReadonlySet<string>) {
-    this.watermark = watermark;
-    this.nowMs = nowMs;
-    this.emptied = emptied;
-  }
-
-  add(entry: AppendEntry, { isRemoval }: { isRemoval: boolean }): void {
-    (isRemoval ? this.#removals : this.#others).push(entry);
-  }
-
-  take(): AppendEntry[] {
-    const taken = [...this.#removals, ...this.#others];
-    [this.#removals, this.#others] = [[], []];
-    return taken;
   }
 }
 
