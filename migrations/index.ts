@@ -5,6 +5,7 @@ import { changeFeed } from './0002-change-feed.ts';
 import { nodeDrift } from './0003-node-drift.ts';
 import { acks } from './0004-acks.ts';
 import { targetGroups } from './0005-target-groups.ts';
+import { ackColumns } from './0006-ack-columns.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-read-model': readModel,
@@ -12,6 +13,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003-node-drift': nodeDrift,
   '0004-acks': acks,
   '0005-target-groups': targetGroups,
+  '0006-ack-columns': ackColumns,
 };
 
 export const migrationProvider: MigrationProvider = {

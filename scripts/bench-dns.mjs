@@ -1,8 +1,10 @@
 /** `npm run bench:dns`: set up, install the load generator and the peers, build the bench, run it. */
 import { join } from 'node:path';
+import { tellUsage } from './bench-usage.mjs';
 import { installPrograms } from './programs.mjs';
 import { ROOT, run, setUp } from './setup.mjs';
 
+tellUsage('dns', process.argv.slice(2));
 setUp();
 installPrograms({
   dnsperf: 'dnsperf',

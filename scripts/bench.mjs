@@ -1,11 +1,15 @@
-/** `npm run bench`, `npm run bench:rules`, `npm run bench:lb`: set up, build the bench, run it. */
+/** `npm run bench`, `bench:plane`, `bench:rules`, `bench:lb`: set up, build the bench, run it. */
 import { join } from 'node:path';
+import { tellUsage } from './bench-usage.mjs';
 import { installPrograms } from './programs.mjs';
 import { ROOT, run, setUp } from './setup.mjs';
 
+const MAINS = { rules: 'rules', lb: 'lb', plane: 'plane/main' };
+const [first = '', ...others] = process.argv.slice(2);
+const isNamed = Object.hasOwn(MAINS, first);
+const args = isNamed ? others : process.argv.slice(2);
+if (first !== 'plane') tellUsage(isNamed ? first : 'bench', args);
 setUp();
 installPrograms();
 run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'test/tsconfig.bench.json']);
-const [first, ...others] = process.argv.slice(2);
-const [bench, args] = ['rules', 'lb'].includes(first) ? [first, others] : ['main', process.argv.slice(2)];
-run(process.execPath, [join(ROOT, `test/dist/bench/${bench}.js`), ...args]);
+run(process.execPath, [join(ROOT, `test/dist/bench/${isNamed ? MAINS[first] : 'main'}.js`), ...args]);

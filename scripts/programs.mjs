@@ -25,6 +25,7 @@ export const PROGRAMS = {
   named: 'bind9',
   nsd: 'nsd',
   haproxy: 'haproxy',
+  h2load: 'nghttp2-client',
   prometheus: 'prometheus',
   promtool: 'prometheus',
   python3: 'python3',

@@ -1,8 +1,10 @@
 /**
- * `npm run test:ipvs`: the IPVS rules in a virtual machine, because few kernels still have IPVS. Needs root on a Debian
- * system of the amd64 architecture: installs the packages below, and downloads a kernel into node_modules/.cache.
+ * `npm run test:ipvs`: the IPVS rules in a virtual machine, because few kernels still have IPVS; `npm run bench:ipvs`: what
+ * they cost there, beside nftables. Needs root on a Debian system of the amd64 architecture: installs the packages below, and
+ * downloads a kernel into node_modules/.cache.
  */
 import { join } from 'node:path';
+import { tellUsage } from './bench-usage.mjs';
 import { installPrograms, PROGRAMS } from './programs.mjs';
 import { ROOT, run, say, setUp } from './setup.mjs';
 
@@ -13,11 +15,14 @@ const MACHINE_PROGRAMS = {
   depmod: 'kmod',
 };
 
+const [what, ...args] = process.argv.slice(2);
+if (what === 'bench') tellUsage('ipvs', args);
 if (process.arch !== 'x64' || process.getuid?.() !== 0) {
-  say('npm run test:ipvs needs root on a Debian system of the amd64 architecture.');
+  say('The virtual machine needs root on a Debian system of the amd64 architecture.');
   process.exit(1);
 }
 setUp();
 installPrograms({ ...PROGRAMS, ...MACHINE_PROGRAMS });
 run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'test/tsconfig.bench.json']);
-run(process.execPath, [join(ROOT, 'test/dist/ipvs/main.js')]);
+const program = what === 'bench' ? 'bench' : 'main';
+run(process.execPath, [join(ROOT, `test/dist/ipvs/${program}.js`), ...args]);

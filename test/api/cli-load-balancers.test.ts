@@ -159,6 +159,34 @@ describe('what is asked for', () => {
   });
 });
 
+describe('an address', () => {
+  const give = async (cluster: string, ip: string): Promise<void> => {
+    const service = { ...WEB, cluster };
+    const path = `/v1/intents/load-balancer-addresses/shop.web.${cluster}`;
+    const body = JSON.stringify({ service, ingress: [{ ip }], source: 'controller:f5-a' });
+    const answer = await fetch(`${api.url}${path}`, {
+      method: 'PUT',
+      body,
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(answer.status).toBe(201);
+  };
+
+  test('is taken back, of the cluster that is meant', async () => {
+    await start();
+    await fill();
+    expect((await signalbox('lb release shop/web')).code).toBe(4);
+    await give('c1', '203.0.113.7');
+    await give('c2', '203.0.113.8');
+    expect((await signalbox('lb release shop/web')).err).toContain('shop/web is in c1, c2: choose one with --cluster');
+    expect((await signalbox('lb release shop/web --cluster c2')).out).toMatch(
+      /^released 203\.0\.113\.8 \(controller:f5-a\) at revision \d+\n$/,
+    );
+    expect((await signalbox('lb release shop/web')).out).toContain('203.0.113.7');
+    expect((await signalbox('lb release shop/web')).code).toBe(4);
+  });
+});
+
 describe('tokens', () => {
   test('are made, listed and taken back, with a token, over TLS', async () => {
     const tls = join(import.meta.dirname, '../fixtures/tls');

@@ -10,7 +10,9 @@ import {
 } from '@signalbox/contracts';
 import type { EventLog } from '@signalbox/event-log';
 import { createRegistry } from '@signalbox/kit';
+import { revisionAfterAtMs } from '@signalbox/store';
 import { describe, expect, test } from 'vitest';
+import { describeConsumers } from '../../services/api/src/convergence.ts';
 import { registerMetrics } from '../../services/api/src/metrics.ts';
 import { ask, openApi } from './ask.ts';
 import { decided, holdLease, putTargets, sayOfGroup, WEB } from './target-world.ts';
@@ -196,9 +198,9 @@ describe('load balancers', () => {
 test('the metric counts consumers by layer and state, measured by what their layer has derived', async () => {
   await using world = await openWorld();
   using api = openApi(world);
-  const { followers, waiters, withdrawn } = api;
+  const { store, projector } = world;
   const registry = createRegistry();
-  registerMetrics(registry, { store: world.store, projector: world.projector, followers, waiters, withdrawn });
+  registerMetrics(registry, { ...api, store, projector });
   const revision = await putDerivedService(world.log, WEB);
   await acknowledge(world.log, { node: 'node-1', revision });
   await acknowledge(world.log, { node: 'node-2', revision: revision - 1 });
@@ -216,4 +218,44 @@ test('the metric counts consumers by layer and state, measured by what their lay
     '{layer="lb",state="lagging"} 0',
     '{layer="lb",state="failing"} 0',
   ]);
+});
+
+test('staleness is the age of the oldest revision that a consumer has not applied', async () => {
+  await using world = await openWorld();
+  using api = openApi(world);
+  const { log, store, projector } = world;
+  const first = await putDerivedService(log, WEB);
+  await acknowledge(log, { node: 'node-1', revision: first });
+  await acknowledge(log, { node: 'node-2', revision: first - 1 });
+  await acknowledgeDns(log, { consumer: 'dns-1', revision: first });
+  const second = await put(log, 'c1', aNode('node-3'));
+  await put(log, 'c1', aNode('node-1'));
+  await watermark(log, second, { layers: ['dns'] });
+  await projector.processAll();
+  const storedAtMs = (revision: number): number => revisionAfterAtMs(store, revision - 1) ?? Number.NaN;
+  const nowMs = storedAtMs(second) + 90_000;
+  const ageOf = (revision: number): number => (nowMs - storedAtMs(revision)) / 1000;
+  expect(describeConsumers(store, { nowMs, limit: 5 }).map(({ layer, stalest }) => [layer, stalest])).toEqual([
+    // Not node-2: its cluster has nodes by now, and it is none of them.
+    ['proxy', []],
+    ['dns', [{ cluster: 'c1', consumer: 'dns-1', seconds: ageOf(second) }]],
+    ['lb', []],
+  ]);
+  await put(log, 'c1', aNode('node-2'));
+  await projector.processAll();
+  expect(describeConsumers(store, { nowMs, limit: 5 })[0]?.stalest).toEqual([
+    { cluster: 'c1', consumer: 'node-2', seconds: ageOf(first) },
+  ]);
+  const registry = createRegistry();
+  registerMetrics(registry, { ...api, store, projector });
+  const text = await registry.metrics();
+  const lines = text.split('\n').filter((line) => /^signalbox_api_(consumer_)?staleness/.test(line));
+  expect(lines.map((line) => line.replace(/ \S+$/, ''))).toEqual([
+    'signalbox_api_staleness_seconds{layer="proxy"}',
+    'signalbox_api_staleness_seconds{layer="dns"}',
+    'signalbox_api_staleness_seconds{layer="lb"}',
+    'signalbox_api_consumer_staleness_seconds{layer="proxy",cluster="c1",consumer="node-2"}',
+    'signalbox_api_consumer_staleness_seconds{layer="dns",cluster="c1",consumer="dns-1"}',
+  ]);
+  expect(lines[2]).toMatch(/ 0$/);
 });

@@ -141,7 +141,7 @@ test('they are counted', async () => {
   await serve([]);
   const registry = createRegistry();
   const { store, projector } = world;
-  registerMetrics(registry, { store, projector, followers: () => 0, waiters: () => 0, withdrawn: api.withdrawn });
+  registerMetrics(registry, { ...api, store, projector });
   const metric = await registry.getSingleMetric('signalbox_api_withdrawn_records')?.get();
   expect(metric?.values.map(({ labels, value }) => [labels.state, value])).toEqual([
     ['served', 0],

@@ -86,6 +86,15 @@ export class Churn {
     });
   }
 
+  /** So many pods of one Deployment stop being ready at once that a load balancer should ask whether it is meant. */
+  breakDeployment(share: number): Change {
+    const deployment = pick(this.#random, this.#deployments);
+    const ready = deployment.pods.filter((pod) => pod.isReady && !pod.isTerminating);
+    const broken = ready.slice(0, Math.ceil(share * ready.length));
+    for (const pod of broken) pod.isReady = false;
+    return change(deployment, { removed: broken.map(({ address }) => address) });
+  }
+
   #flap(): Change {
     // Few, so that they are the same ones again and again.
     const deployment = this.#deployments[Math.floor(this.#random() * 20)] ?? pick(this.#random, this.#deployments);

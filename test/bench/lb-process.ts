@@ -6,24 +6,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type LoadBalancerPolicySpec,
-  type LogObject,
-  objectSubject,
-  TARGETS_WATERMARK_SUBJECT,
-  type TargetGroupSet,
-} from '@signalbox/contracts';
-import { type EventLog, openSqliteEventLog } from '@signalbox/event-log';
+import { type LoadBalancerPolicySpec, type LogObject, objectSubject } from '@signalbox/contracts';
+import { openSqliteEventLog } from '@signalbox/event-log';
 import { createLogger, createRegistry, startWorkers } from '@signalbox/kit';
 import { lbWorker, startTargetGroups } from '@signalbox/lb-worker';
 import { seededRandom } from '../harness/cluster-changes.ts';
 import { aCluster, upsertOf } from '../harness/objects.ts';
 import { type Change, Churn } from './lb-churn.ts';
+import { type Answers, cpuMsSince, TargetReader } from './target-reader.ts';
 
-/** From the event to the published set. CPU time is that of the whole process, whatever else runs on the machine. */
-export interface Delay {
-  readonly wallMs: number;
-  readonly cpuMs: number;
+/** A third of the run: what grows with time differs between them. */
+export interface Third {
+  readonly cpuMsPerEvent: number;
+  /** Live objects, after a collection. */
+  readonly heapMiB: number;
 }
 
 export interface LbMeasurement {
@@ -32,12 +28,22 @@ export interface LbMeasurement {
   readonly changes: number;
   readonly updates: number;
   readonly notes: number;
-  readonly removals: readonly Delay[];
-  readonly additions: readonly Delay[];
-  readonly nodeRemovals: readonly Delay[];
   readonly cpuShare: number;
   readonly cpuMsPerChange: number;
+  readonly steady: Answers;
+  /** One node stops being ready: each Service loses one pod at most. */
+  readonly node: Answers;
+  /** One Service loses four fifths of its pods at once. */
+  readonly outage: Answers;
+  /** Removals that nobody answered within two minutes. */
+  readonly unanswered: number;
+  readonly thirds: readonly Third[];
   readonly peakMiB: number;
+}
+
+interface Lived extends Pick<LbMeasurement, 'events' | 'changes' | 'updates' | 'notes'> {
+  readonly cpuMs: number;
+  readonly wallMs: number;
 }
 
 const CLUSTER = 'eu';
@@ -50,79 +56,8 @@ const UNDAMPED: LoadBalancerPolicySpec = {
   updates: { perSecond: 1_000_000, burst: 1_000_000 },
 };
 const TICK_MS = 25;
-
-/** Follows target groups as a driver does, and times what the cluster asked for. */
-class TargetReader {
-  updates = 0;
-  notes = 0;
-  cpuMs = 0;
-  additions: Delay[] = [];
-  readonly #sets = new Map<string, { readonly hash: string | undefined; readonly active: ReadonlySet<string> }>();
-  readonly #askedOut = new Map<string, Delay>();
-  readonly #askedIn = new Map<string, Delay>();
-  #removals: Delay[] = [];
-
-  get active(): number {
-    return [...this.#sets.values()].reduce((sum, { active }) => sum + active.size, 0);
-  }
-
-  get waitingRemovals(): number {
-    return this.#askedOut.size;
-  }
-
-  reset(): void {
-    this.updates = 0;
-    this.notes = 0;
-    this.cpuMs = 0;
-  }
-
-  takeRemovals(): Delay[] {
-    const taken = this.#removals;
-    this.#removals = [];
-    return taken;
-  }
-
-  expect({ slice, removed, added }: Change): void {
-    const active = this.#sets.get(slice.metadata.name.replace(/-1$/, ''))?.active;
-    for (const address of removed) {
-      this.#askedIn.delete(address);
-      if (active?.has(address)) this.#askedOut.set(address, now());
-    }
-    for (const address of added) {
-      this.#askedOut.delete(address);
-      this.#askedIn.set(address, now());
-    }
-  }
-
-  async run(from: EventLog): Promise<void> {
-    for await (const batch of from.follow('targets', { from: 'snapshot' })) {
-      const cpu = process.cpuUsage();
-      for (const { subject, data } of batch.messages) {
-        if (subject !== TARGETS_WATERMARK_SUBJECT && data !== null) this.#read(JSON.parse(data) as TargetGroupSet);
-      }
-      this.cpuMs += cpuMsSince(cpu);
-    }
-  }
-
-  #read(set: TargetGroupSet): void {
-    const before = this.#sets.get(set.name);
-    if (before?.hash === set.programHash) {
-      this.notes += 1;
-      return;
-    }
-    this.updates += 1;
-    const live = set.groups[0]?.targets.filter(({ state }) => state === 'active') ?? [];
-    const active = new Set(live.map(({ address }) => address));
-    this.#sets.set(set.name, { hash: set.programHash, active });
-    const at = now();
-    for (const address of before?.active ?? []) {
-      if (!active.has(address)) settle(this.#askedOut, address, at, this.#removals);
-    }
-    for (const address of active) {
-      if (!before?.active.has(address)) settle(this.#askedIn, address, at, this.additions);
-    }
-  }
-}
+const PATIENCE_MS = 120_000;
+const THIRDS = 3;
 
 const [kind = 'damped', services = '500', pods = '100', seconds = '30', changesPerSecond = '20', noOps = '5'] =
   process.argv.slice(2);
@@ -146,23 +81,33 @@ const entries = [...churn.objects(), aCluster(CLUSTER)].map((object) => upsertOf
 for (let i = 0; i < entries.length; i += 100) await log.appendAll('objects', entries.slice(i, i + 100));
 await until(() => reader.active >= Number(services) * Number(pods));
 const loadMs = Date.now() - loadedAtMs;
+reader.takeAnswers();
 
-const steady = await live(Number(seconds));
-await sleep(1_000);
-const removals = reader.takeRemovals();
-const nodeEvents = churn.turnNode('node-7', false);
-for (const each of nodeEvents) reader.expect(each);
-await log.appendAll(
-  'objects',
-  nodeEvents.map(({ slice }) => upsertOf(CLUSTER, slice, Date.now())),
-);
-await until(() => reader.waitingRemovals === 0);
+const lived: Lived[] = [];
+const heapMiB: number[] = [];
+for (let third = 0; third < THIRDS; third += 1) {
+  // Full collections are slow, and what is compiled has to warm up after them: none just before what counts.
+  if (third > 0) heapMiB.push(liveHeapMiB());
+  lived.push(await live(Number(seconds) / THIRDS));
+}
+const steady = reader.takeAnswers();
+const node = await answersTo(churn.turnNode('node-7', false));
+const outage = await answersTo([churn.breakDeployment(0.8)]);
+heapMiB.push(liveHeapMiB());
+const sum = (of: (part: Lived) => number) => lived.reduce((total, part) => total + of(part), 0);
 const measurement: LbMeasurement = {
-  ...steady,
   loadMs,
-  removals,
-  additions: reader.additions,
-  nodeRemovals: reader.takeRemovals(),
+  events: sum(({ events }) => events),
+  changes: sum(({ changes }) => changes),
+  updates: sum(({ updates }) => updates),
+  notes: sum(({ notes }) => notes),
+  cpuShare: sum(({ cpuMs }) => cpuMs) / sum(({ wallMs }) => wallMs),
+  cpuMsPerChange: sum(({ cpuMs }) => cpuMs) / sum(({ changes }) => changes),
+  steady,
+  node,
+  outage,
+  unanswered: reader.waitingRemovals,
+  thirds: lived.map(({ cpuMs, events }, third) => ({ cpuMsPerEvent: cpuMs / events, heapMiB: heapMiB[third] ?? 0 })),
   peakMiB: process.resourceUsage().maxRSS / 1024,
 };
 await workers.stop();
@@ -172,10 +117,11 @@ await reading;
 await rm(folder, { recursive: true, force: true });
 console.log(JSON.stringify(measurement));
 
-async function live(forSeconds: number) {
-  reader.reset();
+/** Ends when all removals are answered, so that measuring memory is in nobody's way. */
+async function live(forSeconds: number): Promise<Lived> {
+  const before = { updates: reader.updates, notes: reader.notes, readingMs: reader.cpuMs };
   const started = { cpu: process.cpuUsage(), atMs: Date.now() };
-  const total = forSeconds * Number(changesPerSecond);
+  const total = Math.round(forSeconds * Number(changesPerSecond));
   let [changes, events, ownCpuMs] = [0, 0, 0];
   while (changes < total) {
     const due = Math.min(total, Math.floor(((Date.now() - started.atMs) / 1000) * Number(changesPerSecond)));
@@ -191,22 +137,30 @@ async function live(forSeconds: number) {
     }
     await sleep(TICK_MS);
   }
-  const cpuMs = cpuMsSince(started.cpu) - ownCpuMs - reader.cpuMs;
-  const { updates, notes } = reader;
-  const cpuShare = cpuMs / (Date.now() - started.atMs);
-  return { events, changes, updates, notes, cpuShare, cpuMsPerChange: cpuMs / changes };
+  await until(() => reader.waitingRemovals === 0);
+  const cpuMs = cpuMsSince(started.cpu) - ownCpuMs - (reader.cpuMs - before.readingMs);
+  const wallMs = Date.now() - started.atMs;
+  return {
+    events,
+    changes,
+    updates: reader.updates - before.updates,
+    notes: reader.notes - before.notes,
+    cpuMs,
+    wallMs,
+  };
 }
 
-function settle(asked: Map<string, Delay>, address: string, at: Delay, into: Delay[]): void {
-  const asking = asked.get(address);
-  if (asking === undefined) return;
-  asked.delete(address);
-  into.push({ wallMs: at.wallMs - asking.wallMs, cpuMs: at.cpuMs - asking.cpuMs });
+function liveHeapMiB(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed / 1024 ** 2;
 }
 
-function now(): Delay {
-  const { user, system } = process.cpuUsage();
-  return { wallMs: Date.now(), cpuMs: (user + system) / 1000 };
+async function answersTo(changes: readonly Change[]): Promise<Answers> {
+  const entries = changes.map(({ slice }) => upsertOf(CLUSTER, slice, Date.now()));
+  for (const change of changes) reader.expect(change);
+  await log.appendAll('objects', entries);
+  await until(() => reader.waitingRemovals === 0);
+  return reader.takeAnswers();
 }
 
 function policyEntry(spec: LoadBalancerPolicySpec) {
@@ -215,15 +169,8 @@ function policyEntry(spec: LoadBalancerPolicySpec) {
   return { subject: objectSubject('', object), data: JSON.stringify(message) };
 }
 
+/** What never comes is for the measurement to tell. */
 async function until(condition: () => boolean): Promise<void> {
-  const deadlineMs = Date.now() + 120_000;
-  while (!condition()) {
-    if (Date.now() > deadlineMs) throw new Error('the target groups never came to it');
-    await sleep(20);
-  }
-}
-
-function cpuMsSince(before: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000;
+  const deadlineMs = Date.now() + PATIENCE_MS;
+  while (!condition() && Date.now() < deadlineMs) await sleep(20);
 }

@@ -8,16 +8,17 @@ import { fileURLToPath } from 'node:url';
 import { formatTable } from '@signalbox/cli';
 import { NO_DAMPING } from '@signalbox/registrations';
 import { aRegistrationSet, SimulatedDamping, type Wish } from '../harness/simulated-damping.ts';
-import type { Delay, LbMeasurement } from './lb-process.ts';
+import type { LbMeasurement, Third } from './lb-process.ts';
+import type { Hold } from './target-reader.ts';
 
 const [services = '500', pods = '100', seconds = '30', changesPerSecond = '20', noOps = '5'] = process.argv.slice(2);
 /** F5's users report 110 s for a rollout that took the pods 10 s: 2.2 s for each of 50 updates, one after the other. */
 const MS_PER_UPDATE = 2_200;
+/** From the event to the driver. */
+const AIM_MS = 250;
 const ROLLOUT = { pods: 50, everyMs: 200 };
 
 console.log(`\n${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.versions.node}.`);
-printRollout();
-printChurn();
 
 function printRollout(): void {
   const rows = [
@@ -90,59 +91,87 @@ function seconds1(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-interface Row {
-  readonly kind: string;
+interface Run {
+  readonly title: string;
   readonly measured: LbMeasurement;
 }
 
+interface Row {
+  readonly what: string;
+  readonly show: (measured: LbMeasurement) => string;
+}
+
+/** The removals of a node that fails are the worst of the usual; those of an outage are mostly held, and say so. */
+const ROWS: readonly Row[] = [
+  { what: 'first list to active', show: ({ loadMs }) => seconds1(loadMs) },
+  { what: 'events, of which changes', show: ({ events, changes }) => `${events}, ${changes}` },
+  { what: 'updates sent', show: ({ updates }) => `${updates}` },
+  { what: 'notes (nothing to program)', show: ({ notes }) => `${notes}` },
+  { what: `removal, p50 and p99 (aim: ${AIM_MS} ms)`, show: ({ steady }) => p50p99(steady.removals, 'wallMs') },
+  { what: '  its CPU', show: ({ steady }) => p50p99(steady.removals, 'cpuMs') },
+  { what: '  held by policy', show: ({ steady }) => holds(steady.holds) },
+  { what: 'addition, p50 and p99', show: ({ steady }) => p50p99(steady.additions, 'wallMs') },
+  { what: '  past the time that policy gave it', show: ({ steady }) => p50p99(steady.additions, 'lateMs') },
+  { what: 'a node fails: removals', show: ({ node }) => `${node.removals.length}` },
+  { what: '  p50 and p99', show: ({ node }) => p50p99(node.removals, 'wallMs') },
+  { what: '  its CPU', show: ({ node }) => p50p99(node.removals, 'cpuMs') },
+  { what: '  held by policy', show: ({ node }) => holds(node.holds) },
+  { what: '80 % of a Service fail: removals', show: ({ outage }) => `${outage.removals.length}` },
+  { what: '  p99', show: ({ outage }) => percentile(outage.removals, 'wallMs', 0.99) },
+  { what: '  held by policy', show: ({ outage }) => holds(outage.holds) },
+  { what: 'removals never answered', show: ({ unanswered }) => `${unanswered}` },
+  { what: 'CPU, share of a core', show: ({ cpuShare }) => `${(cpuShare * 100).toFixed(0)} %` },
+  { what: '  per change', show: ({ cpuMsPerChange }) => `${cpuMsPerChange.toFixed(2)} ms` },
+  { what: '  per event, by thirds of the run', show: byThirds(({ cpuMsPerEvent }) => cpuMsPerEvent.toFixed(2), 'ms') },
+  { what: 'live heap, by thirds of the run', show: byThirds(({ heapMiB }) => heapMiB.toFixed(0), 'MiB') },
+  { what: 'peak memory', show: ({ peakMiB }) => `${peakMiB.toFixed(0)} MiB` },
+];
+
+printRollout();
+printChurn();
+
 function printChurn(): void {
-  const rows = (['undamped', 'damped'] as const).map((kind): Row => ({ kind, measured: measure(kind) }));
+  const runs = (['undamped', 'damped'] as const).map(
+    (kind): Run => ({ title: kind === 'damped' ? 'with damping' : 'without', measured: measure(kind) }),
+  );
   console.log(
     `\n${services} Services of ${pods} pods, SQLite log, ${changesPerSecond} changes a second for ${seconds} s and ${noOps} events without content for each:\n`,
   );
-  console.log(
-    formatTable<Row>(
-      [
-        { title: 'damping', value: ({ kind }) => (kind === 'damped' ? 'with' : 'without') },
-        { title: 'first list to active', value: of(({ loadMs }) => `${(loadMs / 1000).toFixed(1)} s`) },
-        { title: 'events', value: of(({ events }) => `${events}`) },
-        { title: 'changes', value: of(({ changes }) => `${changes}`) },
-        { title: 'updates', value: of(({ updates }) => `${updates}`) },
-        { title: 'notes', value: of(({ notes }) => `${notes}`) },
-        { title: 'removal p50', value: of(({ removals }) => percentile(removals, 'wallMs', 0.5)) },
-        { title: 'p99', value: of(({ removals }) => percentile(removals, 'wallMs', 0.99)) },
-        { title: 'p99 of its CPU', value: of(({ removals }) => percentile(removals, 'cpuMs', 0.99)) },
-        { title: 'addition p50', value: of(({ additions }) => percentile(additions, 'wallMs', 0.5)) },
-        { title: 'p99', value: of(({ additions }) => percentile(additions, 'wallMs', 0.99)) },
-        { title: 'a node fails, p99', value: of(({ nodeRemovals }) => percentile(nodeRemovals, 'wallMs', 0.99)) },
-        { title: 'of its CPU', value: of(({ nodeRemovals }) => percentile(nodeRemovals, 'cpuMs', 0.99)) },
-        { title: 'CPU', value: of(({ cpuShare }) => `${(cpuShare * 100).toFixed(0)} %`) },
-        { title: 'per change', value: of(({ cpuMsPerChange }) => `${cpuMsPerChange.toFixed(1)} ms`) },
-        { title: 'peak memory', value: of(({ peakMiB }) => `${peakMiB.toFixed(0)} MiB`) },
-      ],
-      rows,
-    ),
-  );
+  const columns = runs.map(({ title, measured }) => ({ title, value: ({ show }: Row) => show(measured) }));
+  console.log(formatTable<Row>([{ title: '', value: ({ what }) => what }, ...columns], ROWS));
 }
 
 function measure(kind: string): LbMeasurement {
   console.error(`${kind}, ${seconds} s …`);
   const script = fileURLToPath(new URL('lb-process.js', import.meta.url));
-  const args = [script, kind, services, pods, seconds, changesPerSecond, noOps];
+  const args = ['--expose-gc', script, kind, services, pods, seconds, changesPerSecond, noOps];
   const { status, stdout } = spawnSync(process.execPath, args, {
     encoding: 'utf8',
+    maxBuffer: 64 * 1024 ** 2,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   if (status !== 0) throw new Error(`the bench process ended with code ${status}`);
   return JSON.parse(stdout) as LbMeasurement;
 }
 
-function of(show: (measured: LbMeasurement) => string): (row: Row) => string {
-  return ({ measured }) => show(measured);
+/** How many for which reason, and how late the last of them was told of. */
+function holds(held: readonly Hold[]): string {
+  if (held.length === 0) return 'none';
+  const reasons = [...new Set(held.map(({ reason }) => reason))];
+  const counts = reasons.map((reason) => `${held.filter((each) => each.reason === reason).length} ${reason}`);
+  return `${counts.join(', ')} (told in ${percentile(held, 'wallMs', 1)})`;
+}
+
+function byThirds(show: (third: Third) => string, unit: string): Row['show'] {
+  return ({ thirds }) => `${thirds.map(show).join(', ')} ${unit}`;
+}
+
+function p50p99<K extends string>(delays: readonly Readonly<Record<K, number>>[], kind: K): string {
+  return `${percentile(delays, kind, 0.5)}, ${percentile(delays, kind, 0.99)}`;
 }
 
 /** Nearest rank. */
-function percentile(delays: readonly Delay[], kind: keyof Delay, share: number): string {
+function percentile<K extends string>(delays: readonly Readonly<Record<K, number>>[], kind: K, share: number): string {
   const sorted = delays.map((delay) => delay[kind]).sort((left, right) => left - right);
   const value = sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)];
   return value === undefined ? '-' : `${value.toFixed(0)} ms`;

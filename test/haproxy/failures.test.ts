@@ -4,6 +4,7 @@ import type { TargetGroup } from '@signalbox/contracts';
 import { type EventLog, openJetStreamEventLog } from '@signalbox/event-log';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { waitFor } from '../harness/event-log-tail.ts';
+import { ManualClock } from '../harness/manual-clock.ts';
 import { natsServerMissing, startNatsServer } from '../harness/nats-server.ts';
 import { programTest } from '../harness/programs.ts';
 import { ROOT, startProcess } from '../harness/signalbox.ts';
@@ -21,6 +22,7 @@ import {
   putGroups,
   reportOf,
 } from './haproxy-world.ts';
+import { startRefusingSocket } from './refusing-socket.ts';
 import { runningServers, workerPid } from './running-haproxy.ts';
 
 let world: HaproxyWorld;
@@ -91,6 +93,66 @@ programTest(
     await serversAre([8, 9]);
     await waitFor('the acknowledgement', async () => (await ackOf(world.log))?.error === '');
     expect(driver.readiness()).toEqual({ isReady: true, reason: '' });
+  },
+);
+
+async function pass(clock: ManualClock, ms: number): Promise<void> {
+  const endMs = clock.nowMs() + ms;
+  while (clock.nowMs() < endMs) await clock.advanceToNextCall(endMs);
+}
+
+programTest(
+  'haproxy',
+  'that refuses every change for a minute keeps what it has, is asked seldom, and then has the newest state',
+  async () => {
+    const clock = new ManualClock();
+    const driver = await world.startDriver({ clock, maxBackoffMs: 10_000, lookIntervalMs: 60_000 });
+    const other = await freePort();
+    const otherServers = async (): Promise<string[]> => {
+      const servers = await runningServers(socket.realPath, `${CLUSTER}:shop:other:${other}:TCP`);
+      return servers.map(({ place, state }) => `${place} ${state}`);
+    };
+    await putGroups(world.log, 'other', [aGroup('other', other, [aTarget('127.2.1.1', 9), aTarget('127.2.1.2', 9)])]);
+    const first = await putGroups(world.log, 'web', [group([1, 2])]);
+    await serversAre([1, 2], world.log, first);
+    const socket = await startRefusingSocket(world.socket);
+    const updates = await driver.count('signalbox_haproxy_updates_total');
+    const reloads = await driver.count('signalbox_haproxy_reloads_total');
+    socket.isRefusing = true;
+    try {
+      await putGroups(world.log, 'web', [group([2, 3])]);
+      await waitFor('the first refusal', async () => (await driver.count('signalbox_haproxy_failures_total')) > 0);
+      for (const numbers of [[3, 4], [4, 5], [5]]) {
+        await pass(clock, 15_000);
+        await putGroups(world.log, 'web', [group(numbers)]);
+      }
+      await putGroups(world.log, 'other', [aGroup('other', other, [aTarget('127.2.1.2', 9, { weight: 7 })])]);
+      await pass(clock, 15_000);
+      await waitFor('the report', async () => /No such/.test((await reportOf(world.log, 'web', port))?.error ?? ''));
+      expect((await reportOf(world.log, 'web', port))?.index).toBe(first);
+      expect((await ackOf(world.log))?.error).toMatch(/No such/);
+      expect((await runningServers(socket.realPath, backend)).map(({ place }) => place)).toEqual(placesOf([1, 2]));
+      expect(await otherServers()).toEqual(['127.2.1.1:9 ready', '127.2.1.2:9 ready']);
+      // Pauses of a random half to all of 0.1, 0.2 … 6.4, 10, 10 … seconds: 11 to 19 of them in a minute.
+      const failures = await driver.count('signalbox_haproxy_failures_total');
+      expect(failures).toBeGreaterThanOrEqual(11);
+      expect(failures).toBeLessThanOrEqual(20);
+      // A round tries three times, and no server needs more than four commands.
+      expect(socket.refused).toBeLessThanOrEqual(failures * 3 * 4 * 4);
+      socket.isRefusing = false;
+      await pass(clock, 10_000);
+      const last = await putGroups(world.log, 'web', [group([5, 6])]);
+      await serversAre([5, 6], world.log, last);
+      expect(await otherServers()).toEqual(['127.2.1.2:9 ready']);
+      expect(await driver.count('signalbox_haproxy_failures_total')).toBe(failures);
+      // What was missed came at once, and the next change without waiting for the clock.
+      expect(await driver.count('signalbox_haproxy_updates_total')).toBe(updates + 2);
+      expect(await driver.count('signalbox_haproxy_reloads_total')).toBe(reloads);
+      expect(driver.readiness()).toEqual({ isReady: true, reason: '' });
+    } finally {
+      await driver.stop();
+      await socket.close();
+    }
   },
 );
 

@@ -5,6 +5,7 @@ import { createLogger, createRegistry } from '@signalbox/kit';
 import { startWebhookDriver, type WebhookDriver, type WebhookDriverOptions } from '@signalbox/webhook-driver';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { waitFor } from '../harness/event-log-tail.ts';
+import { ManualClock } from '../harness/manual-clock.ts';
 import { temporaryFolder } from '../harness/signalbox.ts';
 import { ackOf, aGroup, aTarget, CLASS, putGroups, removeGroups, reportOf } from './haproxy-world.ts';
 import { startReceiver, type WebhookReceiver } from './webhook-receiver.ts';
@@ -115,6 +116,38 @@ test('tries again after a server error, with the same id, and other groups do no
   await delivered('other', other);
   await delivered('web', index);
   expect(ids.size).toBe(1);
+});
+
+test('errors for a minute: tried again ever more seldom, then each group has its newest index and nothing else', async () => {
+  const clock = new ManualClock();
+  const tried = new Map<string, number>();
+  receiver.answer = ({ name, index }) => {
+    tried.set(name, index);
+    return 503;
+  };
+  // With one message at a time, who waits for the clock has nothing under way.
+  startDriver({ clock, concurrency: 1, backoff: { minMs: 500, maxMs: 10_000 } });
+  await put('other', 1);
+  const endMs = clock.nowMs() + 60_000;
+  while (clock.nowMs() < endMs) {
+    await put('web', 1);
+    await clock.advanceToNextCall(endMs);
+  }
+  await failed('web', /answered 503/);
+  await failed('other', /answered 503/);
+  expect(receiver.messages).toEqual([]);
+  // Pauses of a random half to all of 0.5, 1, 2, 4, 8, 10 … seconds: 9 to 16 of them in a minute, for each group.
+  expect(receiver.attempts).toBeGreaterThanOrEqual(2 * 9);
+  expect(receiver.attempts).toBeLessThanOrEqual(2 * 17);
+  const [web, other] = [await put('web', 3), await put('other', 3)];
+  while (tried.get('web') !== web || tried.get('other') !== other) await clock.advanceToNextCall();
+  await waitFor('the driver to wait', () => clock.nextCallMs !== undefined);
+  receiver.answer = () => 200;
+  clock.advance(10_000);
+  await delivered('web', web);
+  await delivered('other', other);
+  const accepted = receiver.messages.map(({ name, index }) => `${name} ${index}`);
+  expect(accepted.sort()).toEqual([`other ${other}`, `web ${web}`]);
 });
 
 test('a refusal is reported and not repeated; the next index is sent at once', async () => {

@@ -3,11 +3,14 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from 'vitest';
 
-/** Without the program: fails where `CI` is set, because nobody would notice the gap there, else skipped by name. */
-export function programTest(program: string, name: string, body: () => Promise<void>): void {
-  if (isInstalled(program)) test(`${program} ${name}`, body);
-  else if (process.env.CI) test(`${program} ${name}`, () => Promise.reject(new Error(`${program} is not installed`)));
-  else test.skip(`${program} ${name} (skipped: ${program} is not installed)`, body);
+/** Without one of them: fails where `CI` is set, because nobody would notice the gap there, else skipped by name. */
+export function programTest(programs: string | readonly string[], name: string, body: () => Promise<void>): void {
+  const all = typeof programs === 'string' ? [programs] : programs;
+  const title = `${all[0]} ${name}`;
+  const missing = all.find((program) => !isInstalled(program));
+  if (missing === undefined) test(title, body);
+  else if (process.env.CI) test(title, () => Promise.reject(new Error(`${missing} is not installed`)));
+  else test.skip(`${title} (skipped: ${missing} is not installed)`, body);
 }
 
 function isInstalled(program: string): boolean {

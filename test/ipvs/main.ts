@@ -3,18 +3,17 @@
  * through them, compared with what a real kube-proxy did; the rules read back; and a node agent.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { debianKernel } from './debian-kernel.ts';
 import { driftProblems } from './drift.ts';
 import type { GuestListing, GuestMessage, ProbeResult } from './guest/messages.ts';
+import { filesOfFolder, kernelWithIpvs, pathsOf, ROOT, xtablesModules } from './machine-programs.ts';
 import { nodeModules } from './node-modules.ts';
 import { differenceOf, expectedOfIpvs, probesByHost, type RecordedProbe, recordedProbes } from './recorded-probes.ts';
 import { runMachine } from './virtual-machine.ts';
 
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const GUEST = fileURLToPath(new URL('guest/', import.meta.url));
 const PROGRAMS = ['ip', 'ipset', 'ipvsadm', 'iptables', 'ip6tables'].concat([
   'iptables-restore',
@@ -27,8 +26,6 @@ const PROGRAMS = ['ip', 'ipset', 'ipvsadm', 'iptables', 'ip6tables'].concat([
 /** What the agent of the machine runs on. */
 const MODULES = ['@signalbox/node-agent', '@signalbox/event-log', '@signalbox/kit', '@signalbox/contracts'];
 const HARNESS = fileURLToPath(new URL('../harness/', import.meta.url));
-/** Where libxtables finds its matches and targets. */
-const XTABLES = '/usr/lib/x86_64-linux-gnu/xtables';
 /** A few minutes, where the machine around it has nothing else to do. */
 const TIMEOUT_MS = 20 * 60_000;
 
@@ -48,16 +45,14 @@ interface Outcome {
 }
 
 async function runGuest(probes: readonly RecordedProbe[], folder: string): Promise<Outcome> {
-  const cache = join(ROOT, 'node_modules/.cache/ipvs-vm');
-  mkdirSync(cache, { recursive: true });
   const results = new Map<string, ProbeResult>();
   const checks = new Map<string, string | undefined>();
   const listings: GuestListing[] = [];
   const lines = runMachine({
-    kernel: debianKernel(cache),
+    kernel: kernelWithIpvs(),
     folder,
     files: filesOf(probes),
-    programs: PROGRAMS.map(pathOf),
+    programs: pathsOf(PROGRAMS),
     main: '/vm/main.js',
     timeoutMs: TIMEOUT_MS,
   });
@@ -74,19 +69,16 @@ async function runGuest(probes: readonly RecordedProbe[], folder: string): Promi
 }
 
 function filesOf(probes: readonly RecordedProbe[]): ReadonlyMap<string, Buffer | string> {
-  const files = new Map<string, Buffer | string>([
+  return new Map<string, Buffer | string>([
     ...nodeModules(ROOT, MODULES, '/node_modules'),
+    ...xtablesModules(),
+    ...filesOfFolder(GUEST, '/vm', (name) => name.endsWith('.js')),
     ['/package.json', JSON.stringify({ type: 'module' })],
     ['/harness/objects.js', readFileSync(join(HARNESS, 'objects.js'))],
     ['/vm/probes.json', JSON.stringify(probesByHost(probes))],
     ['/vm/rules4.sh', renderRules('ipv4')],
     ['/vm/rules6.sh', renderRules('ipv6')],
   ]);
-  for (const name of readdirSync(GUEST).filter((each) => each.endsWith('.js'))) {
-    files.set(`/vm/${name}`, readFileSync(join(GUEST, name)));
-  }
-  for (const name of readdirSync(XTABLES)) files.set(join(XTABLES, name), readFileSync(join(XTABLES, name)));
-  return files;
 }
 
 /** As a user would. */
@@ -101,13 +93,6 @@ function renderRules(family: string): string {
   });
   if (status !== 0) throw new Error(`signalbox render rules ended with ${status}: ${stderr}`);
   return stdout;
-}
-
-function pathOf(program: string): string {
-  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'];
-  const path = folders.map((folder) => join(folder, program)).find((each) => existsSync(each));
-  if (path === undefined) throw new Error(`${program} is not installed`);
-  return path;
 }
 
 function report(probes: readonly RecordedProbe[], { results, checks }: Outcome): void {

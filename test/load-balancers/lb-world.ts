@@ -16,40 +16,13 @@ import {
 } from '@signalbox/contracts';
 import { type EventLog, openSqliteEventLog } from '@signalbox/event-log';
 import { createLogger, createRegistry, type RunningWorkers, startWorkers } from '@signalbox/kit';
-import { type Clock, lbWorker, type RunningTargetGroups, startTargetGroups } from '@signalbox/lb-worker';
+import { lbWorker, type RunningTargetGroups, startTargetGroups } from '@signalbox/lb-worker';
 import { waitFor } from '../harness/event-log-tail.ts';
+import { ManualClock } from '../harness/manual-clock.ts';
 import { aCluster, aService, tombstoneOf, upsertOf } from '../harness/objects.ts';
 
 export const CLUSTER = 'eu';
 const logger = createLogger({ component: 'test', level: 'silent' });
-
-export class ManualClock implements Clock {
-  #nowMs = 1_000_000;
-  readonly #calls = new Set<{ readonly atMs: number; readonly call: () => void }>();
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-
-  callAt(atMs: number, call: () => void): () => void {
-    const entry = { atMs, call };
-    this.#calls.add(entry);
-    return () => this.#calls.delete(entry);
-  }
-
-  get nextCallMs(): number | undefined {
-    return this.#calls.size === 0 ? undefined : Math.min(...[...this.#calls].map(({ atMs }) => atMs));
-  }
-
-  advance(ms: number): void {
-    this.#nowMs += ms;
-    for (const entry of this.#calls) {
-      if (entry.atMs > this.#nowMs) continue;
-      this.#calls.delete(entry);
-      entry.call();
-    }
-  }
-}
 
 export class LbWorld {
   readonly clock = new ManualClock();

@@ -1,5 +1,5 @@
 /** From objects to target groups, on a real log: what a load balancer is told when pods, clusters and people misbehave. */
-import { ackSubject, type NodeAgentAck } from '@signalbox/contracts';
+import { ackSubject, type NodeAgentAck, targetGroupReportSubject } from '@signalbox/contracts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { waitFor } from '../harness/event-log-tail.ts';
 import { aNode } from '../harness/objects.ts';
@@ -217,6 +217,36 @@ test('a node gets traffic when it has acknowledged the rules', async () => {
   await world.targetsBecome([ready('10.240.0.1'), '10.240.0.2 pending awaiting-rules'], 'db');
   world.clock.advance(10_000);
   await world.targetsBecome([ready('10.240.0.1'), ready('10.240.0.2')], 'db');
+});
+
+describe('a report', () => {
+  const port = '80/TCP';
+  const subjectOf = (name: string) =>
+    targetGroupReportSubject({ loadBalancerClass: '', cluster: CLUSTER, namespace: 'shop', name, port });
+  const report = (name: string) => world.log.append('status', { subject: subjectOf(name), data: '{}' });
+  const reportOf = async (name: string) => (await world.log.last('status', subjectOf(name)))?.data;
+  const isGone = (name: string) => waitFor(`the report on ${name} to go`, async () => (await reportOf(name)) === null);
+
+  test('goes with its target group, whoever made it', async () => {
+    await world.put(aBalancedService('db', { clusterIPs: ['10.96.0.11'] }), podsOf('db', [D]));
+    await world.targetsBecome([ready(D)], 'db');
+    await report('web');
+    await report('db');
+    await world.remove(aBalancedService('db'), podsOf('db', [D]));
+    await world.settled();
+    world.clock.advance(3_600_000);
+    await isGone('db');
+    expect(await reportOf('web')).toBe('{}');
+  });
+
+  test('on a group that went while nobody decided goes as well, and one on a group that never was', async () => {
+    await report('web');
+    await world.stop();
+    await report('nobody');
+    await world.start();
+    await isGone('nobody');
+    expect(await reportOf('web')).toBe('{}');
+  });
 });
 
 test('a restart with nothing changed publishes nothing', async () => {

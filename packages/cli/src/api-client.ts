@@ -1,5 +1,13 @@
 /** The command line's side of the HTTP API. */
-import { ERROR_CODES, errorText, type List, type Problem, SignalboxError } from '@signalbox/contracts';
+import {
+  ERROR_CODES,
+  errorText,
+  type List,
+  MIN_REVISION_HEADER,
+  type MinRevision,
+  type Problem,
+  SignalboxError,
+} from '@signalbox/contracts';
 import { type ApiAnswer, requestApi } from './api-request.ts';
 
 export type QueryParameters = Readonly<Record<string, string | number | undefined>>;
@@ -7,6 +15,8 @@ export type QueryParameters = Readonly<Record<string, string | number | undefine
 export interface ApiAccess {
   readonly token?: string | undefined;
   readonly ca?: string | undefined;
+  /** Of every answer; for those who know better than the command. */
+  readonly minRevision?: MinRevision | undefined;
 }
 
 export interface Sending {
@@ -24,6 +34,14 @@ export class ApiClient {
     }
     this.#baseUrl = baseUrl.replace(/\/$/, '');
     this.#access = access;
+  }
+
+  /**
+   * The same API, whose answers are of at least this revision, whichever replica gives them. `latest`: of all that was
+   * written before, by anybody.
+   */
+  atLeast(minRevision: MinRevision): ApiClient {
+    return new ApiClient(this.#baseUrl, { ...this.#access, minRevision: this.#access.minRevision ?? minRevision });
   }
 
   async get<Answer>(path: string, parameters: QueryParameters = {}): Promise<Answer> {
@@ -62,8 +80,11 @@ export class ApiClient {
   }
 
   async #request(url: URL, method: string, { headers = {}, body }: Sending): Promise<string> {
-    const { token, ca } = this.#access;
-    const own = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const { token, ca, minRevision } = this.#access;
+    const own = {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(minRevision !== undefined && { [MIN_REVISION_HEADER]: String(minRevision) }),
+    };
     const content = body === undefined ? {} : { body: JSON.stringify(body) };
     const answer = await this.#reach(() =>
       requestApi(url, { method, headers: { ...headers, ...own }, ca, ...content }),

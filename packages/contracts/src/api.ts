@@ -32,6 +32,13 @@ export type RulesBackend = (typeof RULES_BACKENDS)[number];
 export const RULES_FAMILIES = ['ipv4', 'ipv6', 'both'] as const;
 export type RulesFamily = (typeof RULES_FAMILIES)[number];
 
+/** The revision that an answer is true for; JSON answers say it in `revision` as well. */
+export const REVISION_HEADER = 'x-signalbox-revision';
+/** Of a request: the least revision that its answer may have. */
+export const MIN_REVISION_HEADER = 'x-signalbox-min-revision';
+/** `latest`: what the event log holds when the request comes. */
+export type MinRevision = number | 'latest';
+
 /** RFC 9457. `code` is the stable name to program against; `type` is a URI of the same. */
 export const problemSchema = z
   .object({
@@ -42,6 +49,9 @@ export const problemSchema = z
     code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]),
     /** Which parameters are wrong, and why. */
     errors: z.array(z.object({ parameter: z.string(), message: z.string() })).optional(),
+    /** Where an answer would have been of too low a revision: that one, and the one that was asked for. */
+    revision: revision.optional(),
+    minRevision: revision.optional(),
   })
   .meta({ id: 'Problem' });
 export type Problem = z.infer<typeof problemSchema>;

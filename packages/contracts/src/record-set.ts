@@ -43,12 +43,18 @@ export const dnsRecordSchema = z
 export type DnsRecord = z.infer<typeof dnsRecordSchema>;
 export type DnsRecordType = DnsRecord['type'];
 
+/** As CoreDNS tells Services apart in the metric of its programming latency. */
+export const SERVICE_KINDS = ['cluster_ip', 'headless_with_selector', 'headless_without_selector'] as const;
+export type ServiceKind = (typeof SERVICE_KINDS)[number];
+
 export const recordSetSchema = z
   .object({
     cluster: z.string(),
     namespace: z.string(),
     name: z.string(),
     records: z.array(dnsRecordSchema),
+    /** Of a Service with addresses; absent: an alias, or what an intent asks for. */
+    serviceKind: z.enum(SERVICE_KINDS).optional(),
     /** Of a `DnsZone`: the zone it makes, absolute. */
     zone: z.object({ name: z.string(), ttlSeconds: z.int().min(0).optional() }).optional(),
   })

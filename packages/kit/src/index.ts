@@ -1,12 +1,14 @@
 export * from './access-settings.ts';
 export { Acknowledger } from './acknowledger.ts';
 export { appendRetrying } from './append-retrying.ts';
+export { type Clock, STEADY_CLOCK, SYSTEM_CLOCK, untilMs } from './clock.ts';
 export { startCompaction } from './compaction.ts';
 export { followStream, type StreamReader } from './follow-stream.ts';
 export * from './health-server.ts';
 export * from './history-settings.ts';
 export * from './lb-driver/index.ts';
 export * from './logger.ts';
+export { type MessageTrace, traceApplied, traceOf } from './message-trace.ts';
 export * from './metrics.ts';
 export * from './metrics-token.ts';
 export { type NatsFlags, natsOptions, natsSettingsOf } from './nats-options.ts';

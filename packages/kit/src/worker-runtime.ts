@@ -11,21 +11,16 @@
  * A watermark is appended after the documents it covers, in the same append.
  */
 import { setImmediate } from 'node:timers/promises';
-import {
-  type DerivedMessage,
-  errorText,
-  isSignalboxError,
-  type Layer,
-  type ObjectMessage,
-  parseDerivedSubject,
-  type ServiceKey,
-} from '@signalbox/contracts';
+import { type DerivedMessage, errorText, type Layer, parseDerivedSubject, type ServiceKey } from '@signalbox/contracts';
 import type { AppendEntry, LogBatch, LogMessage } from '@signalbox/event-log';
 import { appendRetrying } from './append-retrying.ts';
 import { startCompaction } from './compaction.ts';
+import { followObjects } from './follow-objects.ts';
 import type { Logger } from './logger.ts';
+import { ReachedRevision } from './reached-revision.ts';
 import { failureSignal, type Readiness, type RunningService, type ServiceContext } from './service.ts';
 import { ServiceIndex } from './service-index.ts';
+import { Turns } from './turns.ts';
 import type { WorkerDefinition } from './worker.ts';
 import { WorkerLane } from './worker-lane.ts';
 import { type WorkerMetrics, workerMetrics } from './worker-metrics.ts';
@@ -69,13 +64,12 @@ class WorkerRuntime implements RunningWorkers {
   readonly #index = new ServiceIndex();
   readonly #lanes: readonly WorkerLane[];
   readonly #stopping = new AbortController();
-  readonly #waiting = new Set<{ revision: number; resolve: () => void }>();
+  readonly #reached = new ReachedRevision();
+  /** Batches and full checks: both change what is published. */
+  readonly #turns = new Turns();
   #loop: Promise<void> = Promise.resolve();
   #fullCheck: NodeJS.Timeout | undefined;
   #stopCompaction: (() => void) | undefined;
-  #turn: Promise<void> = Promise.resolve();
-  #isCaughtUp = false;
-  #revision = 0;
   #trouble = '';
 
   constructor(context: ServiceContext, workers: readonly WorkerDefinition[]) {
@@ -88,12 +82,12 @@ class WorkerRuntime implements RunningWorkers {
   }
 
   get revision(): number {
-    return this.#revision;
+    return this.#reached.revision;
   }
 
   readiness(): Readiness {
     if (this.#trouble !== '') return { isReady: false, reason: this.#trouble };
-    if (!this.#isCaughtUp) return { isReady: false, reason: `${this.name}: replaying the event log` };
+    if (!this.#reached.isCaughtUp) return { isReady: false, reason: `${this.name}: replaying the event log` };
     return { isReady: true, reason: '' };
   }
 
@@ -112,7 +106,7 @@ class WorkerRuntime implements RunningWorkers {
 
   run(fullCheckIntervalMs: number): void {
     this.#fullCheck = setInterval(() => {
-      this.#inTurn(() => this.#checkAll()).catch((err: unknown) => this.#logger.warn({ err }, 'full check failed'));
+      this.#turns.take(() => this.#checkAll()).catch((err: unknown) => this.#logger.warn({ err }, 'full check failed'));
     }, fullCheckIntervalMs);
     this.#fullCheck.unref();
     this.#stopCompaction = startCompaction(this.#context.log, 'derived', this.#logger);
@@ -125,9 +119,7 @@ class WorkerRuntime implements RunningWorkers {
 
   async processAll(): Promise<void> {
     const { lastSequence } = await this.#context.log.info('objects');
-    if (this.#isCaughtUp && this.#revision >= lastSequence) return;
-    const done = new Promise<void>((resolve) => this.#waiting.add({ revision: lastSequence, resolve }));
-    await Promise.race([done, this.failure, this.#loop]);
+    await Promise.race([this.#reached.wait(lastSequence), this.failure, this.#loop]);
   }
 
   async stop(): Promise<void> {
@@ -137,47 +129,36 @@ class WorkerRuntime implements RunningWorkers {
     await this.#loop;
   }
 
-  /** An `expired` log was compacted past us, or is another one: what it holds is read again from the start. */
-  async #follow(): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
-      try {
-        return await this.#followOnce();
-      } catch (err) {
-        if (!isSignalboxError(err, 'expired')) throw err;
-        this.#logger.warn({ err }, 'replaying the event log');
-        await this.#inTurn(() => this.#startOver());
-      }
-    }
+  #follow(): Promise<void> {
+    const reader = {
+      index: this.#index,
+      onBatch: (batch: LogBatch) => this.#turns.take(() => this.#process(batch)),
+      onStartOver: () => this.#turns.take(() => this.#startOver()),
+      onBadMessage: () => {
+        for (const lane of this.#lanes) this.#metrics.badMessages.inc({ worker: lane.worker.name });
+      },
+    };
+    return followObjects(this.#context, reader, this.#stopping.signal);
   }
 
   async #startOver(): Promise<void> {
-    this.#isCaughtUp = false;
+    this.#reached.startOver();
     this.#index.clear();
     await this.restore();
   }
 
-  async #followOnce(): Promise<void> {
-    const options = { from: 'snapshot', signal: this.#stopping.signal } as const;
-    for await (const batch of this.#context.log.follow('objects', options)) {
-      for (const message of batch.messages) this.#applyMessage(message);
-      if (batch.isCaughtUp) await this.#inTurn(() => this.#process(batch));
-    }
-  }
-
   async #process(batch: LogBatch): Promise<void> {
     const dirty = this.#index.takeDirty();
-    const isReplay = !this.#isCaughtUp;
+    const isReplay = !this.#reached.isCaughtUp;
     await this.#derive((lane) => (isReplay ? lane.everything() : lane.affected(dirty)), batch.sequence);
-    this.#isCaughtUp = true;
-    this.#revision = batch.sequence;
-    this.#resolveWaiting();
+    this.#reached.reach(batch.sequence);
   }
 
   /** Compares all that should be published with what the log really holds. Equal content publishes nothing. */
   async #checkAll(): Promise<void> {
-    if (!this.#isCaughtUp) return;
+    if (!this.#reached.isCaughtUp) return;
     await this.restore();
-    await this.#derive((lane) => lane.everything(), this.#revision);
+    await this.#derive((lane) => lane.everything(), this.#reached.revision);
   }
 
   async #derive(keysOf: (lane: WorkerLane) => Map<string, ServiceKey>, revision: number): Promise<void> {
@@ -201,13 +182,6 @@ class WorkerRuntime implements RunningWorkers {
     await this.#publish(entries);
   }
 
-  /** Batches and full checks take turns: both change what is published. */
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => {});
-    return turn;
-  }
-
   async #publish(entries: readonly AppendEntry[]): Promise<void> {
     if (entries.length === 0) return;
     await appendRetrying(this.#context.log, 'derived', entries, {
@@ -218,17 +192,6 @@ class WorkerRuntime implements RunningWorkers {
       },
     });
     this.#trouble = '';
-  }
-
-  #applyMessage(message: LogMessage): void {
-    try {
-      const value = message.data === null ? undefined : (JSON.parse(message.data) as ObjectMessage);
-      const { subject, sequence, storedAtMs, headers } = message;
-      this.#index.apply({ subject, sequence, storedAtMs, value, traceparent: headers?.traceparent });
-    } catch (err) {
-      for (const lane of this.#lanes) this.#metrics.badMessages.inc({ worker: lane.worker.name });
-      this.#logger.warn({ err, subject: message.subject, sequence: message.sequence }, 'message left out');
-    }
   }
 
   #restoreMessage(message: LogMessage, found: Map<Layer, { key: ServiceKey; contentHash: string }[]>): void {
@@ -245,13 +208,5 @@ class WorkerRuntime implements RunningWorkers {
     const entries = found.get(subject.layer) ?? [];
     if (entries.length === 0) found.set(subject.layer, entries);
     entries.push({ key: subject.key, contentHash });
-  }
-
-  #resolveWaiting(): void {
-    for (const waiter of this.#waiting) {
-      if (waiter.revision > this.#revision) continue;
-      this.#waiting.delete(waiter);
-      waiter.resolve();
-    }
   }
 }

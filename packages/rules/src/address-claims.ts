@@ -1,22 +1,24 @@
 /** Which service port has which address and port: a ruleset can hold a key once. */
-import type { ProxyPlan } from '@signalbox/contracts';
 import { compareText } from './addresses.ts';
+import type { NodePlan } from './node-plan.ts';
 
 /** One service port of one plan. */
 export interface Claimant {
-  readonly plan: ProxyPlan;
+  readonly plan: NodePlan;
   readonly portIndex: number;
   /** kube-proxy's name of the service port: `namespace/name`, and `:port` unless the port has no name. */
   readonly id: string;
 }
+
+const TIERS = ['first', 'second', 'last'] as const;
 
 /** One service port's wish for one key, for example `10.96.0.10 tcp port 80`. */
 export interface Claim {
   readonly key: string;
   /** The address itself; empty for node ports and names. */
   readonly address: string;
-  /** Cluster IPs, and the names of service ports, go before everything external. */
-  readonly tier: 'first' | 'second';
+  /** Cluster IPs, and the names of service ports, go before everything external; what lingers goes behind everybody. */
+  readonly tier: (typeof TIERS)[number];
   readonly claimant: Claimant;
   /** Where in the plan the claim is made, for reports. */
   readonly path: string;
@@ -24,7 +26,7 @@ export interface Claim {
 
 /**
  * Who holds a key depends on who claims it now, never on who came first, so that the same plans give the same rules in
- * whatever order they were learned: the first tier (no external IP can capture a cluster IP's traffic), then the order of
+ * whatever order they were learned: the tiers (no external IP can capture a cluster IP's traffic), then the order of
  * names, then that of ports. A key that is let go passes to the next claimant.
  */
 export class AddressClaims {
@@ -58,8 +60,7 @@ export class AddressClaims {
 }
 
 function compareClaims(a: Claim, b: Claim): number {
-  if (a.tier !== b.tier) return a.tier === 'first' ? -1 : 1;
-  return compareClaimants(a.claimant, b.claimant);
+  return TIERS.indexOf(a.tier) - TIERS.indexOf(b.tier) || compareClaimants(a.claimant, b.claimant);
 }
 
 /** The order of services in a text, and of claimants. */

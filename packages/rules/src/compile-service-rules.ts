@@ -25,7 +25,10 @@ export interface CompileScope {
 /** The longest timeout that the API server allows. */
 const AFFINITY_SECONDS_MAX = 86_400;
 
-/** Undefined when the service port is left out, with all that it claims. Reports go to `scope.skipped`. */
+/**
+ * Undefined when the service port is left out, with all that it claims, and for one that lingers with nothing left. Reports
+ * go to `scope.skipped`.
+ */
 export function compileServiceRules(draft: ServiceDraft, scope: CompileScope): ServiceRules | undefined {
   const { claimant, service, path } = draft;
   if (scope.claims.holderOf(draft.claims.name.key) !== draft.claims.name) {
@@ -34,6 +37,7 @@ export function compileServiceRules(draft: ServiceDraft, scope: CompileScope): S
   }
   const { plan } = claimant;
   const granted = grantedOf(draft, scope);
+  if (plan.lingeringEntries !== undefined && !isReachable(granted)) return undefined;
   const isExternal = isReachableFromOutside(granted);
   const isInternalLocal = plan.internalTrafficPolicy === 'Local';
   const isExternalLocal = plan.externalTrafficPolicy === 'Local';
@@ -80,8 +84,12 @@ function grantedOf({ claims, port, service }: ServiceDraft, scope: CompileScope)
     clusterIPs: addressesOf(claims.clusterIPs),
     loadBalancerVIPs: addressesOf(claims.loadBalancerVIPs),
     externalIPs: addressesOf(claims.externalIPs),
-    nodePort: claims.nodePort.every(isGranted) ? port.nodePort : undefined,
+    nodePort: claims.nodePort.length > 0 && claims.nodePort.every(isGranted) ? port.nodePort : undefined,
   };
+}
+
+function isReachable(granted: Granted): boolean {
+  return granted.clusterIPs.length > 0 || isReachableFromOutside(granted);
 }
 
 function isReachableFromOutside({ externalIPs, loadBalancerVIPs, nodePort }: Granted): boolean {

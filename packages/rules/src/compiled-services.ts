@@ -1,16 +1,17 @@
 /** The rules of all services on one node in one family, kept right while plans come and go. */
-import { type ProxyPlan, type ServiceKey, serviceKeyText } from '@signalbox/contracts';
+import { type ServiceKey, serviceKeyText } from '@signalbox/contracts';
 import { AddressClaims, type Claimant, compareClaimants } from './address-claims.ts';
 import type { Family } from './addresses.ts';
 import { compileServiceRules } from './compile-service-rules.ts';
 import { claimsOf, type DraftScope, draftServices, type ServiceDraft } from './draft-services.ts';
+import type { NodePlan } from './node-plan.ts';
 import type { RulesNode } from './select-endpoints.ts';
 import type { ServiceRules, SkippedOfService } from './service-rules.ts';
 
 /** `plan` undefined: the service is gone. */
 export interface PlanChange {
   readonly key: ServiceKey;
-  readonly plan: ProxyPlan | undefined;
+  readonly plan: NodePlan | undefined;
 }
 
 /** A service that is not the same any more: changed itself, or given what another one let go. */
@@ -24,9 +25,11 @@ interface Entry {
   /** What did not even become a draft. */
   readonly unfit: readonly SkippedOfService[];
   readonly rules: readonly ServiceRules[];
+  /** What it does not get is nobody's loss. */
+  readonly isLingering: boolean;
 }
 
-const NO_ENTRY: Entry = { drafts: [], unfit: [], rules: [] };
+const NO_ENTRY: Entry = { drafts: [], unfit: [], rules: [], isLingering: false };
 
 /**
  * The state is a function of the current plans alone: equal plans give equal rules, in whatever order they came. A change
@@ -74,14 +77,14 @@ export class CompiledServices {
     return [...this.#skipped.keys()].sort().flatMap((text) => this.#skipped.get(text) ?? []);
   }
 
-  #draft(text: string, plan: ProxyPlan | undefined): Claimant[] {
+  #draft(text: string, plan: NodePlan | undefined): Claimant[] {
     if (plan === undefined) {
       this.#entries.delete(text);
       return [];
     }
     const unfit: SkippedOfService[] = [];
     const drafts = draftServices(plan, this.#scope, unfit);
-    this.#entries.set(text, { drafts, unfit, rules: [] });
+    this.#entries.set(text, { drafts, unfit, rules: [], isLingering: plan.lingeringEntries !== undefined });
     return drafts.flatMap(claimsOf).flatMap((claim) => this.#claims.add(claim));
   }
 
@@ -91,7 +94,7 @@ export class CompiledServices {
     const scope = { family: this.#scope.family, node: this.#node, claims: this.#claims, skipped };
     const rules = entry.drafts.flatMap((draft) => compileServiceRules(draft, scope) ?? []);
     if (this.#entries.has(text)) this.#entries.set(text, { ...entry, rules });
-    if (skipped.length > 0) this.#skipped.set(text, skipped);
+    if (skipped.length > 0 && !entry.isLingering) this.#skipped.set(text, skipped);
     else this.#skipped.delete(text);
     return rules;
   }

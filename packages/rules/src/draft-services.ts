@@ -1,7 +1,8 @@
 /** Plans → service ports with what they claim, before it is known what each of them gets. */
-import type { ProxyPlan, ServicePortPlan } from '@signalbox/contracts';
+import type { ServicePortPlan } from '@signalbox/contracts';
 import type { Claim, Claimant } from './address-claims.ts';
 import { type Family, isCanonicalAddress, parseCidr } from './addresses.ts';
+import { addressEntry, type NodePlan, nodePortEntry } from './node-plan.ts';
 import { type SkippedOfService, safeText, type TransportProtocol } from './service-rules.ts';
 
 /** One service port of one plan in one family. */
@@ -22,7 +23,7 @@ export interface DraftClaims {
   readonly clusterIPs: readonly Claim[];
   readonly loadBalancerVIPs: readonly Claim[];
   readonly externalIPs: readonly Claim[];
-  /** None without a node port; else all are needed. */
+  /** None without a node port, or when it is not claimed; else all are needed. */
   readonly nodePort: readonly Claim[];
 }
 
@@ -43,7 +44,7 @@ export interface DraftScope {
  * not fit is reported: compiled plans hold no such thing, but plans are also read from a log.
  */
 export function draftServices(
-  plan: ProxyPlan,
+  plan: NodePlan,
   { family, nodePortAddresses }: DraftScope,
   skipped: SkippedOfService[],
 ): ServiceDraft[] {
@@ -111,7 +112,7 @@ function fitAddresses(
 }
 
 /** Ranges that cannot be read close the VIPs: rendering the others only, or none, could open them. */
-function areSourceRangesFit(plan: ProxyPlan, service: string, skipped: SkippedOfService[]): boolean {
+function areSourceRangesFit(plan: NodePlan, service: string, skipped: SkippedOfService[]): boolean {
   const index = plan.loadBalancerSourceRanges.findIndex((range) => parseCidr(range) === undefined);
   if (index < 0) return true;
   const path = `loadBalancerSourceRanges[${index}]`;
@@ -125,27 +126,34 @@ function problemOfPort({ port, nodePort }: ServicePortPlan): string | undefined 
 
 /**
  * An address that one service port has in several roles is claimed in the first of them: a VIP that is also listed as
- * external IP keeps its source ranges.
+ * external IP keeps its source ranges. A plan that lingers claims what is left of it.
  */
 function draftOf(parts: Omit<ServiceDraft, 'claims'>, addresses: PlanAddresses): ServiceDraft {
   const { claimant, port, path, protocol } = parts;
-  const seen = new Set<string>();
-  const claimAll = (located: readonly Located[], tier: Claim['tier']): Claim[] => {
-    const own = located.filter(({ address }) => !seen.has(address) && seen.add(address));
-    return own.map((at) => ({ key: `${at.address} ${protocol} port ${port.port}`, tier, claimant, ...at }));
-  };
-  const claimOne = (key: string, tier: Claim['tier'], at: string): Claim => ({
+  const { lingeringEntries } = claimant.plan;
+  const isClaimed = (entry: string): boolean => lingeringEntries?.includes(entry) ?? true;
+  const claimOf = (key: string, tier: Claim['tier'], at: Located): Claim => ({
     key,
-    tier,
+    tier: lingeringEntries === undefined ? tier : 'last',
     claimant,
-    address: '',
-    path: at,
+    ...at,
   });
+  const seen = new Set<string>();
+  const claimAll = (located: readonly Located[], tier: Claim['tier']): Claim[] =>
+    located
+      .filter(({ address }) => !seen.has(address) && seen.add(address))
+      .map((at) => claimOf(addressEntry(at.address, protocol, port.port), tier, at))
+      .filter(({ key }) => isClaimed(key));
+  const claimOne = (key: string, tier: Claim['tier'], at: string): Claim =>
+    claimOf(key, tier, { address: '', path: at });
   const { nodePort } = port;
   const nodePortKeys =
-    nodePort === undefined
+    nodePort === undefined || !isClaimed(nodePortEntry(protocol, nodePort))
       ? []
-      : ['node', ...addresses.node].map((address) => `${address} ${protocol} port ${nodePort}`);
+      : [
+          nodePortEntry(protocol, nodePort),
+          ...addresses.node.map((address) => addressEntry(address, protocol, nodePort)),
+        ];
   return {
     ...parts,
     claims: {
@@ -158,6 +166,6 @@ function draftOf(parts: Omit<ServiceDraft, 'claims'>, addresses: PlanAddresses):
   };
 }
 
-function idOf({ namespace, name }: ProxyPlan, port: ServicePortPlan): string {
+function idOf({ namespace, name }: NodePlan, port: ServicePortPlan): string {
   return `${namespace}/${name}${port.name === '' ? '' : `:${port.name}`}`;
 }

@@ -14,6 +14,13 @@ export type { KernelOwner, KernelState } from './kernel-state/kernel-state.ts';
 export { readIptables } from './kernel-state/read-iptables.ts';
 export { type IpvsListing, readIpvs } from './kernel-state/read-ipvs.ts';
 export { type ReadOptions, readNftables } from './kernel-state/read-nftables.ts';
+export {
+  type AcknowledgedRevisions,
+  LingeringPlans,
+  type LingerOutcome,
+  type LingerPolicy,
+} from './lingering/lingering-plans.ts';
+export type { NodePlan } from './node-plan.ts';
 export { NodeRules, type RulesScript } from './node-rules.ts';
 export type { DetectLocal } from './render-context.ts';
 export { type RenderedRules, renderRules } from './render-rules.ts';

@@ -1,8 +1,9 @@
 /** The rules of one node as a state machine: plans come and go, scripts for the kernel come out. Pure: no I/O, no clock. */
-import { type ProxyPlan, serviceKeyText } from '@signalbox/contracts';
+import { serviceKeyText } from '@signalbox/contracts';
 import type { Family } from './addresses.ts';
 import { CompiledServices, type PlanChange, type ServiceChange } from './compiled-services.ts';
 import { type KernelParts, PartsLedger } from './kernel-parts.ts';
+import type { NodePlan } from './node-plan.ts';
 import { familiesOf } from './render-rules.ts';
 import {
   type FamilyDelta,
@@ -23,7 +24,7 @@ export interface RulesScript {
   /** The steps put everything in place of whatever the kernel holds; else they change what it holds. */
   readonly isWhole: boolean;
   /** Services whose tracked UDP flows have to be looked at after the steps, see `staleFlows`. */
-  readonly flowChecks: readonly ProxyPlan[];
+  readonly flowChecks: readonly NodePlan[];
 }
 
 interface FamilyState {
@@ -48,7 +49,7 @@ export class NodeRules {
   #options: RenderOptions;
   #backend: RulesBackendState;
   #families: readonly FamilyState[] = [];
-  #plans = new Map<string, ProxyPlan>();
+  #plans = new Map<string, NodePlan>();
 
   /** Throws `invalid` for options that cannot be followed. */
   constructor(options: RenderOptions) {
@@ -58,7 +59,7 @@ export class NodeRules {
   }
 
   /** What the kernel is to be compared with, once all scripts have run. */
-  get plans(): readonly ProxyPlan[] {
+  get plans(): readonly NodePlan[] {
     return [...this.#plans.values()];
   }
 
@@ -95,14 +96,14 @@ export class NodeRules {
   }
 
   /** These plans and no others, in place of whatever the kernel holds. */
-  reset(plans: readonly ProxyPlan[]): RulesScript {
+  reset(plans: readonly NodePlan[]): RulesScript {
     this.#plans = new Map(plans.map((plan) => [serviceKeyText(plan), plan]));
     this.#compile();
     return this.full();
   }
 
   /** Gives the plans whose flows are to be looked at. */
-  #note(changes: readonly PlanChange[]): ProxyPlan[] {
+  #note(changes: readonly PlanChange[]): NodePlan[] {
     return changes.flatMap(({ key, plan }) => {
       const text = serviceKeyText(key);
       const before = this.#plans.get(text);

@@ -1,6 +1,7 @@
 /** Which tracked UDP flows lead nowhere. TCP notices by itself; UDP would go on for as long as its client sends. */
 import type { PlanEndpoint, ProxyPlan, ServicePortPlan } from '@signalbox/contracts';
 import type { Family } from './addresses.ts';
+import type { NodePlan } from './node-plan.ts';
 
 /** UDP flows to an address and port that are translated to an endpoint, or (with that same address) not at all. */
 export interface StaleFlow {
@@ -13,9 +14,11 @@ export interface StaleFlow {
 
 /**
  * Whether flows have to be looked at once the rules of `after` are in: a serving endpoint is gone, or there are flows that
- * came before the first endpoint, address or port. An endpoint that is only added takes no flows.
+ * came before the first endpoint, address or port. An endpoint that is only added takes no flows. What lingers keeps those
+ * that it has: it may have given some of its entries to others, whose plans say what is stale there.
  */
-export function mayHaveStaleFlows(before: ProxyPlan | undefined, after: ProxyPlan): boolean {
+export function mayHaveStaleFlows(before: ProxyPlan | undefined, after: NodePlan): boolean {
+  if (after.lingeringEntries !== undefined) return false;
   return udpPorts(after).some((port) => {
     const old = udpPorts(before).find(({ name }) => name === port.name);
     if (old === undefined || before === undefined || entriesText(before, old) !== entriesText(after, port)) return true;

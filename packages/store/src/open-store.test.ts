@@ -65,7 +65,7 @@ test('a store of a newer program is refused, and left as it is', async () => {
   const before = schemaOf(path);
   await expect(openStore({ path })).rejects.toMatchObject({
     code: 'conflict',
-    message: expect.stringMatching(/store\.db.*newer.*9999-from-the-future.*0005-target-groups/),
+    message: expect.stringMatching(/store\.db.*newer.*9999-from-the-future.*0006-ack-columns/),
   });
   expect(schemaOf(path)).toEqual(before);
 });

@@ -27,10 +27,20 @@ export interface ProjectorLogger {
   warn(fields: object, message: string): void;
 }
 
+/** The part of a tracer that is used: a span in the trace that `traceparent` names. */
+export interface ProjectorTracer {
+  span(
+    traceparent: string | undefined,
+    info: { name: string; startMs: number; endMs: number; attributes: Readonly<Record<string, string | number>> },
+  ): unknown;
+}
+
 export interface ProjectorOptions {
   readonly store: Store;
   readonly log: EventLog;
   readonly logger: ProjectorLogger;
+  /** Absent: no spans. */
+  readonly tracer?: ProjectorTracer | undefined;
   readonly historyRetention?: Partial<HistoryRetention>;
   /** Epoch milliseconds; for tests. */
   readonly now?: () => number;
@@ -69,7 +79,7 @@ export class Projector {
   #dropped = 0;
   #prunedRows = 0;
   #sincePrune = 0;
-  #waiters: (() => void)[] = [];
+  readonly #progressListeners = new Set<() => void>();
 
   constructor(options: ProjectorOptions) {
     this.#options = options;
@@ -88,13 +98,22 @@ export class Projector {
     return STREAMS.every((stream) => this.#readTo.has(stream));
   }
 
-  /** Resolves once all that the log holds now is stored. Rejects when the projector fails or is stopped before. */
-  async processAll(): Promise<void> {
-    for (const stream of STREAMS) {
+  /** Called whenever more of the log is stored. Returns a function that ends it. */
+  onProgress(listener: () => void): () => void {
+    this.#progressListeners.add(listener);
+    return () => this.#progressListeners.delete(listener);
+  }
+
+  /**
+   * Resolves once all that the log holds now, of the given streams, is stored. Rejects when the projector fails or is
+   * stopped before.
+   */
+  async processAll(streams: readonly ProjectedStream[] = STREAMS): Promise<void> {
+    for (const stream of streams) {
       const { lastSequence } = await this.#options.log.info(stream);
       while ((this.#readTo.get(stream) ?? -1) < lastSequence) {
         if (this.#abort.signal.aborted) throw new SignalboxError('unavailable', 'the projector was stopped');
-        await Promise.race([this.failure, new Promise<void>((resolve) => this.#waiters.push(resolve))]);
+        await Promise.race([this.failure, this.#nextProgress()]);
       }
     }
   }
@@ -137,12 +156,14 @@ export class Projector {
     if (isResync) projection.beginResync();
     const options = { from: from ?? ('snapshot' as const), maxBatch: BATCH_MESSAGES, signal: this.#abort.signal };
     for await (const batch of log.follow(stream, options)) {
+      const startMs = Date.now();
       this.#commit(() => {
         for (const message of batch.messages) this.#apply(projection, message, isResync);
         if (isResync && batch.isCaughtUp) projection.endResync(batch.sequence);
         if (isResync && !batch.isCaughtUp) return;
         writePosition(store, { stream, logId: log.id, sequence: batch.sequence });
       });
+      if (!isResync) this.#trace(stream, batch.messages, startMs);
       if (batch.isCaughtUp) {
         isResync = false;
         this.#readTo.set(stream, batch.sequence);
@@ -151,6 +172,19 @@ export class Projector {
       this.#sincePrune += batch.messages.length;
       this.#wake();
       if (this.#sincePrune >= PRUNE_ROWS) this.#prune();
+    }
+  }
+
+  /** Of the trace of each change; a replay has ended traces only. */
+  #trace(stream: ProjectedStream, messages: readonly LogMessage[], startMs: number): void {
+    const { tracer, store } = this.#options;
+    if (tracer === undefined) return;
+    const endMs = Date.now();
+    const revision = streamPosition(store, 'objects') ?? 0;
+    for (const { subject, headers } of messages) {
+      if (headers?.traceparent === undefined) continue;
+      const attributes = { 'signalbox.revision': revision, 'signalbox.subject': subject };
+      tracer.span(headers.traceparent, { name: `project ${stream}`, startMs, endMs, attributes });
     }
   }
 
@@ -193,9 +227,16 @@ export class Projector {
   }
 
   #wake(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of waiters) resolve();
+    for (const listener of this.#progressListeners) listener();
+  }
+
+  #nextProgress(): Promise<void> {
+    return new Promise((resolve) => {
+      const stopListening = this.onProgress(() => {
+        stopListening();
+        resolve();
+      });
+    });
   }
 
   /** Ends early when the projector is stopped. */

@@ -76,6 +76,8 @@ export interface Schema {
     readonly layer: Layer;
     readonly cluster: string;
     readonly consumer: string;
+    readonly revision: number;
+    readonly error: string;
     readonly data: string;
   };
   readonly target_group_sets: TargetGroupSetTable;

@@ -12,7 +12,7 @@ import type { LogMessage } from '@signalbox/event-log';
 import type { ChangeFeed } from './change-feed.ts';
 import { raiseHistoryHorizon, targetsRevision } from './settings.ts';
 import type { Store } from './store.ts';
-import { ackSubjectKey, removeOtherAcks, writeAck } from './write-acks.ts';
+import { ackSubjectKey, ackWriter, removeOtherAcks } from './write-acks.ts';
 import { derivedWriter, documentSubjectKey } from './write-documents.ts';
 import { driftSubjectKey, removeOtherDrift, writeDrift } from './write-drift.ts';
 import { groupReportSubjectKey, removeOtherGroupReports, writeGroupReport } from './write-group-reports.ts';
@@ -180,7 +180,7 @@ function statusWriters(store: Store, feed: ChangeFeed): ReadonlyMap<string, Stat
     [
       'ack',
       {
-        write: (message) => writeAck(store, message),
+        write: ackWriter(store),
         keyOf: ackSubjectKey,
         removeOthers: (kept) => removeOtherAcks(store, kept),
       },

@@ -3,20 +3,22 @@ import { ackSchema, parseAckSubject } from '@signalbox/contracts';
 import type { LogMessage } from '@signalbox/event-log';
 import type { Store } from './store.ts';
 
-/** Inside a transaction. The subject decides whose word it is. */
-export function writeAck(store: Store, message: LogMessage): void {
-  const key = parseAckSubject(message.subject);
-  if (message.data === null) {
-    removeAck(store, key);
-    return;
-  }
-  const data = JSON.stringify({ ...ackSchema.parse(JSON.parse(message.data)), ...key });
-  store.run(
-    store.builder
-      .insertInto('acks')
-      .values({ ...key, data })
-      .onConflict((conflict) => conflict.columns(['layer', 'cluster', 'consumer']).doUpdateSet({ data })),
+/** Returns what writes one, inside a transaction. The subject decides whose word it is. */
+export function ackWriter(store: Store): (message: LogMessage) => void {
+  // Every node speaks after every change: building the query would cost more than running it.
+  const upsert = store.sqlite.prepare<[string, string, string, number, string, string]>(
+    `insert into acks (layer, cluster, consumer, revision, error, data) values (?, ?, ?, ?, ?, ?)
+     on conflict do update set revision = excluded.revision, error = excluded.error, data = excluded.data`,
   );
+  return (message) => {
+    const key = parseAckSubject(message.subject);
+    if (message.data === null) {
+      removeAck(store, key);
+      return;
+    }
+    const ack = { ...ackSchema.parse(JSON.parse(message.data)), ...key };
+    upsert.run(key.layer, key.cluster, key.consumer, ack.revision, ack.error, JSON.stringify(ack));
+  };
 }
 
 export function ackSubjectKey(subject: string): string {

@@ -308,5 +308,23 @@ test('TTL and upper-case domain', () => {
       { name: '1.1.96.10.in-addr.arpa.', ttlSeconds: 7, type: 'PTR', target: 'web.shop.svc.prod.example.' },
       { name: 'web.shop.svc.prod.example.', ttlSeconds: 7, type: 'A', address: '10.96.1.1' },
     ],
+    serviceKind: 'cluster_ip',
   });
+});
+
+test.for([
+  { name: 'a cluster IP', spec: {}, kind: 'cluster_ip' },
+  { name: 'headless, of Pods', spec: { clusterIPs: ['None'], selector: { a: 'b' } }, kind: 'headless_with_selector' },
+  { name: 'headless, of others', spec: { clusterIPs: ['None'] }, kind: 'headless_without_selector' },
+  {
+    name: 'headless, with an empty selector',
+    spec: { clusterIPs: ['None'], selector: {} },
+    kind: 'headless_without_selector',
+  },
+  { name: 'an alias', spec: { type: 'ExternalName', externalName: 'example.com' } as const, kind: undefined },
+])('the kind of Service is told, for metrics: $name', ({ spec, kind }) => {
+  const { document } = compileRecordSet(aView(spec, [{ endpoints: [{ addresses: ['10.0.0.1'] }] }]), {
+    ttlSeconds: 30,
+  });
+  expect(document?.serviceKind).toBe(kind);
 });

@@ -15,7 +15,7 @@
  * HOST is the endpoint's hostname, else its address with dashes. Weights share 100 evenly over addresses × ports.
  * Equal views give equal documents, whatever the order of slices. A Service without any record has no document.
  */
-import type { Derivation, RecordSet, ServiceView, Skipped } from '@signalbox/contracts';
+import type { Derivation, RecordSet, ServiceKind, ServiceView, Skipped } from '@signalbox/contracts';
 import { type Address, parseAddress, reverseName } from './addresses.ts';
 import { add, type Compilation } from './compilation.ts';
 import { collectEndpoints, type Endpoint } from './endpoints.ts';
@@ -42,8 +42,16 @@ export function compileRecordSet(view: ServiceView, options: { ttlSeconds: numbe
 
 function derivationOf({ view, records, skipped }: Compilation): Derivation<RecordSet> {
   const { name, namespace } = view.service.metadata;
-  const document = { cluster: view.cluster.name, namespace, name, records: mergeRecords(records) };
+  const serviceKind = serviceKindOf(view.service);
+  const key = { cluster: view.cluster.name, namespace, name };
+  const document = { ...key, records: mergeRecords(records), ...(serviceKind && { serviceKind }) };
   return { document: records.length === 0 ? undefined : document, skipped };
+}
+
+function serviceKindOf({ spec }: ServiceView['service']): ServiceKind | undefined {
+  if (spec.type === 'ExternalName') return undefined;
+  if (spec.clusterIPs[0] !== 'None') return 'cluster_ip';
+  return Object.keys(spec.selector ?? {}).length > 0 ? 'headless_with_selector' : 'headless_without_selector';
 }
 
 function compileExternalName(compilation: Compilation): void {

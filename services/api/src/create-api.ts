@@ -12,8 +12,10 @@ import { addConsulRoutes } from './compat/consul.ts';
 import { addPrometheusSdRoute } from './compat/prometheus-sd.ts';
 import { addTraefikRoute } from './compat/traefik.ts';
 import type { ApiDependencies } from './dependencies.ts';
+import { describeRevisions } from './describe-revisions.ts';
 import { measureRequests } from './metrics.ts';
 import { problemOf, problemOfError, problemResponse } from './problem.ts';
+import { RevisionGate } from './revision-gate.ts';
 import { addAckRoutes } from './routes/acks.ts';
 import { addChangeRoute } from './routes/changes.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
@@ -57,6 +59,8 @@ export interface Api {
   readonly followers: () => number;
   /** Requests that wait for target groups to change. */
   readonly waiters: () => number;
+  /** Requests that wait for a revision. */
+  readonly revisionWaiters: () => number;
   /** Ends the streams of changes, and all waiting. Idempotent. */
   close(): void;
 }
@@ -90,6 +94,8 @@ export function createApi(api: ApiDependencies): Api {
   else if (api.metricsToken !== undefined) app.use('/metrics', metricsLogin(api.metricsToken));
   if (api.requestsPerSecond !== undefined) app.use(limitRequests(api, api.requestsPerSecond));
   app.use(limitBodies());
+  const gate = new RevisionGate(api);
+  app.use(gate.middleware());
   const targetGroups = new TargetGroupWatch(api.store, api.projector.feed);
   const withdrawn = new WithdrawnRecords(api.store);
   addRoutes(app, api, { changes, targetGroups, withdrawn });
@@ -108,7 +114,9 @@ export function createApi(api: ApiDependencies): Api {
     withdrawn,
     followers: () => changes.clients,
     waiters: () => targetGroups.waiters,
+    revisionWaiters: () => gate.waiters,
     close: () => {
+      gate.close();
       changes.close();
       targetGroups.close();
       login?.close();
@@ -162,7 +170,9 @@ function addRoutes(app: OpenAPIHono, api: ApiDependencies, { changes, targetGrou
   addChangeRoute(app, changes);
   addHealthRoutes(app, api);
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
-  app.doc31('/openapi.json', { ...DOCUMENT, security: [{ token: [] }] });
+  app.get('/openapi.json', (c) => {
+    return c.json(describeRevisions(app.getOpenAPI31Document({ ...DOCUMENT, security: [{ token: [] }] })));
+  });
   addDocsRoutes(app);
 }
 

@@ -6,9 +6,9 @@ import type { Projector, Store } from '@signalbox/store';
 export interface ApiDependencies {
   readonly store: Store;
   /** Fills the store; its feed is what `/v1/changes` tells. */
-  readonly projector: Pick<Projector, 'feed' | 'isCaughtUp' | 'processAll'>;
+  readonly projector: Pick<Projector, 'feed' | 'isCaughtUp' | 'onProgress' | 'processAll'>;
   /** Where intents are written; absent: they can only be read. */
-  readonly log?: Pick<EventLog, 'append' | 'appendAll' | 'last'>;
+  readonly log?: Pick<EventLog, 'append' | 'appendAll' | 'last' | 'info'>;
   /** Serve the webhook provider API of ExternalDNS below `/external-dns`. */
   readonly hasExternalDns?: boolean;
   /** Given out at `/metrics`. */
@@ -24,6 +24,8 @@ export interface ApiDependencies {
   readonly requestsPerSecond?: number;
   /** TTL of the records at the top of zones. Default 30 s. */
   readonly ttlSeconds?: number;
+  /** How long a request waits for the revision that it asks for; for tests. */
+  readonly revisionWaitMs?: number;
   /** Epoch milliseconds; for tests. */
   readonly now?: () => number;
   /** Where pods live, for rules, unless the request says. */

@@ -20,6 +20,7 @@ import { checkLoadBalancerIntent } from './check-load-balancer-intent.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import type { Precondition } from './precondition.ts';
 import { problemOf, RequestProblem } from './problem.ts';
+import { requireCaughtUp } from './state.ts';
 import { Turns } from './turns.ts';
 
 type AnyIntentKind = IntentKind | LoadBalancerIntentKind;
@@ -33,26 +34,30 @@ export interface StoredIntent<Object extends AnyIntent = AnyIntent> {
   readonly intent: Object;
 }
 
+const INTENT_STREAMS = ['objects'] as const;
 const CHUNK = 1_000;
 const MAX_CLUSTERS = 10_000;
 
 /**
- * An intent is checked against all others, so each is checked when the one before is in the store. NOTE: this holds within
- * one process. Of several APIs on one log two may take what contradicts; compilers then decide as they do for Services.
+ * An intent is checked against all others, so each is checked when all that the log holds are in the store, whichever
+ * replica took them. NOTE: turns are taken within one process. Of several APIs on one log two may at the same moment take
+ * what contradicts; compilers then decide as they do for Services.
  */
 const turnsOf = new WeakMap<Store, Turns>();
 
-function inTurn<Result>({ store }: ApiDependencies, work: () => Promise<Result>): Promise<Result> {
+function inTurn<Result>({ store, projector }: ApiDependencies, work: () => Promise<Result>): Promise<Result> {
   const turns = turnsOf.get(store) ?? new Turns();
   turnsOf.set(store, turns);
-  return turns.take(work);
+  return turns.take(async () => {
+    await projector.processAll(INTENT_STREAMS);
+    return await work();
+  });
 }
 
 /** Newest revision in the store; whether layers have derived it does not matter to intents. */
-export function intentRevision({ store, projector }: ApiDependencies): number {
-  if (!projector.isCaughtUp())
-    throw new SignalboxError('unavailable', 'the event log has not been read to its end yet');
-  return stateRevision(store).head;
+export function intentRevision(api: ApiDependencies): number {
+  requireCaughtUp(api);
+  return stateRevision(api.store).head;
 }
 
 export function readIntent<Kind extends AnyIntentKind>(
@@ -187,7 +192,7 @@ async function changeInTurn(api: ApiDependencies, { put, remove }: IntentChanges
       data: JSON.stringify(newMessage(object)),
     })),
   ]);
-  await api.projector.processAll();
+  await api.projector.processAll(INTENT_STREAMS);
 }
 
 export function knownClusters(api: ApiDependencies): { name: string; domain: string }[] {
@@ -239,7 +244,7 @@ async function append(
   try {
     const expectedSequence = last?.sequence ?? 0;
     const revision = await logOf(api).append('objects', { ...entry, expectedSequence });
-    await api.projector.processAll();
+    await api.projector.processAll(INTENT_STREAMS);
     return revision;
   } catch (error) {
     if (!isSignalboxError(error, 'conflict')) throw error;

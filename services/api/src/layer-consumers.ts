@@ -8,10 +8,14 @@
  * | some not                                    | what was reported of the one furthest behind, and below its newest set |
  * | some never reported                         | 0                                                             |
  */
-import type { Ack, ConsumerBehind, Layer, TargetGroup, TargetGroupReport } from '@signalbox/contracts';
+import type { Ack, ConsumerBehind, LayerProgress, TargetGroup, TargetGroupReport } from '@signalbox/contracts';
 import {
+  type BehindOptions,
+  type ConsumerScope,
   controllerLease,
+  countConsumers,
   listConsumers,
+  listConsumersBehind,
   listTargetGroupSets,
   type Store,
   type StoredTargetGroupSet,
@@ -19,24 +23,61 @@ import {
 } from '@signalbox/store';
 import { reportOf, reportStatus } from './target-group-views.ts';
 
-/** An Ack is one as it is: there may be ten thousand. */
+/** An Ack is one as it is. */
 export interface LayerConsumer extends Pick<ConsumerBehind, 'cluster' | 'consumer' | 'kind' | 'revision' | 'error'> {
   readonly appliedAtMs: number | null;
 }
 
-interface Scope {
-  readonly layer: Layer;
-  /** Absent: of all. */
-  readonly cluster?: string | undefined;
+/** Those of one layer, in the scope that they were asked for. */
+export interface Consumers {
+  readonly counts: LayerProgress['consumers'];
+  /** What every one of them has; undefined without any. */
+  readonly leastRevision: number | undefined;
+  /** Of those that do not have the revision. */
+  behind(order: BehindOptions['order'], limit: number): readonly LayerConsumer[];
 }
 
-/** In no order. */
-export function layerConsumers(store: Store, scope: Scope): LayerConsumer[] {
-  const acks = listConsumers(store, scope);
-  if (scope.layer !== 'lb') return acks;
+/** Measured by a revision. Node agents and DNS servers are many: they are counted by the store. */
+export function layerConsumers(store: Store, scope: ConsumerScope, revision: number): Consumers {
+  if (scope.layer === 'lb') return consumersOf(loadBalancers(store, scope.cluster), revision);
+  const { total, applied, failing, leastRevision } = countConsumers(store, scope, revision);
+  return {
+    counts: { total, applied, failing, lagging: total - applied - failing },
+    leastRevision,
+    behind: (order, limit) => {
+      return applied === total ? [] : listConsumersBehind(store, scope, { revision, order, limit });
+    },
+  };
+}
+
+function consumersOf(consumers: readonly LayerConsumer[], wanted: number): Consumers {
+  const behind = consumers.filter(({ revision }) => revision < wanted);
+  const failing = behind.filter(({ error }) => error !== '').length;
+  const [total, applied] = [consumers.length, consumers.length - behind.length];
+  return {
+    counts: { total, applied, failing, lagging: behind.length - failing },
+    leastRevision: consumers.length === 0 ? undefined : Math.min(...consumers.map(({ revision }) => revision)),
+    behind: (order, limit) => behind.sort(order === 'urgency' ? byUrgency : byRevision).slice(0, limit),
+  };
+}
+
+function byUrgency(a: LayerConsumer, b: LayerConsumer): number {
+  return Number(a.error === '') - Number(b.error === '') || byRevision(a, b);
+}
+
+function byRevision(a: LayerConsumer, b: LayerConsumer): number {
+  return a.revision - b.revision || compareText(a.cluster, b.cluster) || compareText(a.consumer, b.consumer);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+function loadBalancers(store: Store, cluster: string | undefined): LayerConsumer[] {
+  const acks = listConsumers(store, { layer: 'lb', cluster });
   const driven = new Set(acks.flatMap((ack) => (ack.kind === 'lb-driver' ? [ack.loadBalancerClass] : [])));
   const speaking = acks.filter((ack) => ack.kind !== 'lb-driver' || maySpeak(store, ack));
-  return [...speaking, ...pullControllers(store, scope.cluster, driven)];
+  return [...speaking, ...pullControllers(store, cluster, driven)];
 }
 
 /** A driver whose class another one has taken over left its last word behind. */

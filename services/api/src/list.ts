@@ -1,7 +1,9 @@
 /** A list request from its query to its page. */
 import { SignalboxError } from '@signalbox/contracts';
 import type { Place, Store } from '@signalbox/store';
+import type { Context } from 'hono';
 import { decodePageToken, type PageSource, readPage } from './page.ts';
+import { answeredAt } from './revision-gate.ts';
 import { readState, type State } from './state.ts';
 
 export interface ListQuery {
@@ -10,17 +12,23 @@ export interface ListQuery {
   readonly revision?: number | undefined;
 }
 
+export interface ListRequest {
+  readonly c: Context;
+  readonly store: Store;
+  readonly query: ListQuery;
+}
+
 type Filters = readonly (string | undefined)[];
 
 /** The source is asked for once the revision is known: the first page's, on all pages. */
 export function answerList<Row, Item>(
-  store: Store,
-  query: ListQuery,
+  { c, store, query }: ListRequest,
   filters: Filters,
   sourceAt: (state: State) => PageSource<Row, Item>,
 ) {
   const { limit, start, requested, filterText } = readListQuery(query, filters);
   const state = readState(store, requested);
+  answeredAt(c, state.revision);
   return readPage(sourceAt(state), { revision: state.revision, filters: filterText, limit, start });
 }
 

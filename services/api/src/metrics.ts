@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, LATENCY_BUCKETS_SECONDS, type Registry } fro
 import { controllerLease, loadBalancerClasses, type Projector, type Store, stateRevision } from '@signalbox/store';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
-import { consumerCounts } from './convergence.ts';
+import { describeConsumers } from './convergence.ts';
 import { leaseStatus } from './target-group-views.ts';
 import { DEFAULT_GRACE_SECONDS, type WithdrawnRecords } from './withdrawn-records.ts';
 
@@ -13,12 +13,13 @@ export interface Measured {
   readonly projector: Pick<Projector, 'stats'>;
   readonly followers: () => number;
   readonly waiters: () => number;
+  readonly revisionWaiters: () => number;
   readonly withdrawn: Pick<WithdrawnRecords, 'list'>;
 }
 
 /** Values that are kept anyway, read when Prometheus asks. */
 export function registerMetrics(registry: Registry, measured: Measured): void {
-  const { store, projector, followers, waiters } = measured;
+  const { store, projector, followers, waiters, revisionWaiters } = measured;
   const gauge = (name: string, help: string, read: () => number): void => {
     const metric: Gauge = new Gauge({ name, help, registers: [registry], collect: () => metric.set(read()) });
   };
@@ -29,6 +30,7 @@ export function registerMetrics(registry: Registry, measured: Measured): void {
   gauge('signalbox_api_oldest_revision', 'Oldest revision whose state is kept.', () => stateRevision(store).horizon);
   gauge('signalbox_api_followers', 'Clients that follow the changes.', followers);
   gauge('signalbox_api_waiters', 'Requests that wait for target groups to change.', waiters);
+  gauge('signalbox_api_revision_waiters', 'Requests that wait for the revision they ask for.', revisionWaiters);
   const layers: Gauge<'layer'> = new Gauge({
     name: 'signalbox_api_layer_revision',
     help: 'Revision that a layer has derived.',
@@ -45,17 +47,37 @@ export function registerMetrics(registry: Registry, measured: Measured): void {
   registerLeaseMetrics(registry, store);
 }
 
+/** A series for every node would be too many; those that are worst are what one looks for. */
+const STALEST_CONSUMERS = 20;
+
 function registerConsumerMetrics(registry: Registry, store: Store): void {
+  // Metrics are collected in the order in which they are registered: the first one reads for all three.
   const consumers: Gauge<'layer' | 'state'> = new Gauge({
     name: 'signalbox_api_consumers',
     help: 'Node agents, DNS servers and load balancers, by whether they have applied what their layer has derived: applied, lagging, failing.',
     labelNames: ['layer', 'state'],
     registers: [registry],
     collect: () => {
-      for (const { layer, counts } of consumerCounts(store)) {
-        for (const state of CONSUMER_STATES) consumers.set({ layer, state }, counts[state]);
+      stalest.reset();
+      for (const each of describeConsumers(store, { nowMs: Date.now(), limit: STALEST_CONSUMERS })) {
+        const { layer } = each;
+        for (const state of CONSUMER_STATES) consumers.set({ layer, state }, each.counts[state]);
+        staleness.set({ layer }, each.stalest[0]?.seconds ?? 0);
+        for (const { seconds, ...who } of each.stalest) stalest.set({ layer, ...who }, seconds);
       }
     },
+  });
+  const staleness = new Gauge({
+    name: 'signalbox_api_staleness_seconds',
+    help: 'Age of the oldest revision that a layer has derived and one of its consumers has not applied; 0: all have all.',
+    labelNames: ['layer'],
+    registers: [registry],
+  });
+  const stalest = new Gauge({
+    name: 'signalbox_api_consumer_staleness_seconds',
+    help: 'The same of each consumer that is behind; of the twenty stalest of each layer.',
+    labelNames: ['layer', 'cluster', 'consumer'],
+    registers: [registry],
   });
 }
 

@@ -26,9 +26,9 @@ export function encodePageToken({ revision, filters, place, skip }: PageToken): 
 
 /** Throws `invalid` for a token that is not one of ours, or that belongs to a request with other filters. */
 export function decodePageToken(text: string, filters: string): PageToken {
-  const parsed = tokenSchema.safeParse(parseJson(Buffer.from(text, 'base64url').toString('utf8')));
-  if (!parsed.success) throw new SignalboxError('invalid', 'next: not a token that this API has given out');
-  const [revision, ownFilters, place, skip] = parsed.data;
+  const token = readToken(text);
+  if (token === undefined) throw new SignalboxError('invalid', 'next: not a token that this API has given out');
+  const [revision, ownFilters, place, skip] = token;
   if (ownFilters !== filters) {
     throw new SignalboxError(
       'invalid',
@@ -36,6 +36,15 @@ export function decodePageToken(text: string, filters: string): PageToken {
     );
   }
   return { revision, filters, place, skip };
+}
+
+/** The revision of the list that a token is of; undefined without one, or when it is not one of ours. */
+export function pageRevision(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : readToken(text)?.[0];
+}
+
+function readToken(text: string): z.infer<typeof tokenSchema> | undefined {
+  return tokenSchema.safeParse(parseJson(Buffer.from(text, 'base64url').toString('utf8'))).data;
 }
 
 export interface PageSource<Row, Item> {

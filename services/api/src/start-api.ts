@@ -73,7 +73,7 @@ export async function startApi(context: ServiceContext, options: ApiOptions): Pr
 }
 
 async function startParts(
-  { log, logger, registry, metricsToken }: ServiceContext,
+  { log, logger, registry, tracer, metricsToken }: ServiceContext,
   options: ApiOptions,
   { closers, stop }: { closers: (() => void | Promise<void>)[]; stop: () => Promise<void> },
 ): Promise<RunningApi> {
@@ -84,7 +84,13 @@ async function startParts(
   }
   const store = await openStore({ path: storePath });
   closers.push(() => store.close());
-  const projector = await startProjector({ store, log, logger, ...(historyRetention && { historyRetention }) });
+  const projector = await startProjector({
+    store,
+    log,
+    logger,
+    tracer,
+    ...(historyRetention && { historyRetention }),
+  });
   closers.push(() => projector.stop());
   const api = createApi({
     store,
@@ -112,6 +118,7 @@ async function startParts(
     projector,
     followers: api.followers,
     waiters: api.waiters,
+    revisionWaiters: api.revisionWaiters,
     withdrawn: api.withdrawn,
   });
   const url = `${tls === undefined ? 'http' : 'https'}://${formatAddress(address)}`;

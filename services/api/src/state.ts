@@ -8,6 +8,7 @@ import {
   sourceStatuses,
   stateRevision,
 } from '@signalbox/store';
+import type { ApiDependencies } from './dependencies.ts';
 
 export interface State {
   readonly revision: number;
@@ -41,6 +42,12 @@ export function readState(store: Store, requested?: number): State {
     domain: (cluster) => (Object.hasOwn(byLayer.dns, cluster) ? byLayer.dns[cluster]?.domain : undefined),
     clusters: [...names].sort(),
   };
+}
+
+/** Throws `unavailable` until the log was read to the end that it had at the start. */
+export function requireCaughtUp({ projector }: Pick<ApiDependencies, 'projector'>): void {
+  if (!projector.isCaughtUp())
+    throw new SignalboxError('unavailable', 'the event log has not been read to its end yet');
 }
 
 /** Throws `not_found` for a cluster that nobody knows, `unavailable` for one that is not derived (in the given layer). */

@@ -1,5 +1,5 @@
 /** The DNS server: sockets, zones and the stream that feeds them, put together. */
-import { failureSignal, type Readiness, type RunningService, type ServiceContext } from '@signalbox/kit';
+import { failureSignal, type Readiness, type RunningService, type ServiceContext, traceApplied } from '@signalbox/kit';
 import { type IndexedCluster, ZoneIndex } from '@signalbox/zones';
 import { ClusterAcks, consumerName, type ServedCluster } from './cluster-acks.ts';
 import type { DnsServerOptions } from './dns-server-options.ts';
@@ -48,6 +48,12 @@ export async function startDnsServer(context: ServiceContext, options: DnsServer
     onServed: (state) => {
       transfers.onServed(state);
       noteServed();
+    },
+    onChanges: (changes, revision) => {
+      const nowMs = Date.now();
+      metrics.recordServed(changes);
+      const traces = changes.map(({ trace }) => trace);
+      traceApplied(context.tracer, traces, { name: 'apply dns', startMs: nowMs, endMs: nowMs, revision });
     },
   });
   const onRevision = () => noteServed();

@@ -4,6 +4,7 @@ import type { ZoneIndex } from '@signalbox/zones';
 import { AnswerCounts } from './answer-counts.ts';
 import type { Forwarder } from './forward/forwarder.ts';
 import type { Staleness } from './staleness.ts';
+import type { ServedChange } from './zone-feed.ts';
 
 export interface DnsMetrics {
   readonly zoneRecords: Gauge<'zone'>;
@@ -11,10 +12,14 @@ export interface DnsMetrics {
   readonly answers: AnswerCounts;
   readonly requestDuration: Histogram;
   readonly badMessages: Counter;
+  recordServed(changes: readonly ServedChange[]): void;
 }
 
 /** Seconds; an answer from memory takes some microseconds. */
 const REQUEST_BUCKETS_SECONDS = [0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1];
+
+/** As CoreDNS has them: from a millisecond, each twice the one before, to nine minutes. */
+const PROGRAMMING_BUCKETS_SECONDS = Array.from({ length: 20 }, (_, power) => 2 ** power / 1000);
 
 interface MetricSources {
   readonly index: ZoneIndex;
@@ -53,11 +58,32 @@ export function createDnsMetrics(registry: Registry, sources: MetricSources): Dn
       buckets: REQUEST_BUCKETS_SECONDS,
       registers,
     }),
+    recordServed: recordServed(registry),
     badMessages: new Counter({
       name: 'signalbox_dns_bad_messages_total',
       help: 'Messages of the derived stream that could not be read.',
       registers,
     }),
+  };
+}
+
+/** The DNS programming latency SLI of Kubernetes, under the name and with the label that CoreDNS has for it. */
+function recordServed(registry: Registry): (changes: readonly ServedChange[]) => void {
+  const startedMs = Date.now();
+  const programming = new Histogram({
+    name: 'coredns_kubernetes_dns_programming_duration_seconds',
+    help: 'From the change of a Service or EndpointSlice to answers following it.',
+    labelNames: ['service_kind'],
+    buckets: PROGRAMMING_BUCKETS_SECONDS,
+    registers: [registry],
+  });
+  return (changes) => {
+    const nowMs = Date.now();
+    for (const { serviceKind, changedAtMs } of changes) {
+      // Older changes were served by an earlier process, if at all: their age says nothing of this one.
+      if (serviceKind === undefined || changedAtMs === undefined || changedAtMs < startedMs) continue;
+      programming.observe({ service_kind: serviceKind }, Math.max(0, nowMs - changedAtMs) / 1000);
+    }
   };
 }
 

@@ -18,19 +18,29 @@ import {
   type RecordSet,
   recordSetSchema,
   type ServiceKey,
+  type ServiceKind,
   serviceKeyText,
   type Watermark,
   watermarkSchema,
 } from '@signalbox/contracts';
 import type { LogBatch, LogMessage } from '@signalbox/event-log';
-import type { Logger } from '@signalbox/kit';
+import { type Logger, type MessageTrace, traceOf } from '@signalbox/kit';
 import type { IndexedCluster, ZoneIndex } from '@signalbox/zones';
 
 interface PendingChange {
   readonly key: ServiceKey;
   /** Undefined: the Service has no records any more. */
   readonly recordSet: RecordSet | undefined;
+  /** When the newest object behind it changed; undefined for records that are gone. */
+  readonly changedAtMs: number | undefined;
+  readonly trace: MessageTrace | undefined;
 }
+
+/** A change that is served from now on. */
+export type ServedChange = Pick<PendingChange, 'changedAtMs' | 'trace'> & {
+  /** Undefined for records that are gone, and where they are not those of a Service's addresses. */
+  readonly serviceKind: ServiceKind | undefined;
+};
 
 interface ZoneFeedOptions {
   readonly index: ZoneIndex;
@@ -41,6 +51,8 @@ interface ZoneFeedOptions {
    * while following.
    */
   readonly onServed?: (state: { readonly isExact: boolean }) => void;
+  /** Called with what has come since the state before; not with what a replay brought, which may be as old as the log. */
+  readonly onChanges?: (changes: readonly ServedChange[], revision: number) => void;
 }
 
 export class ZoneFeed {
@@ -83,7 +95,7 @@ export class ZoneFeed {
     try {
       const subject = parseDerivedSubject(message.subject);
       if (subject.layer !== 'dns') return;
-      if (subject.type === 'document') this.#hold(subject.key, readRecordSet(message.data));
+      if (subject.type === 'document') this.#hold(subject.key, message);
       else if (message.data !== null) this.#reach(watermarkSchema.parse(JSON.parse(message.data)));
     } catch (error) {
       this.#options.logger.warn({ err: error, subject: message.subject }, 'derived message skipped');
@@ -91,12 +103,16 @@ export class ZoneFeed {
     }
   }
 
-  #hold(key: ServiceKey, recordSet: RecordSet | undefined): void {
+  #hold(key: ServiceKey, message: LogMessage): void {
     const text = serviceKeyText(key);
+    const derived = message.data === null ? undefined : (JSON.parse(message.data) as DerivedMessage);
+    const read = readRecordSet(derived);
+    const trace = this.#replayed === undefined ? traceOf(message) : undefined;
     this.#replayed?.add(text);
     this.#isCovered = false;
     // The subject is what the log keeps one of, so it decides whose records these are.
-    this.#pending.set(text, { key, recordSet: recordSet === undefined ? undefined : { ...recordSet, ...key } });
+    const recordSet = read && { ...read, ...key };
+    this.#pending.set(text, { key, recordSet, changedAtMs: derived?.changedAtMs, trace });
   }
 
   #reach(watermark: Watermark): void {
@@ -104,8 +120,10 @@ export class ZoneFeed {
     this.#isCovered = true;
     // In a replay, what this one covers may have been replaced by what is still to come.
     if (this.#replayed !== undefined) return;
+    const changes = [...this.#pending.values()];
     this.#show(watermark);
     this.#options.onServed?.({ isExact: true });
+    if (changes.length > 0) this.#options.onChanges?.(changes.map(servedChange), watermark.revision);
   }
 
   #endReplay(replayed: ReadonlySet<string>): void {
@@ -151,10 +169,13 @@ export class ZoneFeed {
 }
 
 /** Undefined for a tombstone. */
-function readRecordSet(data: string | null): RecordSet | undefined {
-  if (data === null) return undefined;
-  const { document } = JSON.parse(data) as DerivedMessage;
-  return document === undefined || document === null ? undefined : recordSetSchema.parse(document);
+function readRecordSet(message: DerivedMessage | undefined): RecordSet | undefined {
+  if (message === undefined || message.document === null || message.document === undefined) return undefined;
+  return recordSetSchema.parse(message.document);
+}
+
+function servedChange({ recordSet, changedAtMs, trace }: PendingChange): ServedChange {
+  return { serviceKind: recordSet?.serviceKind, changedAtMs, trace };
 }
 
 /** The domain of a cluster that no watermark has listed yet, from the names that its records have. */

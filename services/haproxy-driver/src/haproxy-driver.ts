@@ -1,13 +1,14 @@
 /** The HAProxy driver: the parts, and what they tell each other. */
 import { hostname } from 'node:os';
 import {
-  DriverStatuses,
-  failureSignal,
+  type Clock,
+  DriverDuty,
   followStream,
-  LeaseKeeper,
+  ProgrammedChanges,
   type Readiness,
   type RunningService,
   type ServiceContext,
+  STEADY_CLOCK,
   TargetFeed,
 } from '@signalbox/kit';
 import type { BindAddresses } from './config/compile-proxies.ts';
@@ -48,6 +49,8 @@ export interface HaproxyDriverOptions {
   readonly timeoutMs?: number;
   /** Between two messages about what is programmed. Default half a second. */
   readonly reportIntervalMs?: number;
+  /** For looks and back-off. Default: the process's own. */
+  readonly clock?: Clock;
 }
 
 export interface HaproxyDriver extends RunningService {
@@ -67,6 +70,7 @@ const DEFAULTS = {
   maxBackoffMs: 10_000,
   timeoutMs: 10_000,
   reportIntervalMs: 500,
+  clock: STEADY_CLOCK,
 };
 const PROXY_TIMEOUTS_MS = { connect: 5_000, client: 300_000, server: 300_000 };
 
@@ -89,32 +93,20 @@ interface Found {
 
 class Driver implements HaproxyDriver {
   readonly name = 'haproxy-driver';
-  readonly failure: Promise<never>;
-  readonly #fail: (error: unknown) => void;
   readonly #context: ServiceContext;
-  readonly #settings: Settings;
   readonly #feed: TargetFeed;
-  readonly #lease: LeaseKeeper;
-  readonly #statuses: DriverStatuses;
+  readonly #duty: DriverDuty;
   readonly #sync: HaproxySync;
   readonly #wanted: WantedProxies;
-  readonly #stopping = new AbortController();
-  readonly #statusStopping = new AbortController();
-  #working: Promise<unknown> = Promise.resolve();
-  #telling: Promise<void> = Promise.resolve();
-  /** The lease is held, and what others wrote meanwhile is known. */
-  #isAllowed = false;
 
   constructor(context: ServiceContext, settings: Settings, { files, incumbents }: Found) {
     const { logger } = context;
-    const { loadBalancerClass, name, balance, checkIntervalMs, bind, portOffset } = settings;
+    const { loadBalancerClass, balance, checkIntervalMs, bind, portOffset } = settings;
     this.#context = context;
-    this.#settings = settings;
-    ({ failure: this.failure, fail: this.#fail } = failureSignal());
     const metrics = createDriverMetrics(context.registry, () => ({
       revision: this.#sync.state.revision,
       isFailing: this.#sync.state.error !== '',
-      holdsLease: this.#lease.isHeld,
+      holdsLease: this.#duty.holdsLease,
       refusedGroups: [...this.#wanted.current.notes.keys()].filter((key) => !this.#wanted.current.proxies.has(key))
         .length,
     }));
@@ -124,19 +116,7 @@ class Driver implements HaproxyDriver {
       onChange: (services) => this.#sync.note(services),
       onBadMessage: () => metrics.badMessages.inc(),
     });
-    this.#lease = new LeaseKeeper(context, {
-      loadBalancerClass,
-      holder: name,
-      durationMs: settings.leaseMs,
-      onChange: () => void this.#onLease(),
-    });
-    const mayReport = (): boolean => this.#mayWork;
-    this.#statuses = new DriverStatuses(context, {
-      loadBalancerClass,
-      name,
-      intervalMs: settings.reportIntervalMs,
-      mayReport,
-    });
+    this.#duty = new DriverDuty(context, { ...settings, onDuty: () => this.#sync.noteAllowed() });
     this.#wanted = new WantedProxies({ defaults: { balance, checkIntervalMs }, bind, portOffset, incumbents });
     const control = new HaproxyControl({ ...settings, files, logger });
     this.#sync = new HaproxySync({
@@ -145,14 +125,15 @@ class Driver implements HaproxyDriver {
       feed: this.#feed,
       wanted: this.#wanted,
       metrics,
+      changes: new ProgrammedChanges(context, loadBalancerClass),
       programmer: new Programmer(control, {
         socketPath: files.socket,
         statePath: files.state,
         maxConnections: settings.maxConnections,
         timeoutsMs: PROXY_TIMEOUTS_MS,
       }),
-      isAllowed: mayReport,
-      onStatus: (status) => this.#statuses.note(status, Date.now()),
+      isAllowed: () => this.#duty.isOnDuty,
+      onStatus: (status) => this.#duty.note(status),
     });
   }
 
@@ -161,53 +142,27 @@ class Driver implements HaproxyDriver {
   }
 
   get holdsLease(): boolean {
-    return this.#lease.isHeld;
+    return this.#duty.holdsLease;
+  }
+
+  get failure(): Promise<never> {
+    return this.#duty.failure;
   }
 
   start(): this {
-    const { signal } = this.#stopping;
-    const parts = [followStream(this.#context, this.#feed, signal), this.#lease.run(signal), this.#sync.run(signal)];
-    this.#working = Promise.all(parts.map((part) => part.catch(this.#fail)));
-    this.#telling = this.#statuses.run(this.#statusStopping.signal).catch(this.#fail);
+    this.#duty.start([(signal) => followStream(this.#context, this.#feed, signal), (signal) => this.#sync.run(signal)]);
     return this;
   }
 
-  /** What was done last is told before the lease is given back. */
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#working;
-    this.#statusStopping.abort();
-    await this.#telling;
-    await this.#lease.release();
-  }
-
-  get #mayWork(): boolean {
-    return this.#isAllowed && this.#lease.isHeld;
-  }
-
-  async #onLease(): Promise<void> {
-    const { logger } = this.#context;
-    this.#isAllowed = false;
-    if (!this.#lease.isHeld) {
-      logger.warn({ holder: this.#lease.holder }, 'the lease is lost: nothing is changed');
-      return;
-    }
-    logger.info({ loadBalancerClass: this.#settings.loadBalancerClass }, 'the lease is held');
-    await this.#statuses.restore().catch((err: unknown) => logger.warn({ err }, 'earlier reports could not be read'));
-    this.#isAllowed = true;
-    this.#statuses.noteLease();
-    this.#sync.noteAllowed();
+  stop(): Promise<void> {
+    return this.#duty.stop();
   }
 
   /** Who waits for the lease is ready to take over. */
   readiness(): Readiness {
+    const standby = this.#duty.standby();
+    if (standby !== undefined) return standby;
     const { revision, error } = this.#sync.state;
-    if (!this.#lease.isHeld) {
-      const { holder } = this.#lease;
-      return holder === '' || holder === this.#settings.name
-        ? { isReady: false, reason: 'the lease is not held yet' }
-        : { isReady: true, reason: `standing by: ${holder} holds the lease` };
-    }
     if (error !== '') return { isReady: false, reason: `HAProxy cannot be programmed: ${error}` };
     if (revision === 0) return { isReady: false, reason: 'the target groups have not come yet' };
     const { notes } = this.#wanted.current;

@@ -8,9 +8,17 @@
  * One round at a time; what comes meanwhile is the next one, so changes coalesce under load and nothing waits without.
  * Who does not hold the lease changes nothing, and leaves HAProxy as it is.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '@signalbox/contracts';
-import { type DriverStatus, groupKey, type IndexedSet, type Logger, type TargetFeed } from '@signalbox/kit';
+import {
+  type Clock,
+  type DriverStatus,
+  groupKey,
+  type IndexedSet,
+  type Logger,
+  type ProgrammedChanges,
+  type TargetFeed,
+  untilMs,
+} from '@signalbox/kit';
 import { proxyName } from './config/proxy-name.ts';
 import { compileStatuses, type HealthMemory, type ProgrammedSet } from './group-statuses.ts';
 import type { DriverMetrics } from './metrics.ts';
@@ -18,11 +26,14 @@ import type { Programmer, ProgrammingOutcome } from './programmer.ts';
 import type { WantedProxies } from './wanted-proxies.ts';
 
 export interface HaproxySyncOptions {
+  /** For looks and back-off. */
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly feed: TargetFeed;
   readonly wanted: WantedProxies;
   readonly programmer: Programmer;
   readonly metrics: DriverMetrics;
+  readonly changes: ProgrammedChanges;
   readonly isAllowed: () => boolean;
   /** Between two looks at health and drift, at least. */
   readonly lookIntervalMs: number;
@@ -77,7 +88,7 @@ export class HaproxySync {
     while (!signal.aborted) {
       if (!this.#mayWork) await this.#untilWoken();
       else if (this.#hasWork) await this.#round(signal);
-      else await this.#untilWoken(this.#nextLookMs - performance.now());
+      else await this.#untilWoken(this.#nextLookMs);
     }
   }
 
@@ -87,7 +98,7 @@ export class HaproxySync {
 
   get #hasWork(): boolean {
     const isBehind = this.#state.sequence !== this.#options.feed.sequence;
-    return this.#dirty.size > 0 || isBehind || performance.now() >= this.#nextLookMs;
+    return this.#dirty.size > 0 || isBehind || this.#options.clock.nowMs() >= this.#nextLookMs;
   }
 
   async #round(signal: AbortSignal): Promise<void> {
@@ -115,8 +126,8 @@ export class HaproxySync {
   }
 
   async #program(sets: ReadonlyMap<string, IndexedSet>, dirty: ReadonlySet<string>): Promise<ProgrammingOutcome> {
-    const { wanted, programmer, lookIntervalMs } = this.#options;
-    const beganMs = performance.now();
+    const { clock, wanted, programmer, lookIntervalMs } = this.#options;
+    const beganMs = clock.nowMs();
     const isLook = beganMs >= this.#nextLookMs;
     const layout = await programmer.runningLayout();
     const compiled = await wanted.compile(sets.values(), layout !== undefined);
@@ -125,7 +136,7 @@ export class HaproxySync {
       names: isLook ? 'all' : proxiesOf(sets, dirty),
     });
     wanted.noteRunning(compiled);
-    const now = performance.now();
+    const now = clock.nowMs();
     const pauseMs = outcome.isReloaded ? 0 : (now - beganMs) * LOOK_SHARE;
     if (isLook) this.#nextLookMs = now + Math.max(lookIntervalMs, pauseMs);
     return outcome;
@@ -133,13 +144,17 @@ export class HaproxySync {
 
   #noteProgrammed(sets: ReadonlyMap<string, IndexedSet>): void {
     const nowMs = Date.now();
-    for (const [service, { index, set }] of sets) {
+    const { changes } = this.#options;
+    for (const [service, indexed] of sets) {
+      const { index, set } = indexed;
+      changes.note(indexed, nowMs);
       if (this.#programmed.get(service)?.index === index) continue;
       // What was decided before this process began says nothing of how fast it is.
       if (this.#state.revision > 0) this.#options.metrics.recordDelay(Math.max(0, nowMs - set.decidedAtMs) / 1000);
       this.#programmed.set(service, { index, revision: set.revision, atMs: nowMs });
     }
     for (const service of this.#programmed.keys()) if (!sets.has(service)) this.#programmed.delete(service);
+    changes.retain(sets);
   }
 
   #tell(sets: ReadonlyMap<string, IndexedSet>): void {
@@ -166,18 +181,19 @@ export class HaproxySync {
 
   /** Everything is looked at afterwards: a round that failed leaves nothing that is known. */
   async #backOff(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
     this.#nextLookMs = 0;
-    await sleep(this.#backoffMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
+    await untilMs(clock, clock.nowMs() + this.#backoffMs * (0.5 + Math.random() / 2), signal);
     this.#backoffMs = Math.min(this.#backoffMs * 2, this.#options.maxBackoffMs);
   }
 
-  async #untilWoken(timeoutMs?: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
+  async #untilWoken(latestMs?: number): Promise<void> {
+    let cancel = (): void => {};
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
-      if (timeoutMs !== undefined) timer = setTimeout(resolve, Math.max(0, timeoutMs));
+      if (latestMs !== undefined) cancel = this.#options.clock.callAt(latestMs, resolve);
     });
-    clearTimeout(timer);
+    cancel();
     this.#wake = () => {};
   }
 }

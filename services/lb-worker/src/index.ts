@@ -3,4 +3,3 @@ export { startAddressAllocator } from './address-allocator.ts';
 export { lbWorker } from './lb-worker.ts';
 export { startLbWorker } from './start-lb-worker.ts';
 export { type RunningTargetGroups, startTargetGroups } from './start-target-groups.ts';
-export type { Clock } from './target-groups/clock.ts';

@@ -3,18 +3,21 @@ import { errorText } from '@signalbox/contracts';
 import type { AppendEntry, LogBatch } from '@signalbox/event-log';
 import {
   appendRetrying,
+  type Clock,
   failureSignal,
   followStream,
+  PASSIVE_TRACER,
   type Readiness,
   type RunningService,
   type ServiceContext,
   type StreamReader,
+  SYSTEM_CLOCK,
   startCompaction,
 } from '@signalbox/kit';
-import { type Clock, SYSTEM_CLOCK } from './target-groups/clock.ts';
 import { IntentFeed } from './target-groups/intent-feed.ts';
 import { type TargetMetrics, targetMetrics } from './target-groups/metrics.ts';
 import { RegistrationFeed } from './target-groups/registration-feed.ts';
+import { ReportSweeper } from './target-groups/report-sweeper.ts';
 import { RuleAckFeed, SourceFeed } from './target-groups/status-feeds.ts';
 import { TargetGroupController } from './target-groups/target-group-controller.ts';
 
@@ -42,7 +45,8 @@ class TargetGroupsService implements RunningTargetGroups {
   readonly #context: ServiceContext;
   readonly #metrics: TargetMetrics;
   readonly #controller: TargetGroupController;
-  readonly #feeds: readonly [RegistrationFeed, IntentFeed, SourceFeed, RuleAckFeed];
+  readonly #feeds: readonly StreamReader[];
+  readonly #sweeper: ReportSweeper;
   readonly #stopping = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #stopCompaction = (): void => {};
@@ -74,11 +78,18 @@ class TargetGroupsService implements RunningTargetGroups {
       onBadMessage,
       onBatch: (changes, watermark) => this.#controller.applyRegistrations(changes, watermark),
     });
-    this.#feeds = [registrations, intents, sources, ruleAcks];
+    this.#sweeper = new ReportSweeper({
+      log: context.log,
+      logger,
+      onBadMessage,
+      isThere: (group) => this.#controller.hasGroup(group),
+    });
+    this.#feeds = [registrations, intents, sources, ruleAcks, this.#sweeper];
     const publish = (entries: readonly AppendEntry[]): Promise<void> => this.#publish(entries);
     this.#controller = new TargetGroupController({
       clock,
       metrics: this.#metrics,
+      tracer: context.tracer ?? PASSIVE_TRACER,
       intents,
       sources,
       ruleAcks,
@@ -118,6 +129,7 @@ class TargetGroupsService implements RunningTargetGroups {
     const parts = [
       ...this.#feeds.map((feed) => followStream(this.#context, this.#waking(feed), signal)),
       this.#controller.run(signal),
+      this.#sweeper.run(signal),
     ];
     this.#running = Promise.all(parts).catch((error: unknown) => {
       if (signal.aborted) return;
@@ -152,5 +164,6 @@ class TargetGroupsService implements RunningTargetGroups {
       },
     });
     this.#trouble = '';
+    for (const { subject } of entries) this.#sweeper.note(subject);
   }
 }

@@ -1,2 +1,3 @@
-export { type NodeAgent, type NodeAgentOptions, startNodeAgent } from './node-agent.ts';
+export { type NodeAgent, startNodeAgent } from './node-agent.ts';
 export { nodeAgentProcess } from './node-agent-process.ts';
+export type { NodeAgentOptions } from './start-options.ts';

@@ -4,6 +4,7 @@ import type { AppliedState, SyncOutcome } from './rules-sync.ts';
 
 export interface AgentMetrics {
   readonly badMessages: Counter;
+  readonly lingerEnds: Counter<'end'>;
   record(outcome: SyncOutcome): void;
 }
 
@@ -13,6 +14,7 @@ const PROGRAMMING_BUCKETS_SECONDS = [...LATENCY_BUCKETS_SECONDS, 60, 120, 300];
 interface MetricSources {
   readonly state: () => AppliedState;
   readonly queuedSinceMs: () => number | undefined;
+  readonly lingering: () => number;
 }
 
 export function createAgentMetrics(registry: Registry, sources: MetricSources): AgentMetrics {
@@ -43,6 +45,12 @@ export function createAgentMetrics(registry: Registry, sources: MetricSources): 
       help: 'Messages of the log that could not be read.',
       registers,
     }),
+    lingerEnds: new Counter({
+      name: 'signalbox_agent_lingering_ended_total',
+      help: 'Addresses and ports that lingered and no longer do, by why (acknowledged, time-limit, taken, no-room).',
+      labelNames: ['end'],
+      registers,
+    }),
     record: ({ kind, seconds, changes, error }) => {
       if (kind === 'none') return;
       durations.observe(seconds);
@@ -57,7 +65,7 @@ export function createAgentMetrics(registry: Registry, sources: MetricSources): 
   };
 }
 
-function registerState(registry: Registry, { state, queuedSinceMs }: MetricSources): void {
+function registerState(registry: Registry, { state, queuedSinceMs, lingering }: MetricSources): void {
   const add = (name: string, help: string, value: () => number): void =>
     registry.registerMetric(gauge(name, help, value));
   add('signalbox_agent_applied_revision', 'Revision that the rules of this node have reached.', () => state().revision);
@@ -66,6 +74,11 @@ function registerState(registry: Registry, { state, queuedSinceMs }: MetricSourc
     'signalbox_agent_skipped_services',
     'Services of which something cannot be programmed.',
     () => state().skippedServices.length,
+  );
+  add(
+    'signalbox_agent_lingering_entries',
+    'Addresses and ports that services have no more, kept for DNS servers and load balancers.',
+    lingering,
   );
   add('signalbox_agent_lag_seconds', 'For how long the oldest change has waited to be applied; 0: none waits.', () => {
     const since = queuedSinceMs();

@@ -23,6 +23,8 @@ export interface AgentSettings extends NatsFlags {
   readonly maxLag: number;
   readonly fullResync: number;
   readonly driftInterval: number;
+  readonly lingerLimit: number;
+  readonly lingerTtl: number;
   readonly observe?: DriftOwner;
   readonly takeOver?: boolean;
   readonly cleanup?: boolean;
@@ -68,6 +70,19 @@ export function addAgentOptions(command: Command): Command {
     .addOption(
       settingOption('--drift-interval <seconds>', 'compare the kernel with what was programmed so often; 0: never')
         .default(60)
+        .argParser(secondsOrNever),
+    )
+    .addOption(
+      settingOption(
+        '--linger-limit <seconds>',
+        'keep an address that is gone so long for DNS and load balancers; 0: not',
+      )
+        .default(30)
+        .argParser(secondsOrNever),
+    )
+    .addOption(
+      settingOption('--linger-ttl <seconds>', 'and so long after they have acknowledged: the TTL of records')
+        .default(0)
         .argParser(secondsOrNever),
     )
     .addOption(

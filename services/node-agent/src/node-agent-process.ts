@@ -34,6 +34,8 @@ export const nodeAgentProcess: ProcessDefinition<AgentSettings> = {
       maxLagMs: options.maxLag * 1000,
       fullResyncMs: options.fullResync * 1000,
       driftIntervalMs: options.driftInterval * 1000,
+      lingerLimitMs: options.lingerLimit * 1000,
+      lingerTtlMs: options.lingerTtl * 1000,
       takesOver: options.takeOver ?? false,
       ...(options.observe && { observes: options.observe }),
     });

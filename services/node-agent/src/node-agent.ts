@@ -1,14 +1,13 @@
 /** The node agent: follows plans and its node, programs them, says how far it has come. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type DriftOwner, type NodeAgentAck, type NodeAgentBackend, SignalboxError } from '@signalbox/contracts';
+import type { NodeAgentAck, NodeAgentBackend, NodeObject } from '@signalbox/contracts';
 import {
   Acknowledger,
   failureSignal,
   followStream,
-  type ListenAddress,
   type Readiness,
   type RunningService,
   type ServiceContext,
+  traceApplied,
 } from '@signalbox/kit';
 import { type RulesNode, rulesNodeOf } from '@signalbox/rules';
 import { OwnProcesses } from './drift/index.ts';
@@ -20,29 +19,11 @@ import { startProxyHealthServer } from './health/proxy-health-server.ts';
 import { createAgentMetrics } from './metrics.ts';
 import { type NodeDrift, openNodeDrift } from './node-drift.ts';
 import { NodeFeed } from './node-feed.ts';
-import { type ApplierOptions, openApplier, takeOver } from './open-applier.ts';
+import { openApplier, takeOver } from './open-applier.ts';
 import { PlanFeed } from './plan-feed.ts';
-import { type AppliedState, RulesSync } from './rules-sync.ts';
-
-export interface NodeAgentOptions extends ApplierOptions {
-  readonly cluster: string;
-  /** `/healthz` and `/livez`; absent: not served. */
-  readonly proxyHealthListen?: ListenAddress;
-  /** Where health check node ports listen, instead of where node ports answer. */
-  readonly healthCheckAddress?: string | undefined;
-  /** Change nothing on this node: compare the rules of this owner with the cluster, and report. */
-  readonly observes?: DriftOwner;
-  /** Between two comparisons of the kernel with what it should do. Default one minute; 0: none. */
-  readonly driftIntervalMs?: number;
-  /** Remove kube-proxy's rules once our own are in. */
-  readonly takesOver?: boolean;
-  /** Default one hour. */
-  readonly fullResyncMs?: number;
-  /** A change that waits for longer makes the node unhealthy. Default one minute, as in kube-proxy. */
-  readonly maxLagMs?: number;
-  /** Between two acknowledgements. Default one second. */
-  readonly ackIntervalMs?: number;
-}
+import { openRemovalOrder, type RemovalOrder } from './removal-order.ts';
+import { type AppliedState, RulesSync, type SyncOutcome } from './rules-sync.ts';
+import { checkOptions, HOUR_MS, lingerPolicyOf, MINUTE_MS, type NodeAgentOptions } from './start-options.ts';
 
 export interface NodeAgent extends RunningService {
   readonly backend: NodeAgentBackend;
@@ -51,18 +32,10 @@ export interface NodeAgent extends RunningService {
   readonly state: AppliedState;
 }
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
-
 /** Starts to follow at once. Throws `invalid` for options that cannot work, `unavailable` for an address that is taken. */
 export async function startNodeAgent(context: ServiceContext, options: NodeAgentOptions): Promise<NodeAgent> {
-  const { proxyHealthListen, observes, takesOver } = options;
-  if (observes !== undefined && takesOver === true) {
-    throw new SignalboxError('invalid', 'who observes a node takes nothing over');
-  }
-  if (observes !== undefined && options.driftIntervalMs === 0) {
-    throw new SignalboxError('invalid', 'who observes a node looks at it now and then: the drift interval is 0');
-  }
+  checkOptions(options);
+  const { proxyHealthListen, observes } = options;
   const ownProcesses = new OwnProcesses();
   const isObserving = observes !== undefined;
   const applier = openApplier(context.logger, { ...options, isObserving }, (pid) => ownProcesses.note(pid));
@@ -101,6 +74,8 @@ class Agent {
   readonly #applier: ReturnType<typeof openApplier>;
   readonly #sync: RulesSync;
   readonly #plans: PlanFeed;
+  /** Undefined where everything goes at once. */
+  readonly #removals: RemovalOrder | undefined;
   readonly #nodes: NodeFeed;
   readonly #firstPlans = deferred();
   readonly #checks: HealthCheckPorts;
@@ -121,7 +96,8 @@ class Agent {
     const queuedSinceMs = (): number | undefined => this.#sync.queuedSinceMs;
     // What is only compared has not reached the node.
     const state = (): AppliedState => ({ ...this.#sync.state, ...(this.#isObserving && { revision: 0 }) });
-    const metrics = createAgentMetrics(registry, { state, queuedSinceMs });
+    const lingering = (): number => this.#removals?.size ?? 0;
+    const metrics = createAgentMetrics(registry, { state, queuedSinceMs, lingering });
     this.#sync = new RulesSync({
       applier,
       logger,
@@ -132,6 +108,7 @@ class Agent {
           return;
         }
         metrics.record(outcome);
+        this.#trace(outcome);
         this.#acknowledger.note();
         if (outcome.error === '') this.#afterApplied();
       },
@@ -148,28 +125,27 @@ class Agent {
       intervalMs: options.ackIntervalMs ?? 1000,
       currentAck: () => this.#ack(),
     });
+    const onBadMessage = (): void => metrics.badMessages.inc();
+    this.#removals = openRemovalOrder({
+      ...lingerPolicyOf(options),
+      cluster: options.cluster,
+      logger,
+      onRelease: (batch) => this.#sync.queuePlans(batch),
+      onEnd: ({ end, entries }) => metrics.lingerEnds.inc({ end }, entries),
+      onBadMessage,
+    });
     this.#plans = new PlanFeed({
       cluster: options.cluster,
       logger,
-      onBadMessage: () => metrics.badMessages.inc(),
+      onBadMessage,
       onBatch: (batch) => {
         this.#checks.note(batch.changes);
-        this.#sync.queuePlans(batch);
+        this.#sync.queuePlans(this.#removals?.apply(batch) ?? batch);
         this.#firstPlans.resolve();
       },
     });
-    this.#nodes = new NodeFeed({
-      cluster: options.cluster,
-      node: options.node,
-      logger,
-      onNode: (object) => {
-        this.health.setNode(object);
-        // A node that is gone from the cluster keeps its rules until it is really gone.
-        if (object === undefined) return;
-        this.#node = rulesNodeOf(object);
-        this.#sync.queueNode(this.#node);
-      },
-    });
+    const { cluster, node } = options;
+    this.#nodes = new NodeFeed({ cluster, node, logger, onNode: (object) => this.#noteNode(object) });
   }
 
   start(server: HealthServer | undefined): NodeAgent {
@@ -187,6 +163,7 @@ class Agent {
       readiness: () => this.#readiness(),
       stop: async () => {
         stopping.abort();
+        this.#removals?.close();
         await work;
         await this.#takingOver;
         await Promise.all([server?.close(), this.#checks.close(), this.#drift?.close(), this.#applier.close()]);
@@ -199,6 +176,7 @@ class Agent {
     await Promise.all([
       followStream(this.#context, this.#nodes, signal),
       followStream(this.#context, this.#plans, signal),
+      ...(this.#removals?.feeds ?? []).map((feed) => followStream(this.#context, feed, signal)),
       ...(this.#isObserving ? [] : [this.#acknowledger.run(signal)]),
       this.#program(signal),
     ]);
@@ -213,21 +191,7 @@ class Agent {
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
     await Promise.race([this.#firstPlans.promise, stopped]);
-    while (!signal.aborted) {
-      try {
-        const message = await this.#context.log.last('objects', this.#nodes.filter);
-        if (message !== undefined) this.#nodes.read(message);
-        else
-          this.#context.logger.warn(
-            { node: this.#options.node },
-            'there is no such node: zone and addresses are unknown',
-          );
-        break;
-      } catch (err) {
-        this.#context.logger.warn({ err }, 'the Node object cannot be asked for, trying again');
-        await sleep(1000, undefined, { signal }).catch(() => {});
-      }
-    }
+    await this.#nodes.ask(this.#context.log, signal);
     await this.#sync.run(signal);
   }
 
@@ -239,6 +203,14 @@ class Agent {
     const allowed = nodePortAddresses ?? (backend === 'nftables' ? ['primary'] : undefined);
     if (allowed === undefined) return [EVERY_ADDRESS];
     return healthCheckAddresses({ allowed, nodeAddresses: this.#node?.addresses ?? [] });
+  }
+
+  #noteNode(object: NodeObject | undefined): void {
+    this.health.setNode(object);
+    // A node that is gone from the cluster keeps its rules until it is really gone.
+    if (object === undefined) return;
+    this.#node = rulesNodeOf(object);
+    this.#sync.queueNode(this.#node);
   }
 
   get #isObserving(): boolean {
@@ -263,6 +235,13 @@ class Agent {
       ownProcesses: this.#ownProcesses,
       commandPrefix,
     });
+  }
+
+  #trace({ changes, revision, seconds }: SyncOutcome): void {
+    const endMs = Date.now();
+    const span = { name: 'apply proxy', startMs: endMs - seconds * 1000, endMs, revision };
+    const traces = changes.map(({ trace }) => trace);
+    traceApplied(this.#context.tracer, traces, span);
   }
 
   #afterApplied(): void {

@@ -1,7 +1,10 @@
 /** The OBJECTS stream → this node's Node object. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type NodeObject, nodeObjectSchema, type ObjectMessage, objectSubject } from '@signalbox/contracts';
-import type { LogBatch, LogMessage } from '@signalbox/event-log';
+import type { EventLog, LogBatch, LogMessage } from '@signalbox/event-log';
 import type { Logger, StreamReader } from '@signalbox/kit';
+
+const RETRY_MS = 1_000;
 
 interface NodeFeedOptions {
   readonly cluster: string;
@@ -34,11 +37,27 @@ export class NodeFeed implements StreamReader {
   }
 
   apply({ messages }: LogBatch): void {
-    for (const message of messages) this.read(message);
+    for (const message of messages) this.#read(message);
   }
 
-  /** Also for a message that was asked for, which then is not told twice. */
-  read({ data, subject, sequence }: LogMessage): void {
+  /** Asks the log for the object, until there is an answer. */
+  async ask(log: EventLog, signal: AbortSignal): Promise<void> {
+    const { logger, node } = this.#options;
+    while (!signal.aborted) {
+      try {
+        const message = await log.last('objects', this.filter);
+        if (message !== undefined) this.#read(message);
+        else logger.warn({ node }, 'there is no such node: zone and addresses are unknown');
+        return;
+      } catch (err) {
+        logger.warn({ err }, 'the Node object cannot be asked for, trying again');
+        await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  /** What was asked for is not told twice. */
+  #read({ data, subject, sequence }: LogMessage): void {
     if (sequence <= this.#sequence) return;
     this.#sequence = sequence;
     if (data === null) {

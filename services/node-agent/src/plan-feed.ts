@@ -18,12 +18,14 @@ import {
   watermarkSchema,
 } from '@signalbox/contracts';
 import type { LogBatch, LogMessage } from '@signalbox/event-log';
-import type { Logger, StreamReader } from '@signalbox/kit';
+import { type Logger, type MessageTrace, type StreamReader, traceOf } from '@signalbox/kit';
 import type { PlanChange } from '@signalbox/rules';
 
 export interface TimedPlanChange extends PlanChange {
   /** When the newest object behind the plan changed, epoch milliseconds; undefined for a plan that is gone. */
   readonly changedAtMs: number | undefined;
+  /** Undefined for what a replay brought. */
+  readonly trace?: MessageTrace | undefined;
 }
 
 export interface PlanBatch {
@@ -74,31 +76,32 @@ export class PlanFeed implements StreamReader {
       const subject = parseDerivedSubject(message.subject);
       if (subject.layer !== 'proxy') return;
       if (subject.type === 'watermark') this.#reach(message.data);
-      else if (subject.key.cluster === this.#options.cluster) this.#hold(subject.key, message.data);
+      else if (subject.key.cluster === this.#options.cluster) this.#hold(subject.key, message);
     } catch (error) {
       this.#options.logger.warn({ err: error, subject: message.subject }, 'derived message skipped');
       this.#options.onBadMessage();
     }
   }
 
-  #hold(key: ServiceKey, data: string | null): void {
+  #hold(key: ServiceKey, message: LogMessage): void {
     const text = serviceKeyText(key);
     this.#replayed?.add(text);
-    const message = data === null ? undefined : (JSON.parse(data) as DerivedMessage);
-    const plan = readPlan(message, key);
-    if (message === undefined || plan === undefined) {
-      this.#remove(key);
+    const trace = this.#replayed === undefined ? traceOf(message) : undefined;
+    const derived = message.data === null ? undefined : (JSON.parse(message.data) as DerivedMessage);
+    const plan = readPlan(derived, key);
+    if (derived === undefined || plan === undefined) {
+      this.#remove(key, trace);
       return;
     }
-    if (this.#known.get(text)?.contentHash === message.contentHash) return;
-    this.#known.set(text, { key, contentHash: message.contentHash });
-    this.#pending.set(text, { key, plan, changedAtMs: message.changedAtMs });
+    if (this.#known.get(text)?.contentHash === derived.contentHash) return;
+    this.#known.set(text, { key, contentHash: derived.contentHash });
+    this.#pending.set(text, { key, plan, changedAtMs: derived.changedAtMs, trace });
   }
 
-  #remove(key: ServiceKey): void {
+  #remove(key: ServiceKey, trace?: MessageTrace): void {
     const text = serviceKeyText(key);
     if (!this.#known.delete(text)) return;
-    this.#pending.set(text, { key, plan: undefined, changedAtMs: undefined });
+    this.#pending.set(text, { key, plan: undefined, changedAtMs: undefined, trace });
   }
 
   #reach(data: string | null): void {

@@ -35,6 +35,8 @@ export interface SyncOutcome {
   /** `none`: the revision rose, and nothing on this node had to change. */
   readonly kind: 'full' | 'delta' | 'none';
   readonly seconds: number;
+  /** That it reached, or was to. */
+  readonly revision: number;
   /** What is in now and was not before: after failures also what those had tried. Empty when it failed. */
   readonly changes: readonly TimedPlanChange[];
   readonly error: string;
@@ -168,7 +170,7 @@ export class RulesSync {
     const { error } = this.#state;
     if (kind === 'full') this.#tellRepairs(error);
     const seconds = (performance.now() - startedMs) / 1000;
-    this.#options.onOutcome({ kind, seconds, changes: this.#changesIn(request.changes), error });
+    this.#options.onOutcome({ kind, seconds, revision, changes: this.#changesIn(request.changes), error });
     return error === '';
   }
 

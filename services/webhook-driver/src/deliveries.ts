@@ -9,6 +9,7 @@
  * replaces what waits. So memory is one message per group, and connections are as many as `concurrency`.
  */
 import { errorText, type TargetGroupKey } from '@signalbox/contracts';
+import type { Clock } from '@signalbox/kit';
 import { type Backoff, backoffMs, type DeliveryOutcome } from './delivery-outcome.ts';
 
 export interface Delivery {
@@ -32,6 +33,7 @@ export interface DeliveryState {
 }
 
 interface DeliveriesOptions {
+  readonly clock: Clock;
   readonly concurrency: number;
   readonly backoff: Backoff;
   /** After an answer that would be the same next time. */
@@ -59,7 +61,7 @@ export class Deliveries {
   /** Lanes with something to send, in order of coming. */
   readonly #waiting = new Set<string>();
   readonly #sending = new Set<Promise<void>>();
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer = (): void => {};
   #isStopped = false;
 
   constructor(options: DeliveriesOptions) {
@@ -68,6 +70,11 @@ export class Deliveries {
 
   get states(): DeliveryState[] {
     return [...this.#lanes.values()].map(({ state }) => state);
+  }
+
+  /** What of a group was delivered last; 0: nothing. */
+  indexOf(key: TargetGroupKey): number {
+    return this.#lanes.get(laneName(key))?.state.index ?? 0;
   }
 
   /** Messages that wait or are under way. */
@@ -99,9 +106,10 @@ export class Deliveries {
 
   /** Sends what is due and may be sent. */
   pump(): void {
-    clearTimeout(this.#timer);
+    this.#cancelTimer();
     if (this.#isStopped || !this.#options.isAllowed()) return;
-    const now = performance.now();
+    const { clock } = this.#options;
+    const now = clock.nowMs();
     let nextMs = Number.POSITIVE_INFINITY;
     for (const name of this.#waiting) {
       if (this.#sending.size >= this.#options.concurrency) return;
@@ -110,13 +118,13 @@ export class Deliveries {
       if (lane.notBeforeMs > now) nextMs = Math.min(nextMs, lane.notBeforeMs);
       else this.#begin(name, lane);
     }
-    if (nextMs < Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.pump(), Math.max(1, nextMs - now));
+    if (nextMs < Number.POSITIVE_INFINITY) this.#cancelTimer = clock.callAt(nextMs, () => this.pump());
   }
 
   /** Waits for what is under way. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    clearTimeout(this.#timer);
+    this.#cancelTimer();
     await Promise.all(this.#sending);
   }
 
@@ -151,7 +159,7 @@ export class Deliveries {
     lane.state = { ...lane.state, error: outcome.reason };
     if (outcome.type === 'gone') return;
     lane.failures += 1;
-    lane.notBeforeMs = performance.now() + this.#pauseMs(outcome, lane.failures);
+    lane.notBeforeMs = this.#options.clock.nowMs() + this.#pauseMs(outcome, lane.failures);
     lane.wanted ??= delivery;
     // What is refused for what it says does not hold up the next one.
     if (outcome.type === 'refused') lane.failures = 0;

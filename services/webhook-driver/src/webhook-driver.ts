@@ -1,16 +1,16 @@
 /** The webhook driver: target groups of one class, as signed messages to one receiver. */
 import { hostname } from 'node:os';
-import { errorText, SignalboxError } from '@signalbox/contracts';
+import { SignalboxError, serviceKeyText } from '@signalbox/contracts';
 import {
-  type DriverStatus,
-  DriverStatuses,
-  failureSignal,
+  type Clock,
+  DriverDuty,
   followStream,
   groupKey,
-  LeaseKeeper,
+  ProgrammedChanges,
   type Readiness,
   type RunningService,
   type ServiceContext,
+  STEADY_CLOCK,
   TargetFeed,
 } from '@signalbox/kit';
 import { Deliveries, type Delivery, laneName } from './deliveries.ts';
@@ -43,6 +43,8 @@ export interface WebhookDriverOptions {
   readonly leaseMs?: number;
   /** Between two reports. Default half a second. */
   readonly reportIntervalMs?: number;
+  /** For back-off. Default: the process's own. */
+  readonly clock?: Clock;
 }
 
 export interface WebhookDriver extends RunningService {
@@ -57,6 +59,7 @@ const DEFAULTS = {
   refusedRetryMs: 300_000,
   leaseMs: 15_000,
   reportIntervalMs: 500,
+  clock: STEADY_CLOCK,
 };
 
 /** Starts to follow at once. Throws `invalid` for a URL that cannot be one. */
@@ -71,34 +74,27 @@ type Settings = typeof DEFAULTS & WebhookDriverOptions & { readonly name: string
 
 class Driver implements WebhookDriver {
   readonly name = 'webhook-driver';
-  readonly failure: Promise<never>;
-  readonly #fail: (error: unknown) => void;
   readonly #context: ServiceContext;
   readonly #settings: Settings;
   readonly #poster: Poster;
   readonly #feed: TargetFeed;
-  readonly #lease: LeaseKeeper;
-  readonly #statuses: DriverStatuses;
+  readonly #duty: DriverDuty;
   readonly #deliveries: Deliveries;
-  readonly #stopping = new AbortController();
-  readonly #statusStopping = new AbortController();
-  #working: Promise<unknown> = Promise.resolve();
-  #telling: Promise<void> = Promise.resolve();
-  #isAllowed = false;
+  readonly #changes: ProgrammedChanges;
+  /** Services of which a group was delivered since the last look. */
+  readonly #delivered = new Set<string>();
   #revision = 0;
 
   constructor(context: ServiceContext, settings: Settings, poster: Poster) {
-    const { loadBalancerClass, name, leaseMs, reportIntervalMs } = settings;
+    const { loadBalancerClass } = settings;
     this.#context = context;
     this.#settings = settings;
-    ({ failure: this.failure, fail: this.#fail } = failureSignal());
     this.#poster = poster;
-    const isAllowed = (): boolean => this.#isAllowed && this.#lease.isHeld;
     const metrics = createWebhookMetrics(context.registry, () => ({
       revision: this.#revision,
       pending: this.#deliveries.pending,
       failingGroups: this.#deliveries.states.filter(({ error }) => error !== '').length,
-      holdsLease: this.#lease.isHeld,
+      holdsLease: this.#duty.holdsLease,
     }));
     this.#feed = new TargetFeed({
       loadBalancerClass,
@@ -106,16 +102,21 @@ class Driver implements WebhookDriver {
       onChange: () => this.#want(),
       onBadMessage: () => metrics.badMessages.inc(),
     });
-    const lease = { loadBalancerClass, holder: name, durationMs: leaseMs, onChange: () => void this.#onLease() };
-    this.#lease = new LeaseKeeper(context, lease);
-    const statuses = { loadBalancerClass, name, intervalMs: reportIntervalMs, mayReport: isAllowed };
-    this.#statuses = new DriverStatuses(context, statuses);
+    this.#duty = new DriverDuty(context, {
+      ...settings,
+      restore: () => this.#restore(),
+      onDuty: () => this.#begin(),
+    });
+    this.#changes = new ProgrammedChanges(context, loadBalancerClass);
     this.#deliveries = new Deliveries({
       ...settings,
-      isAllowed,
+      isAllowed: () => this.#duty.isOnDuty,
       send: (delivery) => this.#send(delivery),
       onOutcome: (type) => metrics.recordOutcome(type),
-      onChange: () => this.#tell(),
+      onChange: () => {
+        this.#noteDelivered();
+        this.#tell();
+      },
     });
   }
 
@@ -123,27 +124,23 @@ class Driver implements WebhookDriver {
     return this.#revision;
   }
 
+  get failure(): Promise<never> {
+    return this.#duty.failure;
+  }
+
   start(): this {
-    const { signal } = this.#stopping;
-    const parts = [followStream(this.#context, this.#feed, signal), this.#lease.run(signal)];
-    this.#working = Promise.all(parts.map((part) => part.catch(this.#fail)));
-    this.#telling = this.#statuses.run(this.#statusStopping.signal).catch(this.#fail);
+    this.#duty.start([(signal) => followStream(this.#context, this.#feed, signal)]);
     return this;
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#deliveries.stop();
-    await this.#working;
-    this.#statusStopping.abort();
-    await this.#telling;
-    await this.#lease.release();
+    await this.#duty.stop(() => this.#deliveries.stop());
     this.#poster.close();
   }
 
   /** What of the groups as they are now has not been delivered. */
   #want(): void {
-    if (!this.#feed.isCurrent || !this.#isAllowed) return;
+    if (!this.#feed.isCurrent || !this.#duty.isOnDuty) return;
     const wanted = new Set<string>();
     for (const { key: service, index, set } of this.#feed.sets.values()) {
       for (const group of set.groups) {
@@ -171,10 +168,24 @@ class Driver implements WebhookDriver {
       'content-type': 'application/json',
       ...signMessage({ id, nowMs: Date.now(), body }, this.#settings.secrets),
     };
-    const outcome = deliveryOutcome(await this.#poster.post(headers, body, this.#stopping.signal));
-    if (outcome.type !== 'delivered')
-      this.#context.logger.warn({ ...key, index, reason: outcome.reason }, 'not delivered');
+    const outcome = deliveryOutcome(await this.#poster.post(headers, body, this.#duty.signal));
+    if (outcome.type === 'delivered') this.#delivered.add(serviceKeyText(key));
+    else this.#context.logger.warn({ ...key, index, reason: outcome.reason }, 'not delivered');
     return outcome;
+  }
+
+  /** A change is with the receiver when all groups of its Service are. */
+  #noteDelivered(): void {
+    const nowMs = Date.now();
+    for (const service of this.#delivered) {
+      const indexed = this.#feed.sets.get(service);
+      const isWhole = indexed?.set.groups.every((group) => {
+        return this.#deliveries.indexOf(groupKey(indexed.key, group)) === indexed.index;
+      });
+      if (indexed !== undefined && isWhole === true) this.#changes.note(indexed, nowMs);
+    }
+    this.#delivered.clear();
+    this.#changes.retain(this.#feed.sets);
   }
 
   #tell(): void {
@@ -186,39 +197,25 @@ class Driver implements WebhookDriver {
       report: { index, revision, programmedAtMs: deliveredAtMs, error, targets: [] },
     }));
     const error = states.find((state) => state.error !== '')?.error ?? '';
-    const status: DriverStatus = { groups, revision: this.#revision, error, skippedServices: new Map() };
-    if (this.#isAllowed) this.#statuses.note(status, Date.now());
+    if (this.#duty.isOnDuty) {
+      this.#duty.note({ groups, revision: this.#revision, error, skippedServices: new Map() });
+    }
   }
 
   /** Nothing is sent before it is known what was. */
-  async #onLease(): Promise<void> {
-    const { logger } = this.#context;
-    this.#isAllowed = false;
-    if (!this.#lease.isHeld) {
-      logger.warn({ holder: this.#lease.holder }, 'the lease is lost: nothing is sent');
-      return;
-    }
-    try {
-      await this.#statuses.restore();
-      const earlier = await readEarlierReports(this.#context, this.#settings.loadBalancerClass);
-      for (const state of earlier) this.#deliveries.restore(state);
-    } catch (error) {
-      logger.warn({ reason: errorText(error) }, 'earlier reports could not be read: everything is sent');
-    }
-    logger.info({ loadBalancerClass: this.#settings.loadBalancerClass }, 'the lease is held');
-    this.#isAllowed = true;
-    this.#statuses.noteLease();
+  async #restore(): Promise<void> {
+    const earlier = await readEarlierReports(this.#context, this.#settings.loadBalancerClass);
+    for (const state of earlier) this.#deliveries.restore(state);
+  }
+
+  #begin(): void {
     this.#want();
     this.#deliveries.pump();
   }
 
   readiness(): Readiness {
-    const { holder } = this.#lease;
-    if (!this.#lease.isHeld) {
-      if (holder === '' || holder === this.#settings.name)
-        return { isReady: false, reason: 'the lease is not held yet' };
-      return { isReady: true, reason: `standing by: ${holder} holds the lease` };
-    }
+    const standby = this.#duty.standby();
+    if (standby !== undefined) return standby;
     if (!this.#feed.isCurrent) return { isReady: false, reason: 'the target groups have not come yet' };
     const failing = this.#deliveries.states.find(({ error }) => error !== '');
     return failing === undefined ? { isReady: true, reason: '' } : { isReady: false, reason: failing.error };

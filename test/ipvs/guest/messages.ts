@@ -49,3 +49,15 @@ export type GuestMessage =
   | { readonly type: 'check'; readonly name: string; readonly problem?: string }
   | { readonly type: 'listing'; readonly listing: GuestListing }
   | { readonly type: 'end'; readonly error?: string };
+
+/** One measurement of `npm run bench:ipvs`. */
+export interface BenchRequest {
+  readonly backend: string;
+  readonly services: number;
+  readonly changes: number;
+}
+
+/** What the measurement printed, or what is wrong. */
+export type BenchAnswer =
+  | { readonly request: BenchRequest; readonly stdout: string }
+  | { readonly request: BenchRequest; readonly error: string };

@@ -64,7 +64,7 @@ type ListedIntent = BackupIntents[number] & { readonly revision: number };
 async function listIntents(client: ApiClient): Promise<ListedIntent[]> {
   const lists: ListedIntent[] = [];
   for (const path of PATHS) {
-    const { items } = await client.list<Listed>(`/v1/intents/${path}`, {}, LIST_LIMIT);
+    const { items } = await client.atLeast('latest').list<Listed>(`/v1/intents/${path}`, {}, LIST_LIMIT);
     for (const { revision, intent } of items) {
       const { name, owner } = intent.metadata;
       lists.push({ path, name, spec: { ...intent.spec }, revision, ...(owner && { owner }) });

@@ -92,7 +92,7 @@ function addListCommand(dns: Command, io: CliIo): void {
     .description('what has been set')
     .addOption(new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table'));
   withApi(command).action(async (options: DnsOptions) => {
-    const client = openClient(options);
+    const client = openClient(options).atLeast('latest');
     const lists = ['dns-zones', 'dns-records', 'dns-aliases'].map((kind) =>
       client.list<Intent>(`/v1/intents/${kind}`, {}, LIST_LIMIT),
     );

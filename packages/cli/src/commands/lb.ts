@@ -1,5 +1,6 @@
-/** `signalbox lb …`: hold target groups still, let them go on, and say that removals are meant. */
+/** `signalbox lb …`: hold target groups still, let them go on, say that removals are meant, take addresses back. */
 import {
+  type LoadBalancerAddressObject,
   type LoadBalancerIntentItem,
   type LoadBalancerPolicyObject,
   NO_CLASS,
@@ -10,7 +11,7 @@ import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { type ApiFlags, openClient, withApi } from '../api-options.ts';
 import type { CliIo } from '../io.ts';
-import { findTargetGroups } from '../target-groups.ts';
+import { findTargetGroups, parseServicePlace } from '../target-groups.ts';
 
 interface LbOptions extends ApiFlags {
   readonly service?: string;
@@ -19,14 +20,16 @@ interface LbOptions extends ApiFlags {
 
 type Policy = LoadBalancerIntentItem & { readonly intent: LoadBalancerPolicyObject };
 type PolicySpec = LoadBalancerPolicyObject['spec'];
+type Address = LoadBalancerIntentItem & { readonly intent: LoadBalancerAddressObject };
 
 const POLICIES = '/v1/intents/load-balancer-policies';
+const ADDRESSES = '/v1/intents/load-balancer-addresses';
 const LIMIT = 10_000;
 
 export function addLbCommand(program: Command, io: CliIo): void {
   const lb = program
     .command('lb')
-    .description('load balancers: pause, resume, confirm removals')
+    .description('load balancers: pause, resume, confirm removals, release addresses')
     .addHelpText('afterAll', EXAMPLES);
   addPauseCommand(lb, io, {
     name: 'pause',
@@ -39,6 +42,13 @@ export function addLbCommand(program: Command, io: CliIo): void {
     .description('the removals that are held back for this Service are meant')
     .option('--cluster <name>', 'of this cluster; needed when several have a Service of this name');
   withApi(confirm).action((place: string, options: LbOptions) => runConfirm(io, place, options));
+  const release = lb
+    .command('release <namespace/service>')
+    .description(
+      'takes back the address that a pool or a controller gave this Service; who still wants one gets one anew',
+    )
+    .option('--cluster <name>', 'of this cluster; needed when several have a Service of this name');
+  withApi(release).action((place: string, options: LbOptions) => runRelease(io, place, options));
 }
 
 function addPauseCommand(
@@ -84,7 +94,7 @@ async function changePolicy(
   loadBalancerClass: string,
   change: (spec: PolicySpec) => PolicySpec,
 ): Promise<number> {
-  const { items } = await client.list<Policy>(POLICIES, {}, LIMIT);
+  const { items } = await client.atLeast('latest').list<Policy>(POLICIES, {}, LIMIT);
   const known = items.find(({ intent }) => intent.spec.loadBalancerClass === loadBalancerClass);
   const name = known?.intent.metadata.name ?? policyName(loadBalancerClass);
   const headers = known === undefined ? { 'if-none-match': '*' } : { 'if-match': `"${known.revision}"` };
@@ -114,10 +124,34 @@ async function runConfirm(io: CliIo, place: string, options: LbOptions): Promise
   io.stdout.write(`confirmed the removal of ${count} targets at revision ${revision}\n`);
 }
 
+/** Of what was read only: an address that somebody changes at the same moment stays. */
+async function runRelease(io: CliIo, place: string, options: LbOptions): Promise<void> {
+  const client = openClient(options);
+  const { namespace, service: name } = parseServicePlace(place);
+  const { items } = await client.list<Address>(ADDRESSES, {}, LIMIT);
+  const found = items.filter(({ intent: { spec } }) => {
+    const isOfCluster = options.cluster === undefined || spec.service.cluster === options.cluster;
+    return isOfCluster && spec.service.namespace === namespace && spec.service.name === name;
+  });
+  const [first, ...others] = found;
+  if (first === undefined) throw new SignalboxError('not_found', `${place} has no address from a pool or a controller`);
+  if (others.length > 0) {
+    const clusters = found.map(({ intent }) => intent.spec.service.cluster).sort();
+    throw new SignalboxError('invalid', `${place} is in ${clusters.join(', ')}: choose one with --cluster`);
+  }
+  const { metadata, spec } = first.intent;
+  const headers = { 'if-match': `"${first.revision}"` };
+  const path = `${ADDRESSES}/${encodeURIComponent(metadata.name)}`;
+  const { revision } = await client.send<{ revision: number }>('DELETE', path, { headers });
+  const addresses = spec.ingress.map(({ ip, hostname }) => ip ?? hostname).join(', ');
+  io.stdout.write(`released ${addresses || 'no address'} (${spec.source}) at revision ${revision}\n`);
+}
+
 const EXAMPLES = `
 Examples:
   signalbox lb pause example.com/f5
   signalbox lb resume example.com/f5
   signalbox lb pause _                            Services without a class
   signalbox lb pause --service shop/storefront-public
-  signalbox lb confirm shop/storefront-public --cluster shop`;
+  signalbox lb confirm shop/storefront-public --cluster shop
+  signalbox lb release shop/storefront-public     its rules stay until DNS and load balancers have let go of it`;

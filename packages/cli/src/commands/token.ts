@@ -24,7 +24,7 @@ export function addTokenCommand(program: Command, io: CliIo): void {
     .description('who may ask, and for what')
     .addOption(new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table'));
   withApi(list).action(async (options: TokenOptions) => {
-    const { items } = await openClient(options).get<{ items: Token[] }>('/v1/tokens');
+    const { items } = await openClient(options).atLeast('latest').get<{ items: Token[] }>('/v1/tokens');
     if (options.output === 'json') io.stdout.write(`${JSON.stringify(items, undefined, 2)}\n`);
     else if (items.length === 0) io.stderr.write('There are no tokens.\n');
     else io.stdout.write(`${formatTable(COLUMNS, items, io.stdout.columns)}\n`);

@@ -43,7 +43,8 @@ export function addWaitCommand(program: Command, io: CliIo): void {
 async function runWait(io: CliIo, options: WaitOptions): Promise<void> {
   const deadlineMs = performance.now() + options.timeout * 1_000;
   const client = openClient(options);
-  const revision = options.revision === 'latest' ? (await readProgress(client, options)).head : options.revision;
+  const revision =
+    options.revision === 'latest' ? (await readProgress(client.atLeast('latest'), options)).head : options.revision;
   const progress = await follow(io, () => readProgress(client, options, revision), deadlineMs);
   if (isReached(progress)) {
     io.stdout.write(`revision ${revision}\n${progressTexts(progress.layers).join('\n')}\n`);

@@ -38,6 +38,7 @@ export const SERVICE_ACCESS = {
       'leases.lb.>',
       'leases.targets.>',
       'targets.>',
+      'status.group.>',
       `objects.*.LoadBalancerAddress.${encodeToken(INTENT_CLUSTER)}.>`,
     ],
     compacts: ['derived', 'targets'],
@@ -50,7 +51,11 @@ export const SERVICE_ACCESS = {
     managesStreams: true,
   },
   'dns-server': consumerAccess('status.ack.dns.>'),
-  'node-agent': consumerAccess('status.ack.proxy.>', 'status.drift.>'),
+  // What others have acknowledged says when an address that is gone may leave the rules.
+  'node-agent': {
+    ...consumerAccess('status.ack.proxy.>', 'status.drift.>'),
+    reads: ['objects', 'derived', 'status'],
+  },
   'haproxy-driver': driverAccess(),
   'webhook-driver': driverAccess(),
   'status-writer': { reads: ['objects', 'targets', 'status'], appends: [], compacts: [], managesStreams: false },

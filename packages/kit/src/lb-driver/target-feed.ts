@@ -20,12 +20,15 @@ import {
 import type { LogBatch, LogMessage } from '@signalbox/event-log';
 import type { StreamReader } from '../follow-stream.ts';
 import type { Logger } from '../logger.ts';
+import { type MessageTrace, traceOf } from '../message-trace.ts';
 
 /** The target groups of one Service, and the index that drivers report. */
 export interface IndexedSet {
   readonly key: ServiceKey;
   readonly index: number;
   readonly set: TargetGroupSet;
+  /** Of the change that it is the newest of; undefined for what a replay brought. */
+  readonly trace?: MessageTrace | undefined;
 }
 
 interface TargetFeedOptions {
@@ -99,7 +102,8 @@ export class TargetFeed implements StreamReader {
     if (data !== null) this.#revision = targetsWatermarkSchema.parse(JSON.parse(data)).revision;
   }
 
-  #hold({ cluster, namespace, name }: ServiceKey, { data, sequence }: LogMessage, changed: Set<string>): void {
+  #hold({ cluster, namespace, name }: ServiceKey, message: LogMessage, changed: Set<string>): void {
+    const { data, sequence } = message;
     const key = { cluster, namespace, name };
     const text = serviceKeyText(key);
     this.#replayed?.add(text);
@@ -110,7 +114,8 @@ export class TargetFeed implements StreamReader {
     if (this.#sets.get(text)?.index === sequence) return;
     // The subject decides whose groups these are.
     const set = { ...targetGroupSetSchema.parse(JSON.parse(data)), ...key };
-    this.#sets.set(text, { key, index: sequence, set });
+    const trace = this.#replayed === undefined ? traceOf(message) : undefined;
+    this.#sets.set(text, { key, index: sequence, set, trace });
     changed.add(text);
   }
 

@@ -14,33 +14,31 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import {
   type DerivedMessage,
-  derivedOfLayer,
-  derivedOfPartition,
   errorText,
-  isSignalboxError,
   layerGroup,
-  type ObjectMessage,
   PARTITIONS,
   parseDerivedSubject,
   partitionOf,
   progressSubject,
   type ServiceKey,
-  type Watermark,
-  watermarkSubject,
 } from '@signalbox/contracts';
 import type { AppendEntry, LogBatch, LogMessage } from '@signalbox/event-log';
-import { startCompaction } from '../compaction.ts';
+import { followObjects } from '../follow-objects.ts';
 import type { Logger } from '../logger.ts';
+import { ReachedRevision } from '../reached-revision.ts';
 import { failureSignal, type Readiness, type ServiceContext } from '../service.ts';
 import { ServiceIndex } from '../service-index.ts';
+import { Turns } from '../turns.ts';
 import type { WorkerDefinition } from '../worker.ts';
 import { WorkerLane } from '../worker-lane.ts';
 import { sharesMetrics, workerMetrics } from '../worker-metrics.ts';
 import type { RunningWorkers } from '../worker-runtime.ts';
 import { FencedPublisher } from './fenced-publisher.ts';
 import { clean, LEAD, release, type Slot } from './group-state.ts';
+import { LayerLead } from './layer-lead.ts';
 import { LayerProgress } from './layer-progress.ts';
 import { Membership } from './membership.ts';
+import { partitionInSubject, readPartitions } from './read-partitions.ts';
 
 export interface SharedWorkerOptions {
   /** A replica that is silent for longer loses its partitions. */
@@ -52,8 +50,6 @@ const DERIVE_CHUNK = 250;
 const APPEND_CHUNK = 1000;
 const RETRY_MS = 500;
 const DEFAULT_FULL_CHECK_INTERVAL_MS = 600_000;
-/** More partitions than this are read in one pass over the layer. */
-const MAX_SINGLE_READS = 4;
 
 export async function startSharedWorker(
   context: ServiceContext,
@@ -77,17 +73,14 @@ class SharedWorker implements RunningWorkers {
   readonly #publisher: FencedPublisher;
   readonly #progress = new LayerProgress(PARTITIONS);
   readonly #stopping = new AbortController();
-  readonly #waiting = new Set<{ revision: number; resolve: () => void }>();
+  readonly #reached = new ReachedRevision();
+  readonly #turns = new Turns();
+  readonly #lead: LayerLead;
   #membership: Membership | undefined;
   #loops: Promise<unknown> = Promise.resolve();
-  #turn: Promise<void> = Promise.resolve();
   #settling: Promise<void> | undefined;
   #mustSettleAgain = false;
-  #isCaughtUp = false;
-  #revision = 0;
-  #watermark: Watermark | undefined;
   #trouble = '';
-  #stopCompaction: (() => void) | undefined;
   readonly #timers = new Set<NodeJS.Timeout>();
 
   constructor(context: ServiceContext, worker: WorkerDefinition, options: SharedWorkerOptions) {
@@ -97,11 +90,12 @@ class SharedWorker implements RunningWorkers {
     this.#options = options;
     this.#lane = new WorkerLane(worker, this.#index, context);
     this.#publisher = new FencedPublisher({ log: context.log, isValid: () => this.#membership?.isValid ?? false });
+    this.#lead = new LayerLead({ log: context.log, logger: context.logger, layer: worker.layer });
     ({ failure: this.failure, fail: this.#fail } = failureSignal());
   }
 
   get revision(): number {
-    return this.#revision;
+    return this.#reached.revision;
   }
 
   readiness(): Readiness {
@@ -121,7 +115,7 @@ class SharedWorker implements RunningWorkers {
 
   async processAll(): Promise<void> {
     const { lastSequence } = await this.#context.log.info('objects');
-    await Promise.race([this.#reached(lastSequence), this.failure, this.#loops]);
+    await Promise.race([this.#reached.wait(lastSequence), this.failure, this.#loops]);
   }
 
   /** Hands everything over: others go on at once. */
@@ -129,15 +123,15 @@ class SharedWorker implements RunningWorkers {
     if (this.#stopping.signal.aborted) return;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#stopping.abort();
-    for (const { resolve } of this.#waiting) resolve();
+    this.#reached.release();
     await this.#settling;
-    await this.#inTurn(async () => this.#forget(this.#publisher.partitions));
+    await this.#turns.take(async () => this.#forget(this.#publisher.partitions));
     await this.#membership?.leave().catch((err: unknown) => this.#logger.warn({ err }, 'could not hand over in time'));
     await this.#loops;
   }
 
   #whatIsMissing(): string {
-    if (!this.#isCaughtUp) return 'replaying the event log';
+    if (!this.#reached.isCaughtUp) return 'replaying the event log';
     const slots = this.#membership?.slots;
     if (slots === undefined || !this.#membership?.isValid) return 'joining the other replicas';
     const waiting = [...slots.keys()].filter((name) => !this.#publisher.holds(name));
@@ -160,7 +154,7 @@ class SharedWorker implements RunningWorkers {
         this.#logger.warn({ err }, 'cannot join the other replicas, trying again');
         await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
       }
-      await this.#inTurn(async () => this.#forget(this.#publisher.partitions));
+      await this.#turns.take(async () => this.#forget(this.#publisher.partitions));
       await membership.leave().catch(() => {});
     }
   }
@@ -181,25 +175,18 @@ class SharedWorker implements RunningWorkers {
     return new Membership({ log, logger: this.#logger, group, partitions: PARTITIONS, leaseMs, onChange, onProgress });
   }
 
-  async #followObjects(): Promise<void> {
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      try {
-        for await (const batch of this.#context.log.follow('objects', { from: 'snapshot', signal })) {
-          for (const message of batch.messages) this.#applyMessage(message);
-          if (batch.isCaughtUp) await this.#inTurn(() => this.#process(batch));
-        }
-        return;
-      } catch (err) {
-        if (!isSignalboxError(err, 'expired')) throw err;
-        this.#logger.warn({ err }, 'replaying the event log');
-        await this.#inTurn(async () => this.#startOver());
-      }
-    }
+  #followObjects(): Promise<void> {
+    const reader = {
+      index: this.#index,
+      onBatch: (batch: LogBatch) => this.#turns.take(() => this.#process(batch)),
+      onStartOver: () => this.#turns.take(async () => this.#startOver()),
+      onBadMessage: () => workerMetrics(this.#context.registry).badMessages.inc({ worker: this.name }),
+    };
+    return followObjects(this.#context, reader, this.#stopping.signal);
   }
 
   #startOver(): void {
-    this.#isCaughtUp = false;
+    this.#reached.startOver();
     this.#index.clear();
     this.#progress.clear();
     this.#forget(this.#publisher.partitions);
@@ -212,17 +199,10 @@ class SharedWorker implements RunningWorkers {
       const keys = [...this.#lane.affected(dirty).values()].filter((key) => active.has(partitionOfKey(key)));
       await this.#derive(keys);
     }
-    this.#revision = sequence;
-    if (!this.#isCaughtUp) {
-      this.#isCaughtUp = true;
-      this.#settle();
-    }
-    await this.#tell();
-    for (const waiter of this.#waiting) {
-      if (waiter.revision > sequence) continue;
-      this.#waiting.delete(waiter);
-      waiter.resolve();
-    }
+    const isFirst = !this.#reached.isCaughtUp;
+    await this.#tell(sequence);
+    this.#reached.reach(sequence);
+    if (isFirst) this.#settle();
   }
 
   /** What this replica owns and what it holds are made equal, as often as either changes. */
@@ -237,7 +217,7 @@ class SharedWorker implements RunningWorkers {
     while (this.#mustSettleAgain && !this.#stopping.signal.aborted) {
       this.#mustSettleAgain = false;
       const membership = this.#membership;
-      if (membership === undefined || !this.#isCaughtUp || !membership.isValid) continue;
+      if (membership === undefined || !this.#reached.isCaughtUp || !membership.isValid) continue;
       try {
         await this.#settleOnce(membership);
         this.#trouble = '';
@@ -255,7 +235,7 @@ class SharedWorker implements RunningWorkers {
     const { slots } = membership;
     const asked = [...slots].filter(([, { next }]) => next !== undefined).map(([name]) => name);
     if (asked.length > 0) {
-      await this.#inTurn(async () => this.#forget(asked));
+      await this.#turns.take(async () => this.#forget(asked));
       await membership.update((state) => release(state, membership.id, asked));
     }
     const missing = [...slots].filter(([name, { next }]) => next === undefined && !this.#publisher.holds(name));
@@ -265,8 +245,8 @@ class SharedWorker implements RunningWorkers {
   async #takeOver(membership: Membership, slots: ReadonlyMap<string, Slot>): Promise<void> {
     // All that any owner before could have derived from. Deriving from less would take revisions back.
     const { lastSequence } = await this.#context.log.info('objects');
-    await this.#reached(lastSequence);
-    await this.#inTurn(async () => {
+    await this.#reached.wait(lastSequence);
+    await this.#turns.take(async () => {
       if (this.#stopping.signal.aborted || !membership.isValid) return;
       const names = [...slots.keys()];
       const dirty = names.filter((name) => slots.get(name)?.isDirty);
@@ -274,43 +254,29 @@ class SharedWorker implements RunningWorkers {
       if (dirty.length > 0) await membership.update((state) => clean(state, membership.id, dirty));
       this.#restore(names, messages);
       await this.#derive([...this.#lane.everything().values()].filter((key) => slots.has(partitionOfKey(key))));
-      this.#logger.info({ slots: names.length, dirty: dirty.length, revision: this.#revision }, 'took over');
-      await this.#tell();
+      this.#logger.info({ slots: names.length, dirty: dirty.length, revision: this.#reached.revision }, 'took over');
+      await this.#tell(this.#reached.revision);
     });
   }
 
   async #read(names: readonly string[]): Promise<LogMessage[]> {
-    const { layer } = this.#lane.worker;
+    const { log } = this.#context;
     const partitions = names.filter((name) => name !== LEAD);
-    const filters = partitions.map((partition) => derivedOfPartition(layer, partition));
-    const messages: LogMessage[] = [];
-    for (const filter of filters.length > MAX_SINGLE_READS ? [derivedOfLayer(layer)] : filters) {
-      for await (const batch of this.#context.log.follow('derived', { from: 'snapshot', filter })) {
-        messages.push(...batch.messages);
-        if (batch.isCaughtUp) break;
-      }
-    }
-    const wanted = new Set(partitions);
-    // The last one of each subject: a snapshot that others write to meanwhile may have two.
-    const last = new Map(messages.map((message) => [message.subject, message]));
-    const found = [...last.values()].filter(({ subject }) => wanted.has(subject.split('.', 3)[2] ?? ''));
-    const watermark = names.includes(LEAD)
-      ? await this.#context.log.last('derived', watermarkSubject(layer))
-      : undefined;
-    return watermark === undefined ? found : [...found, watermark];
+    const messages = await readPartitions(log, this.#lane.worker.layer, partitions);
+    const watermark = names.includes(LEAD) ? await log.last('derived', this.#lead.subject) : undefined;
+    return watermark === undefined ? messages : [...messages, watermark];
   }
 
   #restore(names: readonly string[], messages: readonly LogMessage[]): void {
     const documents: { key: ServiceKey; contentHash: string }[] = [];
     for (const { subject, data } of messages) {
-      if (data === null) continue;
       const parsed = parseDerivedSubject(subject);
-      if (parsed.type === 'watermark') this.#watermark = JSON.parse(data) as Watermark;
-      else documents.push({ key: parsed.key, contentHash: (JSON.parse(data) as DerivedMessage).contentHash });
+      if (data === null || parsed.type === 'watermark') continue;
+      documents.push({ key: parsed.key, contentHash: (JSON.parse(data) as DerivedMessage).contentHash });
     }
     this.#lane.outputs.restorePartitions(new Set(names), documents);
     this.#countPartitions();
-    if (names.includes(LEAD)) this.#stopCompaction ??= startCompaction(this.#context.log, 'derived', this.#logger);
+    if (names.includes(LEAD)) this.#lead.take(messages.find(({ subject }) => subject === this.#lead.subject)?.data);
   }
 
   /** Publishes what differs. A partition where that fails is read anew, and derived whole. */
@@ -332,7 +298,7 @@ class SharedWorker implements RunningWorkers {
     try {
       await this.#publisher.publish(entries);
     } catch (err) {
-      const partitions = new Set(entries.map(({ subject }) => subject.split('.', 3)[2] ?? ''));
+      const partitions = new Set(entries.map(({ subject }) => partitionInSubject(subject)));
       this.#forget([...partitions]);
       sharesMetrics(this.#context.registry).refused.inc({ worker: this.name }, entries.length);
       if (this.#stopping.signal.aborted) return;
@@ -350,14 +316,14 @@ class SharedWorker implements RunningWorkers {
   }
 
   /** How far the partitions of this replica are: by itself to the watermark where it leads, through the log where it does not. */
-  async #tell(): Promise<void> {
+  async #tell(revision: number): Promise<void> {
     const membership = this.#membership;
     const partitions = [...this.#active()];
     if (membership === undefined || partitions.length === 0) return;
-    const progress = { partitions, watermark: this.#lane.state(this.#revision) };
+    const progress = { partitions, watermark: this.#lane.state(revision) };
     this.#progress.add(membership.id, progress);
     if (this.#publisher.holds(LEAD)) {
-      await this.#raise();
+      await this.#raise(revision);
       return;
     }
     const subject = progressSubject(layerGroup(this.#lane.worker.layer), membership.id);
@@ -365,25 +331,22 @@ class SharedWorker implements RunningWorkers {
       await this.#context.log.append('leases', { subject, data: JSON.stringify(progress) });
     } catch (err) {
       this.#logger.warn({ err }, 'progress could not be told, trying again');
-      this.#later(RETRY_MS, () => this.#inTurnSoon(() => this.#tell()));
+      this.#later(RETRY_MS, () => this.#inTurnSoon(() => this.#tell(this.#reached.revision)));
     }
   }
 
   #raiseSoon(): void {
-    if (this.#publisher.holds(LEAD)) this.#inTurnSoon(() => this.#raise());
+    if (this.#publisher.holds(LEAD)) this.#inTurnSoon(() => this.#raise(this.#reached.revision));
   }
 
-  async #raise(): Promise<void> {
-    const next = this.#progress.watermark();
-    if (next === undefined || !this.#publisher.holds(LEAD)) return;
-    const last = this.#watermark;
-    // Never back; but a log that ends before the last watermark is another log.
-    if (last !== undefined && next.revision < last.revision && last.revision <= this.#revision) return;
-    const data = JSON.stringify(next);
-    if (last !== undefined && data === JSON.stringify(last)) return;
+  async #raise(revision: number): Promise<void> {
+    if (!this.#publisher.holds(LEAD)) return;
+    const watermark = this.#progress.watermark();
+    const entry = this.#lead.next(watermark, revision);
+    if (watermark === undefined || entry === undefined) return;
     try {
-      await this.#publisher.publish([{ subject: watermarkSubject(this.#lane.worker.layer), data }]);
-      this.#watermark = next;
+      await this.#publisher.publish([entry]);
+      this.#lead.notePublished(watermark);
     } catch (err) {
       this.#forget([LEAD]);
       this.#logger.warn({ err }, 'the watermark was refused or is uncertain: reading anew');
@@ -407,11 +370,7 @@ class SharedWorker implements RunningWorkers {
   #forget(names: readonly string[]): void {
     this.#publisher.drop(names);
     this.#lane.outputs.forgetPartitions(new Set(names));
-    if (names.includes(LEAD)) {
-      this.#watermark = undefined;
-      this.#stopCompaction?.();
-      this.#stopCompaction = undefined;
-    }
+    if (names.includes(LEAD)) this.#lead.leave();
     this.#countPartitions();
   }
 
@@ -419,29 +378,8 @@ class SharedWorker implements RunningWorkers {
     sharesMetrics(this.#context.registry).partitions.set({ worker: this.name }, this.#active().size);
   }
 
-  async #reached(revision: number): Promise<void> {
-    if (this.#isCaughtUp && this.#revision >= revision) return;
-    await new Promise<void>((resolve) => this.#waiting.add({ revision, resolve }));
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => {});
-    return turn;
-  }
-
   #inTurnSoon(work: () => Promise<void>): void {
-    this.#inTurn(work).catch((err: unknown) => this.#logger.error({ err }, 'unexpected'));
-  }
-
-  #applyMessage({ subject, sequence, storedAtMs, data, headers }: LogMessage): void {
-    try {
-      const value = data === null ? undefined : (JSON.parse(data) as ObjectMessage);
-      this.#index.apply({ subject, sequence, storedAtMs, value, traceparent: headers?.traceparent });
-    } catch (err) {
-      workerMetrics(this.#context.registry).badMessages.inc({ worker: this.name });
-      this.#logger.warn({ err, subject, sequence }, 'message left out');
-    }
+    this.#turns.take(work).catch((err: unknown) => this.#logger.error({ err }, 'unexpected'));
   }
 }
 

@@ -190,6 +190,15 @@ describe('sharing', () => {
     expect(log.service('a', spec, annotations).settle()).toEqual({ a: ['192.0.2.1'], b: ['192.0.2.0'] });
   });
 
+  test('ends when one is deleted: the other keeps the address, whoever asks for it', () => {
+    const log = new Log().service('b', { ...on(80), loadBalancerIP: '192.0.2.2' }, shared).service('c', on(81), shared);
+    log.settle();
+    log.service('a', { ...on(80), loadBalancerIP: '192.0.2.2' });
+    expect(log.settle()).toEqual({ a: [], b: ['192.0.2.2'], c: ['192.0.2.2'] });
+    log.apply('eu', aBalanced('c'), true);
+    expect(log.settle()).toEqual({ a: [], b: ['192.0.2.2'] });
+  });
+
   test('needs one idea of where traffic goes', () => {
     const log = new Log().service('a', { ...on(80), externalTrafficPolicy: 'Local', selector: { app: 'a' } }, shared);
     log.service('b', { ...on(81), externalTrafficPolicy: 'Local', selector: { app: 'b' } }, shared);

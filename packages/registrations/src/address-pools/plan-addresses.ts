@@ -40,6 +40,8 @@ export function planAddresses(input: AddressPlanInput): AllocatedAddresses[] {
   return plan.make();
 }
 
+type Holder = Pick<PoolClaim, 'sharing'>;
+
 interface NamedRange extends AddressRange {
   readonly pool: string;
 }
@@ -48,8 +50,8 @@ class AddressPlan {
   readonly #claims: readonly PoolClaim[];
   readonly #current: AddressPlanInput['current'];
   readonly #ranges: ReadonlyMap<string, readonly NamedRange[]>;
-  /** Address → the claims that have it; undefined among them is a Service that nothing is known of. */
-  readonly #holders = new Map<string, (PoolClaim | undefined)[]>();
+  /** Address → who has it: claims, and Services of which no more is known than how they share. */
+  readonly #holders = new Map<string, Holder[]>();
   readonly #given = new Map<PoolClaim, Map<Family, string>>();
   readonly #problems = new Map<PoolClaim, string[]>();
 
@@ -58,8 +60,8 @@ class AddressPlan {
     this.#current = current;
     this.#ranges = new Map([...pools].map(([className, list]) => [className, list.flatMap(rangesOf)]));
     const known = new Set(claims.map(({ key }) => serviceKeyText(key)));
-    for (const [text, { addresses }] of current) if (!known.has(text)) this.#reserve(addresses);
-    for (const addresses of elsewhere.values()) this.#reserve(addresses);
+    for (const [text, { addresses, sharing }] of current) if (!known.has(text)) this.#reserve(addresses, { sharing });
+    for (const addresses of elsewhere.values()) this.#reserve(addresses, { sharing: undefined });
   }
 
   make(): AllocatedAddresses[] {
@@ -77,8 +79,12 @@ class AddressPlan {
     return [this.#claims.filter(isUnchanged), this.#claims.filter((claim) => !isUnchanged(claim))];
   }
 
-  #reserve(addresses: readonly string[]): void {
-    for (const address of addresses) this.#holders.set(address, [...(this.#holders.get(address) ?? []), undefined]);
+  #reserve(addresses: readonly string[], holder: Holder): void {
+    for (const address of addresses) this.#hold(address, holder);
+  }
+
+  #hold(address: string, holder: Holder): void {
+    this.#holders.set(address, [...(this.#holders.get(address) ?? []), holder]);
   }
 
   #keep(claim: PoolClaim): void {
@@ -145,7 +151,7 @@ class AddressPlan {
   #give(claim: PoolClaim, address: string): void {
     const given = this.#given.get(claim) ?? new Map<Family, string>();
     this.#given.set(claim, given.set(addressFamily(address), address));
-    this.#holders.set(address, [...(this.#holders.get(address) ?? []), claim]);
+    this.#hold(address, claim);
   }
 
   #complain(claim: PoolClaim, problem: string): void {
@@ -182,8 +188,7 @@ function rangesOf(pool: AddressPool): NamedRange[] {
   });
 }
 
-function canShare({ sharing: left }: PoolClaim, other: PoolClaim | undefined): boolean {
-  const right = other?.sharing;
+function canShare({ sharing: left }: Holder, { sharing: right }: Holder): boolean {
   if (left === undefined || right === undefined) return false;
   const hasSamePort = left.ports.some((port) => right.ports.includes(port));
   return left.key === right.key && left.policy === right.policy && !hasSamePort;

@@ -1,11 +1,12 @@
 /**
  * Which of the targets that the cluster wants in get in now, and what the others wait for.
  *
- *     wanted ─► flapping? ─► awaiting-rules? ─► batching? ─► rate-limited? ─► active
+ *     wanted ─► awaiting-rules? ─► flapping? ─► batching? ─► rate-limited? ─► active
  *
  * An update that goes out anyway, because something leaves, takes along whoever waits in the batch. A group without
  * active members does not wait for a batch. The guard's share holds for suppression too: where much of a group flaps the
- * cause is a common one, and holding all of them down would be the outage.
+ * cause is a common one, and holding all of them down would be the outage. But no share is worth a node without rules, so
+ * those are asked for first: who is let off for flapping has them.
  */
 import type { GroupTarget, TargetReason } from '@signalbox/contracts';
 import { heldDownUntilMs, penaltyAt } from './flaps.ts';
@@ -28,7 +29,7 @@ export function decideArrivals(
   if (arriving.length === 0) return NO_WAITS;
   const waits = new Map<string, Wait>();
   for (const member of arriving) {
-    const wait = flapping(member, context) ?? awaitingRules(member, context);
+    const wait = awaitingRules(member, context) ?? flapping(member, context);
     if (wait !== undefined) waits.set(member.place, wait);
   }
   releaseFlapping(members, arriving, waits, context);
@@ -58,6 +59,7 @@ function flapping(member: Member, { facts, policy }: GroupContext): Wait | undef
   return untilMs === undefined ? undefined : { reason: 'flapping', untilMs };
 }
 
+/** Only the node itself serves its node port; pods are reached without any node's rules. */
 function awaitingRules(member: Member, context: GroupContext): Wait | undefined {
   const { facts, policy } = context;
   const { wanted } = member;

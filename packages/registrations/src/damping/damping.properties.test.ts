@@ -28,8 +28,8 @@ const history = (usual: fc.Arbitrary<Event['facts']> = facts): fc.Arbitrary<Even
   fc.array(fc.record({ waitMs, wishes, facts: usual }), { minLength: 1, maxLength: 25 });
 const noTrouble = fc.constant({});
 
-const wantedOf = (event: Event) =>
-  aRegistrationSet(Object.fromEntries(ADDRESSES.map((address, i) => [address, event.wishes[i]])));
+const wantedOf = (event: Event, type: 'node' | 'pod' = 'pod') =>
+  aRegistrationSet(Object.fromEntries(ADDRESSES.map((address, i) => [address, event.wishes[i]])), { type });
 const askedFor = (event: Event, state: Wish): string[] => ADDRESSES.filter((_, i) => event.wishes[i] === state);
 
 function live(damping: SimulatedDamping, event: Event): void {
@@ -82,6 +82,47 @@ test('a terminating target gets nothing new from the step on that says so, whate
       }
     }),
     { numRuns: 60 },
+  );
+});
+
+/** Of each node: how many revisions it is behind; undefined: it never acknowledged one. */
+const lag = fc.constantFrom(undefined, 0, 0, 1, 7);
+const lags = fc.array(lag, { minLength: ADDRESSES.length, maxLength: ADDRESSES.length });
+
+test('a node is a target only once it has the rules, or had its time to load them', () => {
+  fc.assert(
+    fc.property(history(), fc.infiniteStream(lags), (events, lagsOfEvents) => {
+      const damping = new SimulatedDamping();
+      const oracle = new RulesOracle(damping);
+      for (const event of events) {
+        damping.advance(event.waitMs);
+        oracle.check();
+        const lagOf = lagsOfEvents.next().value ?? [];
+        const acks = ADDRESSES.flatMap((address, i) => {
+          const behindBy = lagOf[i];
+          return behindBy === undefined ? [] : [[`node-${address}`, damping.revision - behindBy] as const];
+        });
+        oracle.face({ ...event.facts, ruleAcks: new Map(acks) });
+        oracle.want(event);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('a node that never acknowledges keeps nobody else out, and itself no longer than the limit', () => {
+  fc.assert(
+    fc.property(fc.shuffledSubarray(ADDRESSES, { minLength: 1 }), (dead) => {
+      const damping = new SimulatedDamping();
+      const alive = ADDRESSES.filter((address) => !dead.includes(address));
+      // Somebody acknowledges, or nobody would be waited for.
+      const acks = ['another', ...alive.map((address) => `node-${address}`)].map((node) => [node, DAY_MS] as const);
+      damping.face({ ruleAcks: new Map(acks) });
+      damping.want(aRegistrationSet(Object.fromEntries(ADDRESSES.map((each) => [each, 'active'])), { type: 'node' }));
+      expect(damping.addressesIn('active')).toEqual(alive);
+      damping.advance(DEFAULT_DAMPING.awaitRulesMs + DEFAULT_DAMPING.additions.maxDelayMs);
+      expect(damping.addressesIn('active')).toEqual(ADDRESSES);
+    }),
   );
 });
 
@@ -174,3 +215,44 @@ test('a Service whose pods never stop changing does not grow', () => {
   }
   expect(largest).toBeLessThan(300);
 });
+
+/** When and with which revision each node was wanted, and what it has acknowledged. */
+class RulesOracle {
+  readonly #damping: SimulatedDamping;
+  readonly #wanted = new Map<string, { readonly sinceMs: number; readonly revision: number }>();
+  #acks: ReadonlyMap<string, number> = new Map();
+  #active: ReadonlySet<string> = new Set();
+
+  constructor(damping: SimulatedDamping) {
+    this.#damping = damping;
+  }
+
+  face(facts: Partial<Omit<DampingFacts, 'nowMs'>>): void {
+    this.#acks = facts.ruleAcks ?? this.#acks;
+    this.#damping.face(facts);
+    this.check();
+  }
+
+  want(event: Event): void {
+    const asked = new Set(askedFor(event, 'active'));
+    const revision = this.#damping.revision + 1;
+    for (const address of ADDRESSES) {
+      if (!asked.has(address)) this.#wanted.delete(address);
+      else if (!this.#wanted.has(address)) this.#wanted.set(address, { sinceMs: this.#damping.nowMs, revision });
+    }
+    this.#damping.want(wantedOf(event, 'node'));
+    this.check();
+  }
+
+  check(): void {
+    const targets = this.#damping.set?.groups[0]?.targets ?? [];
+    const active = targets.filter(({ state }) => state === 'active');
+    for (const { address, sinceMs } of active.filter((target) => !this.#active.has(target.address))) {
+      const wanted = this.#wanted.get(address);
+      const hasRules = (this.#acks.get(`node-${address}`) ?? 0) >= (wanted?.revision ?? Number.POSITIVE_INFINITY);
+      const hadTime = wanted !== undefined && sinceMs - wanted.sinceMs >= DEFAULT_DAMPING.awaitRulesMs;
+      expect({ address, isRight: hasRules || hadTime || this.#acks.size === 0 }).toEqual({ address, isRight: true });
+    }
+    this.#active = new Set(active.map(({ address }) => address));
+  }
+}

@@ -203,6 +203,18 @@ describe('the mass-removal guard', () => {
     expect(damping.set?.groups[0]?.held).toBe(undefined);
   });
 
+  test('looks again when the removals that it counts are no longer recent, whether or not something changes', () => {
+    const damping = dampingOf([A, B, C, D]);
+    damping.want(actives(A, B, C));
+    damping.advance(30_000);
+    damping.want(actives(A));
+    expect(damping.addressesIn('active')).toHaveLength(2);
+    damping.advance(29_999);
+    expect(damping.addressesIn('active')).toHaveLength(2);
+    damping.advance(1);
+    expect(damping.addressesIn('active')).toEqual([A]);
+  });
+
   test('does not hold what terminates: it said so itself', () => {
     const damping = dampingOf(TEN);
     damping.want(aRegistrationSet(Object.fromEntries(TEN.map((address) => [address, 'draining']))));

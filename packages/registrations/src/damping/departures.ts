@@ -119,6 +119,8 @@ function guard(
   const going = isLone || minShare === 0 ? candidates.length : Math.min(spare, candidates.length);
   const held = oldestFirst(candidates).slice(going);
   const left = remaining + entering - going;
+  // A share of fewer members is less: who is held may go then, whether or not something else makes us look.
+  if (held.length > 0 && isRunning) context.tally.wakeAt(running.sinceMs + timeLimitMs);
   return {
     stays: new Map(held.map((member) => [member.place, stayHeld(member, context)])),
     membersBefore: base > left ? { count: base, sinceMs: isRunning ? running.sinceMs : nowMs } : undefined,

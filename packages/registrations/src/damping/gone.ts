@@ -7,8 +7,8 @@ import { flapsForgottenAtMs } from './flaps.ts';
 import type { GroupContext } from './members.ts';
 
 const LISTED_MS = 300_000;
-/** Of each group; the newest. */
-const MAX_LISTED = 200;
+/** The newest, of each group: all of one rollout, and those of a few in a small group. */
+const MIN_MOST_LISTED = 50;
 
 export function withoutForgotten(
   targets: readonly GroupTarget[],
@@ -25,12 +25,13 @@ export function withoutForgotten(
     tally.wakeAt(lastMs);
     return [...targets];
   }
-  const listed = new Set(
-    gone
-      .filter((target) => forgottenAtMs(target) > nowMs)
-      .sort((left, right) => right.sinceMs - left.sinceMs)
-      .slice(0, MAX_LISTED),
-  );
+  const remembered = gone.filter((target) => forgottenAtMs(target) > nowMs);
+  const most = Math.max(MIN_MOST_LISTED, targets.length - gone.length);
+  const listed = new Set(remembered.length > most ? newestOf(remembered, most) : remembered);
   if (listed.size > 0) tally.wakeAt(lastMs);
   return targets.filter((target) => target.state !== 'gone' || listed.has(target));
+}
+
+function newestOf(targets: readonly GroupTarget[], most: number): GroupTarget[] {
+  return [...targets].sort((left, right) => right.sinceMs - left.sinceMs).slice(0, most);
 }

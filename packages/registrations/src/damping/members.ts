@@ -37,12 +37,23 @@ export interface GroupContext {
   readonly tally: Tally;
 }
 
+/** In order of place, which is the order that both have nearly always: sorting is then one pass. */
 export function membersOf(before: TargetGroup | undefined, wanted: Registration | undefined): Member[] {
-  const known = new Map((before?.targets ?? []).map((target) => [placeOf(target), target]));
-  const asked = new Map((wanted?.targets ?? []).map((target) => [placeOf(target), target]));
-  const places = [...new Set([...known.keys(), ...asked.keys()])].sort();
-  return places.map((place) => ({ place, before: known.get(place), wanted: asked.get(place) }));
+  const members = new Map<string, Mutable<Member>>();
+  for (const target of before?.targets ?? []) {
+    const place = placeOf(target);
+    members.set(place, { place, before: target, wanted: undefined });
+  }
+  for (const target of wanted?.targets ?? []) {
+    const place = placeOf(target);
+    const known = members.get(place);
+    if (known === undefined) members.set(place, { place, before: undefined, wanted: target });
+    else known.wanted = target;
+  }
+  return [...members.values()].sort((left, right) => (left.place < right.place ? -1 : 1));
 }
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 export function isIn(member: Member): boolean {
   return member.before?.state === 'active';

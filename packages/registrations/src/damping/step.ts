@@ -11,7 +11,7 @@
  *   gone                         │ set withdrawn    │ withdrawn   │ last known targets, until confirmed or too long ago
  */
 import { createHash } from 'node:crypto';
-import type { RegistrationSet, TargetGroup, TargetGroupSet } from '@signalbox/contracts';
+import type { GroupTarget, RegistrationSet, TargetGroup, TargetGroupSet } from '@signalbox/contracts';
 import type { DampingPolicy } from './damping-policy.ts';
 import type { DampingFacts, GroupContext } from './members.ts';
 import { stepGroup } from './step-group.ts';
@@ -111,11 +111,14 @@ function changeOf(before: TargetGroupSet | undefined, set: TargetGroupSet | unde
 }
 
 function programHashOf(groups: readonly TargetGroup[]): string {
-  const program = groups.map(({ targets, held: _held, membersBefore: _before, ...attributes }) => [
-    attributes,
-    targets.flatMap(({ type, address, port, weight, zone, state }) =>
-      state === 'active' || state === 'draining' ? [[type, address, port, weight, zone, state]] : [],
-    ),
-  ]);
+  const program = groups.map(({ targets, held: _held, membersBefore: _before, ...attributes }) => {
+    const programmed = targets.filter(({ state }) => state === 'active' || state === 'draining');
+    return [attributes, programmed.map(programOf)];
+  });
   return createHash('sha1').update(JSON.stringify(program)).digest('base64url');
+}
+
+/** One text, not a list: made for every target of a group that has changed. JSON keeps free text apart from what follows. */
+function programOf({ type, address, port, weight, zone, state }: GroupTarget): string {
+  return `${type} ${address} ${port} ${weight} ${state}${zone === undefined ? '' : ` ${zone}`}`;
 }

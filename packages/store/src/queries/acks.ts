@@ -59,18 +59,76 @@ const IS_STILL_THERE = sql<boolean>`(
   acks.layer <> 'proxy' or exists (${NODES} and nodes.name = acks.consumer) or not exists (${NODES})
 )`;
 
+export interface ConsumerScope {
+  readonly layer: Layer;
+  /** Absent: of all. */
+  readonly cluster?: string | undefined;
+}
+
 /** The last word of every consumer of a layer, but of nodes that are gone and left theirs behind. */
-export function listConsumers(
+export function listConsumers(store: Store, scope: ConsumerScope): Ack[] {
+  return store.all(consumersOf(store, scope).select('data')).map((row) => JSON.parse(row.data) as Ack);
+}
+
+export interface ConsumerCounts {
+  readonly total: number;
+  /** At this revision, or a later one. */
+  readonly applied: number;
+  /** Not there, and with an error. */
+  readonly failing: number;
+  /** Of the one furthest behind; undefined without consumers. */
+  readonly leastRevision: number | undefined;
+}
+
+/** Of the same consumers, counted where they are: one call for ten thousand. */
+export function countConsumers(store: Store, scope: ConsumerScope, revision: number): ConsumerCounts {
+  const counted = store.first(
+    consumersOf(store, scope).select(({ fn }) => [
+      fn.countAll<number>().as('total'),
+      fn.min<number | null>('revision').as('leastRevision'),
+      sql<number>`count(*) filter (where revision >= ${revision})`.as('applied'),
+      sql<number>`count(*) filter (where revision < ${revision} and error <> '')`.as('failing'),
+    ]),
+  );
+  const { total, applied, failing, leastRevision } = counted ?? {
+    total: 0,
+    applied: 0,
+    failing: 0,
+    leastRevision: null,
+  };
+  return { total, applied, failing, leastRevision: leastRevision ?? undefined };
+}
+
+export interface BehindOptions {
+  /** That they have not applied. */
+  readonly revision: number;
+  /** `urgency`: failing first, then the furthest behind. */
+  readonly order: 'urgency' | 'revision';
+  readonly limit: number;
+}
+
+export function listConsumersBehind(
   store: Store,
-  { layer, cluster }: { readonly layer: Layer; readonly cluster?: string | undefined },
+  scope: ConsumerScope,
+  { revision, order, limit }: BehindOptions,
 ): Ack[] {
   const rows = store.all(
-    store.builder
-      .selectFrom('acks')
+    consumersOf(store, scope)
       .select('data')
-      .where('layer', '=', layer)
-      .$if(cluster !== undefined, (query) => query.where('cluster', '=', cluster ?? ''))
-      .where(IS_STILL_THERE),
+      .where('revision', '<', revision)
+      .$if(order === 'urgency', (query) => query.orderBy(sql`error = ''`))
+      .orderBy('revision')
+      .orderBy('cluster')
+      .orderBy('consumer')
+      .limit(limit),
   );
   return rows.map((row) => JSON.parse(row.data) as Ack);
+}
+
+function consumersOf({ builder }: Store, { layer, cluster }: ConsumerScope) {
+  return builder
+    .selectFrom('acks')
+    .where('layer', '=', layer)
+    .$if(cluster !== undefined, (query) => query.where('cluster', '=', cluster ?? ''))
+    .where(IS_STILL_THERE);
 }

@@ -14,6 +14,7 @@ import { listObjects, objectAt, type StoredObject, stateRevision } from '@signal
 import { type ApiDependencies, nowMs } from '../dependencies.ts';
 import { hashOfToken, newTokenText } from './token-text.ts';
 
+const TOKEN_STREAMS = ['objects'] as const;
 const MAX_TOKENS = 10_000;
 
 /** The text is told here and nowhere else. Throws `conflict` where there is a token of that name. */
@@ -35,7 +36,7 @@ export async function createToken(
     throw new SignalboxError('conflict', `there is a token called ${name}; delete it first, or choose another name`);
   }
   const revision = await appendToken(log, object, { last, atMs: at });
-  await api.projector.processAll();
+  await api.projector.processAll(TOKEN_STREAMS);
   return { token: describeToken({ revision, changedAtMs: at, object }, at), text };
 }
 
@@ -48,11 +49,12 @@ export function listTokens(api: ApiDependencies): Token[] {
 /** Returns the revision in which it is gone. */
 export async function deleteToken(api: ApiDependencies, name: string): Promise<number> {
   const log = logOf(api);
+  await api.projector.processAll(TOKEN_STREAMS);
   const key = { kind: 'ApiToken', cluster: INTENT_CLUSTER, namespace: '', name } as const;
   const stored = objectAt(api.store, key, stateRevision(api.store).head);
   if (stored === undefined) throw new SignalboxError('not_found', `there is no token called ${name}`);
   const revision = await log.append('objects', { subject: objectSubject(INTENT_CLUSTER, stored.object), data: null });
-  await api.projector.processAll();
+  await api.projector.processAll(TOKEN_STREAMS);
   return revision;
 }
 

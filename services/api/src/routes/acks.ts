@@ -27,7 +27,7 @@ export function addAckRoutes(app: OpenAPIHono, { store }: ApiDependencies): void
   app.openapi(listRoute, (c) => {
     const query = c.req.valid('query');
     const { layer, cluster } = query;
-    const list = answerList(store, query, [layer, cluster], () => ({
+    const list = answerList({ c, store, query }, [layer, cluster], () => ({
       rowsAfter: (place, limit) => listAcks(store, { layer, cluster, after: toAckPlace(place), limit }),
       placeOf: (ack: Ack) => [ack.layer, ack.cluster, ack.consumer],
       itemsOf: (ack: Ack) => [describe(store, ack)],

@@ -24,6 +24,7 @@ import { clusterExample } from '../examples.ts';
 import { readListQuery } from '../list.ts';
 import { readPage } from '../page.ts';
 import { clusterParameter, listQuery, revisionQuery } from '../parameters.ts';
+import { answeredAt } from '../revision-gate.ts';
 import { readState, type State } from '../state.ts';
 
 /** More clusters than anybody runs; the list is made whole to be one state. */
@@ -67,6 +68,7 @@ export function addClusterRoutes(app: OpenAPIHono, { store }: ApiDependencies): 
     };
     const from = after === undefined ? undefined : { place: [after], skip: 0 };
     const revision = state?.revision ?? 0;
+    answeredAt(c, revision);
     return c.json(readPage(source, { revision, filters: filterText, limit, start: from }), 200);
   });
 
@@ -75,6 +77,7 @@ export function addClusterRoutes(app: OpenAPIHono, { store }: ApiDependencies): 
     const state = stateOrBeginning(store, c.req.valid('query').revision);
     const cluster = describeClusters(store, state).find((candidate) => candidate.name === name);
     if (cluster === undefined) throw new SignalboxError('not_found', `there is no cluster called ${name}`);
+    answeredAt(c, state?.revision ?? 0);
     return c.json(cluster, 200);
   });
 }

@@ -6,7 +6,8 @@ import { describeProgress } from '../convergence.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { convergenceExample } from '../examples.ts';
 import { clusterParameter, revisionQuery, wantedRevisionParameter } from '../parameters.ts';
-import { requireCluster } from '../state.ts';
+import { answeredAt } from '../revision-gate.ts';
+import { requireCaughtUp, requireCluster } from '../state.ts';
 
 const route = createRoute({
   method: 'get',
@@ -21,14 +22,18 @@ const route = createRoute({
   responses: answers(convergenceSchema, 'Every layer', convergenceExample),
 });
 
-export function addConvergenceRoute(app: OpenAPIHono, { store }: ApiDependencies): void {
+export function addConvergenceRoute(app: OpenAPIHono, api: ApiDependencies): void {
+  const { store } = api;
   app.openapi(route, (c) => {
     const { revision, cluster } = c.req.valid('query');
+    // Consumers that have not been read yet would not be waited for.
+    requireCaughtUp(api);
     const { head } = stateRevision(store);
     if (cluster !== undefined) {
       const clusters = Object.values(layerClustersAt(store, head)).flatMap((layer) => Object.keys(layer));
       requireCluster(store, { revision: head, clusters }, cluster);
     }
+    answeredAt(c, head);
     return c.json({ revision: revision ?? null, head, layers: describeProgress(store, { revision, cluster }) }, 200);
   });
 }

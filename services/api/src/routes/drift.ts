@@ -8,12 +8,13 @@ import {
   nodeDriftSummarySchema,
   SignalboxError,
 } from '@signalbox/contracts';
-import { driftReport, listDriftReports } from '@signalbox/store';
+import { driftReport, listDriftReports, stateRevision } from '@signalbox/store';
 import { answers } from '../answers.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { driftExample, driftSummaryExample } from '../examples.ts';
 import { answerList, toPlace } from '../list.ts';
 import { clusterParameter, listQuery, nameParameter } from '../parameters.ts';
+import { answeredAt } from '../revision-gate.ts';
 
 const listRoute = createRoute({
   method: 'get',
@@ -43,7 +44,7 @@ export function addDriftRoutes(app: OpenAPIHono, { store }: ApiDependencies): vo
     const query = c.req.valid('query');
     const { cluster } = query;
     return c.json(
-      answerList(store, query, [cluster], () => ({
+      answerList({ c, store, query }, [cluster], () => ({
         rowsAfter: (place, limit) => {
           const last = toPlace(place);
           const after = last && { cluster: last.cluster, node: last.name };
@@ -62,6 +63,7 @@ export function addDriftRoutes(app: OpenAPIHono, { store }: ApiDependencies): vo
     if (report === undefined) {
       throw new SignalboxError('not_found', `no node ${node} of the cluster ${cluster} has reported on its kernel`);
     }
+    answeredAt(c, stateRevision(store).revision ?? 0);
     return c.json(describe(report), 200);
   });
 }

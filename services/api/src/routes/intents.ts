@@ -21,6 +21,7 @@ import { readPage } from '../page.ts';
 import { listQuery } from '../parameters.ts';
 import { preconditionOf } from '../precondition.ts';
 import { problemOf, problemResponse, RequestProblem } from '../problem.ts';
+import { answeredAt } from '../revision-gate.ts';
 
 const MAX_BODY_BYTES = 262_144;
 
@@ -102,6 +103,7 @@ export function addIntentRoutes(app: OpenAPIHono, api: ApiDependencies): void {
     const { kind: path } = c.req.valid('param');
     const { limit, start, requested, filterText } = readListQuery(c.req.valid('query'), [path]);
     const revision = requested ?? intentRevision(api);
+    answeredAt(c, revision);
     const source = {
       rowsAfter: (place: readonly string[] | undefined, count: number) => {
         const filter = {
@@ -122,6 +124,7 @@ export function addIntentRoutes(app: OpenAPIHono, api: ApiDependencies): void {
   app.openapi(oneRoute, (c) => {
     const { kind: path, name: asked } = c.req.valid('param');
     const intent = readIntent(api, INTENT_PATHS[path], asked);
+    answeredAt(c, intentRevision(api));
     c.header('etag', `"${intent.revision}"`);
     return c.json(intent, 200);
   });

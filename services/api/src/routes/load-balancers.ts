@@ -7,6 +7,7 @@ import { leaseExample, loadBalancerExample } from '../examples.ts';
 import { loadBalancerPolicies } from '../intent-log.ts';
 import { changeLease } from '../lease-log.ts';
 import { classParameter, readClass } from '../parameters.ts';
+import { answeredAt } from '../revision-gate.ts';
 import { requireDecided } from '../target-group-state.ts';
 import { leaseStatus, summarizeClass } from '../target-group-views.ts';
 
@@ -54,7 +55,7 @@ const changeRoute = createRoute({
 export function addLoadBalancerRoutes(app: OpenAPIHono, api: ApiDependencies): void {
   const { store } = api;
   app.openapi(listRoute, (c) => {
-    requireDecided(api);
+    answeredAt(c, requireDecided(api));
     const policies = loadBalancerPolicies(api);
     const items = loadBalancerClasses(store).map(({ loadBalancerClass }) => {
       const policy = policies.find(({ spec }) => spec.loadBalancerClass === loadBalancerClass);

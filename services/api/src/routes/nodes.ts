@@ -16,9 +16,10 @@ import { answers, answersWithText } from '../answers.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { documentsOfCluster } from '../documents-of-cluster.ts';
 import { nodeExample, rulesExample } from '../examples.ts';
-import { answerList, type ListQuery, toPlace } from '../list.ts';
+import { answerList, type ListRequest, toPlace } from '../list.ts';
 import { formatParameter, isJsonWanted } from '../negotiate.ts';
 import { clusterParameter, listQuery, nameParameter, revisionQuery } from '../parameters.ts';
+import { answeredAt } from '../revision-gate.ts';
 import { readState, requireCluster, requireSynced, type State } from '../state.ts';
 
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
@@ -89,19 +90,20 @@ export function addNodeRoutes(app: OpenAPIHono, api: ApiDependencies): void {
   const { store } = api;
   app.openapi(listRoute, (c) => {
     const query = c.req.valid('query');
-    return c.json(listNodes(store, query, query.cluster), 200);
+    return c.json(listNodes({ c, store, query }, query.cluster), 200);
   });
 
   app.openapi(listOfClusterRoute, (c) => {
     const { cluster } = c.req.valid('param');
     const query = c.req.valid('query');
     requireCluster(store, readState(store, query.revision), cluster);
-    return c.json(listNodes(store, query, cluster), 200);
+    return c.json(listNodes({ c, store, query }, cluster), 200);
   });
 
   app.openapi(nodeRoute, (c) => {
     const { cluster, node } = c.req.valid('param');
     const state = readState(store, c.req.valid('query').revision);
+    answeredAt(c, state.revision);
     return c.json(describeNode(store, requireNode(store, state, { cluster, name: node })), 200);
   });
 
@@ -119,15 +121,16 @@ export function addNodeRoutes(app: OpenAPIHono, api: ApiDependencies): void {
       families: FAMILIES[family],
       clusterCIDRs: query.clusterCIDR?.split(',').map((cidr) => cidr.trim()) ?? api.clusterCIDRs ?? [],
     });
-    c.header('x-signalbox-revision', String(state.revision));
+    answeredAt(c, state.revision);
     if (!isJsonWanted(c.req.header('accept'), format)) return c.text(rules.text, 200);
     const skipped = rules.skipped.map(({ service, path, reason }) => ({ path: `${service}: ${path}`, reason }));
     return c.json({ cluster, node: name, backend, family, revision: state.revision, text: rules.text, skipped }, 200);
   });
 }
 
-function listNodes(store: Store, query: ListQuery, cluster: string | undefined) {
-  return answerList(store, query, [cluster], ({ revision }) => ({
+function listNodes(request: ListRequest, cluster: string | undefined) {
+  const { store } = request;
+  return answerList(request, [cluster], ({ revision }) => ({
     rowsAfter: (place, limit) => listObjects(store, { kind: 'Node', cluster, after: toPlace(place), revision, limit }),
     placeOf: ({ key }) => [key.cluster, '', key.name],
     itemsOf: (node) => [describeNode(store, node)],

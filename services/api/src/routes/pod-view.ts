@@ -15,6 +15,7 @@ import type { ApiDependencies } from '../dependencies.ts';
 import { podEnvExample, podResolutionExample, podResolvConfExample } from '../examples.ts';
 import { formatParameter, isJsonWanted } from '../negotiate.ts';
 import { clusterParameter, namespaceParameter, revisionQuery } from '../parameters.ts';
+import { answeredAt } from '../revision-gate.ts';
 import { readState, requireSynced, type State } from '../state.ts';
 import { zonesAt } from '../zone-index.ts';
 
@@ -114,7 +115,7 @@ export function addPodViewRoutes(app: OpenAPIHono, api: ApiDependencies): void {
     requireSynced(store, state, { cluster });
     const services = [...servicesIn(store, state, cluster, namespace), ...servicesIn(store, state, cluster, 'default')];
     const { variables, skipped } = compileServiceEnv(services, { namespace, enableServiceLinks });
-    c.header('x-signalbox-revision', String(state.revision));
+    answeredAt(c, state.revision);
     if (!isJsonWanted(c.req.header('accept'), format)) {
       return c.text(variables.map(({ name, value }) => `${name}=${value}\n`).join(''), 200);
     }
@@ -128,7 +129,7 @@ export function addPodViewRoutes(app: OpenAPIHono, api: ApiDependencies): void {
     const state = readState(store, query.revision);
     const { resolvConf, skipped } = podResolvConf(store, state, { cluster, namespace, ...query });
     const text = resolvConfText(resolvConf);
-    c.header('x-signalbox-revision', String(state.revision));
+    answeredAt(c, state.revision);
     if (!isJsonWanted(c.req.header('accept'), format)) return c.text(text, 200);
     const { nameservers, searches, options } = resolvConf;
     const lists = { nameservers: [...nameservers], searches: [...searches], options: [...options] };
@@ -140,6 +141,7 @@ export function addPodViewRoutes(app: OpenAPIHono, api: ApiDependencies): void {
     const { name, type, ...query } = c.req.valid('query');
     const state = readState(store, query.revision);
     const { resolvConf } = podResolvConf(store, state, { cluster, namespace, ...query });
+    answeredAt(c, state.revision);
     const { index, revisions } = zonesAt(api, state);
     const resolution = resolveName(index, { name, type }, resolvConf, (owner) => revisions.get(owner));
     return c.json({ cluster, namespace, revision: state.revision, ...resolution }, 200);

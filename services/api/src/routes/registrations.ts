@@ -33,7 +33,7 @@ export function addRegistrationRoutes(app: OpenAPIHono, { store }: ApiDependenci
     const query = c.req.valid('query');
     const { cluster, namespace, class: loadBalancerClass } = query;
     return c.json(
-      answerList(store, query, [cluster, namespace, loadBalancerClass], (state) => ({
+      answerList({ c, store, query }, [cluster, namespace, loadBalancerClass], (state) => ({
         rowsAfter: (place, limit) =>
           listDocuments(store, {
             layer: 'lb',

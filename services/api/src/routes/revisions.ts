@@ -8,6 +8,8 @@ import { revisionDetailExample, revisionExample } from '../examples.ts';
 import { readListQuery } from '../list.ts';
 import { readPage } from '../page.ts';
 import { listQuery, revisionParameter } from '../parameters.ts';
+import { answeredAt } from '../revision-gate.ts';
+import { requireCaughtUp } from '../state.ts';
 
 const listRoute = createRoute({
   method: 'get',
@@ -33,12 +35,14 @@ const oneRoute = createRoute({
   responses: answers(revisionDetailSchema, 'The revision', revisionDetailExample),
 });
 
-export function addRevisionRoutes(app: OpenAPIHono, { store }: ApiDependencies): void {
+export function addRevisionRoutes(app: OpenAPIHono, api: ApiDependencies): void {
+  const { store } = api;
   app.openapi(listRoute, (c) => {
     const { limit, start, requested, filterText } = readListQuery(c.req.valid('query'), []);
     const { head } = stateRevision(store);
     if (requested !== undefined) requireInLog(store, requested);
     const revision = requested ?? head;
+    answeredAt(c, revision);
     const source = {
       rowsAfter: (place: readonly string[] | undefined, count: number) =>
         listRevisions(store, { upTo: Math.min(revision, Number(place?.[0] ?? revision + 1) - 1), limit: count }),
@@ -50,7 +54,9 @@ export function addRevisionRoutes(app: OpenAPIHono, { store }: ApiDependencies):
 
   app.openapi(oneRoute, (c) => {
     const { revision } = c.req.valid('param');
+    requireCaughtUp(api);
     requireInLog(store, revision);
+    answeredAt(c, stateRevision(store).head);
     const change = revisionAt(store, revision);
     if (change === undefined) throw new SignalboxError('not_found', `nothing known changed at revision ${revision}`);
     return c.json({ ...change, layers: describeProgress(store, { revision }) }, 200);

@@ -7,6 +7,7 @@ import { serviceDetailExample, serviceSummaryExample } from '../examples.ts';
 import { parseLabelSelector } from '../label-selector.ts';
 import { answerList, toPlace } from '../list.ts';
 import { clusterParameter, nameParameter, namespaceParameter, placeQuery, revisionQuery } from '../parameters.ts';
+import { answeredAt } from '../revision-gate.ts';
 import { describeService, summarizeService } from '../service-views.ts';
 import { readState, requireSynced } from '../state.ts';
 
@@ -49,7 +50,7 @@ export function addServiceRoutes(app: OpenAPIHono, { store }: ApiDependencies): 
     const { cluster, namespace, labelSelector } = query;
     const isSelected = parseLabelSelector(labelSelector ?? '');
     return c.json(
-      answerList(store, query, [cluster, namespace, labelSelector], (state) => ({
+      answerList({ c, store, query }, [cluster, namespace, labelSelector], (state) => ({
         rowsAfter: (place, limit) =>
           listObjects(store, {
             kind: 'Service',
@@ -70,6 +71,7 @@ export function addServiceRoutes(app: OpenAPIHono, { store }: ApiDependencies): 
   app.openapi(oneRoute, (c) => {
     const { cluster, namespace, name } = c.req.valid('param');
     const state = readState(store, c.req.valid('query').revision);
+    answeredAt(c, state.revision);
     const service = objectAt(store, { kind: 'Service', cluster, namespace, name }, state.revision);
     if (service === undefined) {
       requireSynced(store, state, { cluster });

@@ -15,6 +15,7 @@ import {
   waitOf,
   waitParameter,
 } from '../parameters.ts';
+import { answeredAt } from '../revision-gate.ts';
 import { hasTag, requireDecided, targetsTag } from '../target-group-state.ts';
 import { describeGroup, findGroup, itemsOfSet, parseGroupId } from '../target-group-views.ts';
 import type { TargetGroupWatch } from '../target-group-watch.ts';
@@ -77,7 +78,7 @@ export function addTargetGroupRoutes(app: OpenAPIHono, api: ApiDependencies, wat
     c.header('etag', tag);
     c.header('cache-control', 'no-cache');
     c.header('x-signalbox-index', String(index));
-    c.header('x-signalbox-revision', String(revision));
+    answeredAt(c, revision);
     if (hasTag(c.req.valid('header')['if-none-match'], tag)) return c.body(null, 304);
     const sets = listTargetGroupSets(store, { loadBalancerClass, cluster, namespace, name });
     const list: TargetGroupList = { index, items: sets.flatMap(itemsOfSet) };
@@ -87,7 +88,7 @@ export function addTargetGroupRoutes(app: OpenAPIHono, api: ApiDependencies, wat
   app.openapi(oneRoute, (c) => {
     const { id } = c.req.valid('param');
     const key = parseGroupId(readClass(c.req.valid('param')), id);
-    requireDecided(api);
+    answeredAt(c, requireDecided(api));
     return c.json(describeGroup(store, key, findGroup(store, key, id)), 200);
   });
 }

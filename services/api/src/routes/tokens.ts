@@ -6,10 +6,12 @@ import {
   tokenNameSchema,
   tokenRequestSchema,
 } from '@signalbox/contracts';
+import { stateRevision } from '@signalbox/store';
 import { answers } from '../answers.ts';
 import { createToken, deleteToken, listTokens } from '../auth/token-log.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { tokenExample } from '../examples.ts';
+import { answeredAt } from '../revision-gate.ts';
 
 const tags = ['Tokens'];
 
@@ -55,7 +57,10 @@ const deleteRoute = createRoute({
 });
 
 export function addTokenRoutes(app: OpenAPIHono, api: ApiDependencies): void {
-  app.openapi(listRoute, (c) => c.json({ items: listTokens(api) }, 200));
+  app.openapi(listRoute, (c) => {
+    answeredAt(c, stateRevision(api.store).head);
+    return c.json({ items: listTokens(api) }, 200);
+  });
 
   app.openapi(createTokenRoute, async (c) => {
     const { token, text } = await createToken(api, c.req.valid('json'));

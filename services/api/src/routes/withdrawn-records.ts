@@ -61,7 +61,7 @@ export function addWithdrawnRecordRoutes(
       (owner === undefined || item.name === owner) &&
       (address === undefined || item.data === address);
     const filters = [cluster, namespace, owner, address, String(graceSeconds)];
-    const list = answerList(store, asked, filters, ({ revision }) => {
+    const list = answerList({ c, store, query: asked }, filters, ({ revision }) => {
       const all = withdrawn.list({ revision, nowMs: now(), graceSeconds }).filter(isWanted);
       return {
         rowsAfter: (place, limit) => all.filter((item) => isAfter(placeOf(item), place)).slice(0, limit),

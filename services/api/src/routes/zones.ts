@@ -8,6 +8,7 @@ import { zoneDetailExample, zoneSummaryExample, zoneTextExample } from '../examp
 import { answerList } from '../list.ts';
 import { formatParameter, isTextWanted } from '../negotiate.ts';
 import { clusterParameter, listQuery, nameParameter, revisionQuery } from '../parameters.ts';
+import { answeredAt } from '../revision-gate.ts';
 import { readState, requireSynced, type State } from '../state.ts';
 import { DEFAULT_TTL_SECONDS, zonesAt } from '../zone-index.ts';
 
@@ -72,7 +73,7 @@ export function addZoneRoutes(app: OpenAPIHono, api: ApiDependencies): void {
     const query = c.req.valid('query');
     const { cluster } = query;
     return c.json(
-      answerList(store, query, [cluster], (state) => ({
+      answerList({ c, store, query }, [cluster], (state) => ({
         rowsAfter: (place, limit) =>
           [INTENT_CLUSTER, ...state.clusters]
             .filter((name) => cluster === undefined || name === cluster)
@@ -97,7 +98,7 @@ export function addZoneRoutes(app: OpenAPIHono, api: ApiDependencies): void {
     const state = readState(store, revision);
     const zone = extraZones(api, state).find((candidate) => candidate.name === name);
     if (zone === undefined) throw new SignalboxError('not_found', `no intent makes a zone ${name}`);
-    c.header('x-signalbox-revision', String(state.revision));
+    answeredAt(c, state.revision);
     if (isTextWanted(c.req.header('accept'), format)) {
       return c.body(zoneFileText(zone), 200, { 'content-type': 'text/dns; charset=utf-8' });
     }
@@ -117,7 +118,7 @@ export function addZoneRoutes(app: OpenAPIHono, api: ApiDependencies): void {
       const names = zones.map((candidate) => candidate.name).join(', ');
       throw new SignalboxError('not_found', `there is no zone ${name} in the cluster ${cluster}, only ${names}`);
     }
-    c.header('x-signalbox-revision', String(state.revision));
+    answeredAt(c, state.revision);
     if (isTextWanted(c.req.header('accept'), format)) {
       return c.body(zoneFileText(zone), 200, { 'content-type': 'text/dns; charset=utf-8' });
     }

@@ -8,6 +8,7 @@ import {
   targetGroupSetSubject,
 } from '@signalbox/contracts';
 import type { LogMessage } from '@signalbox/event-log';
+import type { MessageTrace } from '@signalbox/kit';
 import type { WantedGroups } from '@signalbox/registrations';
 import type { RegistrationChange } from './registration-feed.ts';
 
@@ -18,6 +19,8 @@ export interface GroupEntry {
   readonly service: string;
   set: TargetGroupSet | undefined;
   wanted: WantedGroups | undefined;
+  /** Of what is wanted, until it was decided on in full. */
+  trace: MessageTrace | undefined;
 }
 
 export class GroupTable {
@@ -40,7 +43,7 @@ export class GroupTable {
   }
 
   /** Returns the entries that it touched: two where a Service has moved to another class. */
-  want({ key, wanted }: RegistrationChange): GroupEntry[] {
+  want({ key, wanted, trace }: RegistrationChange): GroupEntry[] {
     const before = this.#current.get(serviceKeyText(key));
     const after = wanted === undefined ? undefined : this.#entry({ ...key, loadBalancerClass: classOf(wanted) });
     if (before !== undefined) before.wanted = undefined;
@@ -49,7 +52,9 @@ export class GroupTable {
       after.wanted = wanted;
       this.#current.set(after.service, after);
     }
-    return [...new Set([before, after])].flatMap((entry) => entry ?? []);
+    const touched = [...new Set([before, after])].flatMap((entry) => entry ?? []);
+    for (const entry of touched) entry.trace = trace;
+    return touched;
   }
 
   /** Forgets an entry about which nothing is left to know. */
@@ -61,7 +66,7 @@ export class GroupTable {
     const id = targetGroupSetSubject(key);
     const known = this.#entries.get(id);
     if (known !== undefined) return known;
-    const entry = { id, key, service: serviceKeyText(key), set: undefined, wanted: undefined };
+    const entry = { id, key, service: serviceKeyText(key), set: undefined, wanted: undefined, trace: undefined };
     this.#entries.set(id, entry);
     return entry;
   }

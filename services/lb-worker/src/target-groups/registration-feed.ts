@@ -12,13 +12,15 @@ import {
   watermarkSchema,
 } from '@signalbox/contracts';
 import type { LogBatch, LogMessage } from '@signalbox/event-log';
-import type { Logger, StreamReader } from '@signalbox/kit';
+import { type Logger, type MessageTrace, type StreamReader, traceOf } from '@signalbox/kit';
 import type { WantedGroups } from '@signalbox/registrations';
 
 export interface RegistrationChange {
   readonly key: ServiceKey;
   /** Undefined: the Service has no registrations any more. */
   readonly wanted: WantedGroups | undefined;
+  /** Undefined for what a replay brought. */
+  readonly trace?: MessageTrace | undefined;
 }
 
 interface RegistrationFeedOptions {
@@ -52,11 +54,12 @@ export class RegistrationFeed implements StreamReader {
     this.#give();
   }
 
-  #applyMessage({ subject, data }: LogMessage): void {
+  #applyMessage(message: LogMessage): void {
+    const { subject, data } = message;
     try {
       const parsed = parseDerivedSubject(subject);
       if (parsed.layer !== 'lb') return;
-      if (parsed.type === 'document') this.#hold(parsed.key, data);
+      if (parsed.type === 'document') this.#hold(parsed.key, message);
       else if (data !== null) {
         this.#watermark = watermarkSchema.parse(JSON.parse(data));
         this.#give();
@@ -67,25 +70,26 @@ export class RegistrationFeed implements StreamReader {
     }
   }
 
-  #hold(key: ServiceKey, data: string | null): void {
+  #hold(key: ServiceKey, message: LogMessage): void {
     const text = serviceKeyText(key);
     this.#replayed?.add(text);
-    const message = data === null ? undefined : (JSON.parse(data) as DerivedMessage);
-    if (message === undefined || message.document === null) {
-      this.#remove(key);
+    const trace = this.#replayed === undefined ? traceOf(message) : undefined;
+    const derived = message.data === null ? undefined : (JSON.parse(message.data) as DerivedMessage);
+    if (derived === undefined || derived.document === null) {
+      this.#remove(key, trace);
       return;
     }
-    if (this.#known.get(text)?.contentHash === message.contentHash) return;
+    if (this.#known.get(text)?.contentHash === derived.contentHash) return;
     // The subject decides whose registrations these are.
-    const registrations = { ...registrationSetSchema.parse(message.document), ...key };
-    const { revision, changedAtMs, contentHash } = message;
+    const registrations = { ...registrationSetSchema.parse(derived.document), ...key };
+    const { revision, changedAtMs, contentHash } = derived;
     this.#known.set(text, { key, contentHash });
-    this.#pending.set(text, { key, wanted: { registrations, revision, changedAtMs } });
+    this.#pending.set(text, { key, wanted: { registrations, revision, changedAtMs }, trace });
   }
 
-  #remove(key: ServiceKey): void {
+  #remove(key: ServiceKey, trace?: MessageTrace): void {
     const text = serviceKeyText(key);
-    if (this.#known.delete(text)) this.#pending.set(text, { key, wanted: undefined });
+    if (this.#known.delete(text)) this.#pending.set(text, { key, wanted: undefined, trace });
   }
 
   #give(): void {

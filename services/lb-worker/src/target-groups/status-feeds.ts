@@ -9,13 +9,13 @@ import {
 import type { LogBatch, LogMessage } from '@signalbox/event-log';
 import type { Logger, StreamReader } from '@signalbox/kit';
 
-interface StatusFeedOptions {
+export interface StatusFeedOptions {
   readonly logger: Logger;
   readonly onChange: (cluster: string) => void;
   readonly onBadMessage: () => void;
 }
 
-abstract class StatusFeed implements StreamReader {
+export abstract class StatusFeed implements StreamReader {
   readonly stream = 'status';
   abstract readonly filter: string;
   protected readonly options: StatusFeedOptions;

@@ -12,13 +12,15 @@
 import { setImmediate } from 'node:timers/promises';
 import {
   TARGETS_WATERMARK_SUBJECT,
+  type TargetGroupKey,
   type TargetGroupSet,
+  targetGroupSetSubject,
   targetsWatermarkSchema,
   type Watermark,
 } from '@signalbox/contracts';
 import type { AppendEntry, LogMessage } from '@signalbox/event-log';
+import type { Clock, Tracer } from '@signalbox/kit';
 import { ClassBudget, type DampingFacts, type DampingStep, stepTargetGroups } from '@signalbox/registrations';
-import type { Clock } from './clock.ts';
 import { Deadlines } from './deadlines.ts';
 import { emptiedAmong } from './emptied.ts';
 import { type GroupEntry, GroupTable } from './group-table.ts';
@@ -30,6 +32,7 @@ import type { RuleAckFeed, SourceFeed } from './status-feeds.ts';
 interface ControllerOptions {
   readonly clock: Clock;
   readonly metrics: TargetMetrics;
+  readonly tracer: Tracer;
   readonly intents: IntentFeed;
   readonly sources: SourceFeed;
   readonly ruleAcks: RuleAckFeed;
@@ -37,8 +40,8 @@ interface ControllerOptions {
   readonly publish: (entries: readonly AppendEntry[]) => Promise<void>;
 }
 
-/** Decisions between two turns of the event loop. */
-const CHUNK = 200;
+/** Decisions between two appends: where hundreds change at once, load balancers begin with the first ones meanwhile. */
+const CHUNK = 25;
 
 export class TargetGroupController {
   readonly #options: ControllerOptions;
@@ -61,6 +64,12 @@ export class TargetGroupController {
   /** Everything up to this revision has been decided on; -1 before the first round. */
   get revision(): number {
     return this.#decidedRevision;
+  }
+
+  /** A group is there while anything is told of it, be it that its targets are gone. */
+  hasGroup({ port: name, ...set }: TargetGroupKey): boolean {
+    const groups = this.#table.get(targetGroupSetSubject(set))?.set?.groups ?? [];
+    return groups.some(({ port, protocol }) => `${port}/${protocol}` === name);
   }
 
   /** What was published before this process. */
@@ -197,10 +206,24 @@ export class TargetGroupController {
     this.#deadlines.set(entry.id, step.nextDeadlineMs);
     this.#noteAwaitingRules(entry, step.set);
     this.#count(entry, step, round.nowMs);
-    if (step.change !== 'none')
-      round.entries.push({ subject: entry.id, data: step.set ? JSON.stringify(step.set) : null });
+    if (step.change !== 'none') {
+      const isRemoval = step.set === undefined || 'removed' in step.decisions || 'drained' in step.decisions;
+      round.add(this.#traced(entry, step, round), { isRemoval });
+    }
     entry.set = step.set;
     this.#table.dropIfEmpty(entry);
+  }
+
+  /** The trace of a change goes on to the first set that programs something of it; what damping does later is none of it. */
+  #traced(entry: GroupEntry, { set, change }: DampingStep, { watermark, nowMs }: Round): AppendEntry {
+    const message = { subject: entry.id, data: set ? JSON.stringify(set) : null };
+    const { trace } = entry;
+    if (trace === undefined) return message;
+    if (change === 'update') entry.trace = undefined;
+    const attributes = { 'signalbox.revision': watermark.revision, 'signalbox.subject': entry.id };
+    const span = { name: 'decide lb', startMs: nowMs, endMs: Date.now(), attributes };
+    const traceparent = this.#options.tracer.span(trace.traceparent, span);
+    return traceparent === undefined ? message : { ...message, headers: { traceparent } };
   }
 
   #factsOf(entry: GroupEntry, { watermark, nowMs, emptied }: Round, mayUpdate: boolean): DampingFacts {
@@ -257,7 +280,7 @@ export class TargetGroupController {
   }
 
   async #publish(round: Round, revision?: number): Promise<void> {
-    const entries = round.entries.splice(0);
+    const entries = round.take();
     if (revision !== undefined && revision !== this.#publishedRevision) {
       entries.push({ subject: TARGETS_WATERMARK_SUBJECT, data: JSON.stringify({ revision }) });
     }
@@ -272,17 +295,28 @@ export class TargetGroupController {
   }
 }
 
-/** What one round goes by, and what it is to publish. */
+/** What one round goes by, and what it is to publish: removals first. */
 class Round {
-  readonly entries: AppendEntry[] = [];
   readonly watermark: Watermark;
   readonly nowMs: number;
   readonly emptied: ReadonlySet<string>;
+  #removals: AppendEntry[] = [];
+  #others: AppendEntry[] = [];
 
   constructor(watermark: Watermark, nowMs: number, emptied: ReadonlySet<string>) {
     this.watermark = watermark;
     this.nowMs = nowMs;
     this.emptied = emptied;
+  }
+
+  add(entry: AppendEntry, { isRemoval }: { isRemoval: boolean }): void {
+    (isRemoval ? this.#removals : this.#others).push(entry);
+  }
+
+  take(): AppendEntry[] {
+    const taken = [...this.#removals, ...this.#others];
+    [this.#removals, this.#others] = [[], []];
+    return taken;
   }
 }
 

@@ -1,0 +1,41 @@
+/** How far a worker has come, and who waits for it to come further. */
+export class ReachedRevision {
+  readonly #waiting = new Set<{ readonly revision: number; readonly resolve: () => void }>();
+  #revision = 0;
+  #isCaughtUp = false;
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** False until all that the log held is processed. */
+  get isCaughtUp(): boolean {
+    return this.#isCaughtUp;
+  }
+
+  reach(revision: number): void {
+    this.#revision = revision;
+    this.#isCaughtUp = true;
+    for (const waiter of this.#waiting) {
+      if (waiter.revision > revision) continue;
+      this.#waiting.delete(waiter);
+      waiter.resolve();
+    }
+  }
+
+  /** The log comes again from its beginning. */
+  startOver(): void {
+    this.#isCaughtUp = false;
+  }
+
+  async wait(revision: number): Promise<void> {
+    if (this.#isCaughtUp && this.#revision >= revision) return;
+    await new Promise<void>((resolve) => this.#waiting.add({ revision, resolve }));
+  }
+
+  /** Nothing will be reached any more. */
+  release(): void {
+    for (const { resolve } of this.#waiting) resolve();
+    this.#waiting.clear();
+  }
+}
