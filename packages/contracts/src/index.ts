@@ -6,6 +6,7 @@ export * from './convergence.ts';
 export * from './derived.ts';
 export * from './drift.ts';
 export * from './errors.ts';
+export * from './intent-paths.ts';
 export * from './intents.ts';
 export * from './kubernetes.ts';
 export * from './load-balancer-intents.ts';

@@ -1,17 +1,9 @@
 /** The intents of a running Signalbox, read and written through its API; whatever the event log is. */
 import { isDeepStrictEqual } from 'node:util';
-import { type BackupIntents, errorText, SignalboxError } from '@signalbox/contracts';
+import { type BackupIntents, errorText, INTENT_PATHS, SignalboxError } from '@signalbox/contracts';
 import type { ApiClient } from '../api-client.ts';
 
-/** In the order in which they can be written: names lie in zones. */
-const PATHS = [
-  'dns-zones',
-  'dns-records',
-  'dns-aliases',
-  'load-balancer-policies',
-  'load-balancer-confirmations',
-  'load-balancer-addresses',
-];
+const PATHS = Object.keys(INTENT_PATHS);
 const LIST_LIMIT = 1_000_000;
 const ATTEMPTS = 10;
 

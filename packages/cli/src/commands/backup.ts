@@ -1,13 +1,13 @@
 /** `signalbox backup`, `signalbox restore`. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BackupHeader, backupIntentsSchema, SignalboxError } from '@signalbox/contracts';
+import { type BackupHeader, SignalboxError } from '@signalbox/contracts';
 import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { type ApiFlags, openClient, withApi } from '../api-options.ts';
 import { readIntents, writeIntents } from '../backup/api-intents.ts';
 import { readArchive, writeArchive } from '../backup/archive.ts';
+import { INTENTS, inTemporaryFolder, readUnpackedIntents } from '../backup/intents-archive.ts';
 import type { CliIo } from '../io.ts';
 import { VERSION } from '../version.ts';
 
@@ -21,8 +21,6 @@ interface RestoreOptions extends ApiFlags {
   readonly dataDir?: string;
   readonly force?: boolean;
 }
-
-const INTENTS = 'intents.json';
 
 export function addBackupCommands(program: Command, io: CliIo): void {
   withPlace(program.command('backup').description('save intents, or the whole data folder with its history'))
@@ -62,7 +60,7 @@ async function runRestore({ from, dataDir, force, ...access }: RestoreOptions, i
       throw new SignalboxError('invalid', `${from} holds ${CONTENTS[header.contents]}: restore it with ${flag}`);
     }
     if (dataDir === undefined) {
-      return await restoreIntents(openClient(access), { folder, isForced: force === true }, io);
+      return await restoreIntents(openClient(access), { from, folder, isForced: force === true }, io);
     }
     const { restoreDataFolder } = await import('../backup/data-folder.ts');
     const files = header.files.map(({ name }) => name);
@@ -84,23 +82,14 @@ async function saveIntents(api: ApiClient, folder: string): Promise<string[]> {
 
 async function restoreIntents(
   api: ApiClient,
-  { folder, isForced }: { folder: string; isForced: boolean },
+  { from, folder, isForced }: { from: string; folder: string; isForced: boolean },
   io: CliIo,
 ): Promise<void> {
-  const intents = backupIntentsSchema.parse(JSON.parse(await readFile(join(folder, INTENTS), 'utf8')));
+  const intents = await readUnpackedIntents(folder, from);
   const { written, owned, failed } = await writeIntents(api, intents, { isForced });
   const left = owned === 0 ? '' : `; left ${owned} to their owner`;
   io.stdout.write(`restored ${written} intents${left}\n`);
   if (failed.length > 0) throw new SignalboxError('internal', `not restored:\n  ${failed.join('\n  ')}`);
-}
-
-async function inTemporaryFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'signalbox-backup-'));
-  try {
-    await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }
 
 const CONTENTS = { data: 'a data folder', intents: 'intents' } as const;

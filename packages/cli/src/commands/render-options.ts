@@ -3,10 +3,12 @@ import { Readable } from 'node:stream';
 import { addSourceOptions, type SourceFlags } from '@signalbox/api-watcher';
 import type { Command } from 'commander';
 import { type CliIo, EXIT } from '../io.ts';
-import { type OfflineCluster, readOfflineCluster } from '../offline-cluster.ts';
+import { type OfflinePlane, readOfflinePlane } from '../offline-plane.ts';
 
 export interface RenderOptions {
   readonly cluster?: string;
+  /** Of the commands whose output depends on intents. */
+  readonly intents?: string;
   readonly strict?: boolean;
 }
 
@@ -18,8 +20,16 @@ export function addRenderOptions(command: Command): () => SourceFlags {
   return readSources;
 }
 
-export async function readCluster(flags: SourceFlags, options: RenderOptions, io: CliIo): Promise<OfflineCluster> {
-  return await readOfflineCluster(flags, options.cluster, Readable.from(io.stdin));
+export function addIntentsOption(command: Command): Command {
+  return command.option('--intents <file>', 'also intents, from a file that "signalbox backup" made of them');
+}
+
+export async function readPlane(
+  flags: SourceFlags,
+  { cluster, intents }: Pick<RenderOptions, 'cluster' | 'intents'>,
+  io: CliIo,
+): Promise<OfflinePlane> {
+  return await readOfflinePlane({ flags, cluster, intents, stdin: Readable.from(io.stdin) });
 }
 
 /** Problems go to standard error; the output is whole without them, unless the caller asked to be strict. */

@@ -10,9 +10,9 @@ import {
 } from '@signalbox/zones';
 import type { Command } from 'commander';
 import type { CliIo } from '../io.ts';
-import type { OfflineCluster } from '../offline-cluster.ts';
+import { chosenCluster, type OfflineCluster } from '../offline-plane.ts';
 import { addPodDnsOptions, nodeResolvConfText, type PodDnsOptions, podDnsOf } from './pod-dns-options.ts';
-import { addRenderOptions, finishRender, type RenderOptions, readCluster } from './render-options.ts';
+import { addRenderOptions, finishRender, type RenderOptions, readPlane } from './render-options.ts';
 
 interface EnvOptions extends RenderOptions {
   readonly namespace: string;
@@ -48,11 +48,11 @@ function addEnvCommand(render: Command, io: CliIo): void {
     .addHelpText('after', ENV_EXAMPLES)
     .action(async (options: EnvOptions) => {
       const { namespace, serviceLinks: enableServiceLinks } = options;
-      const { views, problems } = await readCluster(readSources(), options, io);
-      const services = views.map(({ service }) => service);
+      const plane = await readPlane(readSources(), options, io);
+      const services = chosenCluster(plane, options.cluster).views.map(({ service }) => service);
       const { variables, skipped } = compileServiceEnv(services, { namespace, enableServiceLinks });
       const text = variables.map(({ name, value }) => `${name}=${value}\n`).join('');
-      finishRender(io, [...problems, ...skipped.map(problemOf)], options, text);
+      finishRender(io, [...plane.problems, ...skipped.map(problemOf)], options, text);
     });
 }
 
@@ -61,8 +61,9 @@ async function clusterOf(flags: SourceFlags, options: RenderOptions, io: CliIo) 
   if (flags.requests.length === 0) {
     return { domain: flags.domains.fallback ?? DEFAULT_DOMAIN, clusterDNS: [], problems: [] };
   }
-  const cluster = await readCluster(flags, options, io);
-  return { domain: cluster.domain, clusterDNS: clusterDnsOf(cluster), problems: cluster.problems };
+  const plane = await readPlane(flags, options, io);
+  const cluster = chosenCluster(plane, options.cluster);
+  return { domain: cluster.domain, clusterDNS: clusterDnsOf(cluster), problems: plane.problems };
 }
 
 /** The Service that kubeadm, and nearly everybody else, gives the cluster's DNS servers. */

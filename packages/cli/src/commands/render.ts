@@ -9,11 +9,12 @@ import {
 import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
 import { networkList, wholeNumber } from '@signalbox/kit';
 import { compileProxyPlan, type DetectLocal, renderRules, rulesNodeOf } from '@signalbox/rules';
-import { assembleZones, compileRecordSet, type Zone, zoneFileText } from '@signalbox/zones';
+import { type Zone, zoneFileText } from '@signalbox/zones';
 import { type Command, Option } from 'commander';
 import type { CliIo } from '../io.ts';
-import type { OfflineCluster } from '../offline-cluster.ts';
-import { addRenderOptions, finishRender, type RenderOptions, readCluster } from './render-options.ts';
+import { chosenCluster, type OfflineCluster, type OfflinePlane } from '../offline-plane.ts';
+import { clusterZones, compileOfflineRecordSets, intentZones } from '../offline-zones.ts';
+import { addIntentsOption, addRenderOptions, finishRender, type RenderOptions, readPlane } from './render-options.ts';
 import { addPodViewCommands } from './render-pod-view.ts';
 
 /** kube-proxy's names. */
@@ -54,7 +55,7 @@ export function addRenderCommand(program: Command, io: CliIo): void {
 function addRulesCommand(render: Command, io: CliIo): void {
   const command = render.command('rules').description("a node's full rules, ready to be loaded");
   const readSources = addRenderOptions(command);
-  command
+  addIntentsOption(command)
     .requiredOption('--node <name>', 'the node to render for')
     .addOption(new Option('--backend <name>', 'what to render').choices(RULES_BACKENDS).default('nftables'))
     .addOption(
@@ -72,10 +73,10 @@ function addRulesCommand(render: Command, io: CliIo): void {
     .option('--node-port-addresses <cidrs>', 'CIDRs, or "primary", separated by commas', (text) => text.split(','))
     .addHelpText('after', RULES_EXAMPLES)
     .action(async (options: RulesOptions) => {
-      const cluster = await readCluster(readSources(), options, io);
+      const plane = await readPlane(readSources(), options, io);
+      const cluster = chosenCluster(plane, options.cluster);
       const plans = cluster.views.map((view) => compileProxyPlan(view));
-      for (const { skipped } of plans)
-        cluster.problems.push(...skipped.map(({ path, reason }) => `${path}: ${reason}`));
+      for (const { skipped } of plans) plane.problems.push(...skipped.map(({ path, reason }) => `${path}: ${reason}`));
       const { text, skipped } = renderRules(
         plans.flatMap(({ document }) => document ?? []),
         {
@@ -89,27 +90,22 @@ function addRulesCommand(render: Command, io: CliIo): void {
           ...(options.nodePortAddresses === undefined ? {} : { nodePortAddresses: options.nodePortAddresses }),
         },
       );
-      cluster.problems.push(...skipped.map(({ service, path, reason }) => `${service}: ${path}: ${reason}`));
-      finishRender(io, cluster.problems, options, text);
+      plane.problems.push(...skipped.map(({ service, path, reason }) => `${service}: ${path}: ${reason}`));
+      finishRender(io, plane.problems, options, text);
     });
 }
 
 function addZoneCommand(render: Command, io: CliIo): void {
   const command = render.command('zone').description('a DNS zone as master file');
   const readSources = addRenderOptions(command);
-  command
-    .option('--zone <name>', 'which zone (default: the domain of the cluster); also in-addr.arpa or ip6.arpa')
+  addIntentsOption(command)
+    .option('--zone <name>', 'of intents, in-addr.arpa or ip6.arpa (default: the domain of the cluster)')
     .option('--dns-ttl <seconds>', 'TTL of records', wholeNumber({ min: 0, max: 86_400 }), DEFAULT_DNS_TTL_SECONDS)
     .addHelpText('after', ZONE_EXAMPLES)
     .action(async (options: ZoneOptions) => {
-      const cluster = await readCluster(readSources(), options, io);
-      const ttlSeconds = options.dnsTtl;
-      const compiled = cluster.views.map((view) => compileRecordSet(view, { ttlSeconds }));
-      for (const { skipped } of compiled)
-        cluster.problems.push(...skipped.map(({ path, reason }) => `${path}: ${reason}`));
-      const recordSets = compiled.flatMap(({ document }) => document ?? []);
-      const zones = assembleZones({ domain: cluster.domain, revision: 1, ttlSeconds, recordSets });
-      finishRender(io, cluster.problems, options, zoneFileText(zoneOf(zones, options.zone ?? cluster.domain)));
+      const plane = await readPlane(readSources(), options, io);
+      const zone = zoneOf(plane, options);
+      finishRender(io, plane.problems, options, zoneFileText(zone));
     });
 }
 
@@ -132,14 +128,25 @@ function detectLocalOf({ detectLocalMode: mode, podInterface = '' }: RulesOption
   return mode === 'InterfaceNamePrefix' ? { mode, prefix: podInterface } : { mode };
 }
 
-function zoneOf(zones: readonly Zone[], wanted: string): Zone {
-  const name = `${wanted.toLowerCase().replace(/\.$/, '')}.`;
-  const zone = zones.find((candidate) => candidate.name === name);
+/** A zone of intents is of all clusters; any other belongs to one, which must then be clear. */
+function zoneOf(plane: OfflinePlane, { zone: wanted, cluster, dnsTtl: ttlSeconds }: ZoneOptions): Zone {
+  const recordSets = compileOfflineRecordSets(plane, ttlSeconds);
+  const extra = intentZones(plane, recordSets, ttlSeconds);
+  const found = wanted === undefined ? undefined : zoneNamed(extra, wanted);
+  if (found !== undefined) return found;
+  const chosen = chosenCluster(plane, cluster);
+  const zones = [...clusterZones(recordSets, chosen, ttlSeconds), ...extra];
+  const zone = zoneNamed(zones, wanted ?? chosen.domain);
   if (zone !== undefined) return zone;
   throw new SignalboxError(
     'not_found',
     `no zone "${wanted}": there is ${zones.map((candidate) => candidate.name).join(', ')}`,
   );
+}
+
+function zoneNamed(zones: readonly Zone[], wanted: string): Zone | undefined {
+  const name = `${wanted.toLowerCase().replace(/\.$/, '')}.`;
+  return zones.find((candidate) => candidate.name === name);
 }
 
 const RENDER_EXAMPLES = `
@@ -153,9 +160,11 @@ Examples:
   signalbox render rules --manifests shop=examples/shop --node node-a | nft -c -f -
   signalbox render rules --manifests shop=./dump.yaml --node node-a --backend iptables | iptables-restore --noflush
   kubectl get services,endpointslices,nodes -A -o yaml | signalbox render rules --manifests prod=- --node node-a
-  signalbox render rules --manifests shop=./shop --node node-a --cluster-cidr 10.244.0.0/16,fd00:244::/32`;
+  signalbox render rules --manifests shop=./shop --node node-a --cluster-cidr 10.244.0.0/16,fd00:244::/32
+  signalbox render rules --manifests shop=examples/shop --node node-a --intents intents.backup`;
 const ZONE_EXAMPLES = `
 Examples:
   signalbox render zone --manifests shop=examples/shop
   signalbox render zone --manifests shop=examples/shop --cluster-domain shop.example.com
-  signalbox render zone --manifests shop=examples/shop --zone in-addr.arpa`;
+  signalbox render zone --manifests shop=examples/shop --zone in-addr.arpa
+  signalbox render zone --manifests shop=examples/shop --zone example.com --intents intents.backup`;

@@ -1,5 +1,4 @@
 /** `signalbox resolve`: a name as a pod resolves it, step by step, by a running Signalbox or from manifests. */
-import { Readable } from 'node:stream';
 import { addSourceOptions, type SourceFlags } from '@signalbox/api-watcher';
 import {
   type Cluster,
@@ -11,32 +10,29 @@ import {
   SignalboxError,
 } from '@signalbox/contracts';
 import { DEFAULT_DNS_TTL_SECONDS } from '@signalbox/dns-worker';
-import {
-  compileRecordSet,
-  compileResolvConf,
-  recordData,
-  resolveName,
-  TYPE_NUMBERS,
-  ZoneIndex,
-} from '@signalbox/zones';
+import { compileResolvConf, recordData, resolveName, TYPE_NUMBERS } from '@signalbox/zones';
 import { type Command, Option } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { type ApiFlags, openClient, withApi } from '../api-options.ts';
 import { type CliIo, EXIT } from '../io.ts';
-import { readOfflineCluster } from '../offline-cluster.ts';
+import { chosenCluster } from '../offline-plane.ts';
+import { compileOfflineRecordSets, indexOfflineZones } from '../offline-zones.ts';
 import { printable } from '../table.ts';
 import { addPodDnsOptions, nodeResolvConfText, type PodDnsOptions, podDnsOf } from './pod-dns-options.ts';
+import { addIntentsOption, readPlane } from './render-options.ts';
 import { clusterDnsOf, nodeConf } from './render-pod-view.ts';
 
 interface ResolveOptions extends PodDnsOptions, ApiFlags {
   readonly type: string;
   readonly cluster?: string;
+  readonly intents?: string;
   readonly output: 'text' | 'json';
 }
 
 export function addResolveCommand(program: Command, io: CliIo): void {
   const command = program.command('resolve <name>').description('resolve a name as a pod does, step by step');
   const readSources = addSourceOptions(command, { onlyManifests: true });
+  addIntentsOption(command);
   addPodDnsOptions(command);
   withApi(command, ', used without --manifests')
     .addOption(
@@ -47,7 +43,7 @@ export function addResolveCommand(program: Command, io: CliIo): void {
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, options: ResolveOptions) => {
       const sources = readSources();
-      const isOffline = sources.requests.length > 0;
+      const isOffline = sources.requests.length > 0 || options.intents !== undefined;
       const resolution = isOffline ? await offline(name, options, sources, io) : await online(name, options);
       const text = options.output === 'json' ? JSON.stringify(resolution, undefined, 2) : formatResolution(resolution);
       io.stdout.write(`${text}\n`);
@@ -81,23 +77,18 @@ async function onlyCluster(client: ApiClient): Promise<string> {
 }
 
 async function offline(name: string, options: ResolveOptions, flags: SourceFlags, io: CliIo): Promise<Resolution> {
-  const cluster = await readOfflineCluster(flags, options.cluster, Readable.from(io.stdin));
+  const plane = await readPlane(flags, options, io);
+  const cluster = chosenCluster(plane, options.cluster);
   const ttlSeconds = DEFAULT_DNS_TTL_SECONDS;
-  const index = new ZoneIndex({ ttlSeconds });
-  for (const view of cluster.views) {
-    const { document, skipped } = compileRecordSet(view, { ttlSeconds });
-    if (document !== undefined) index.upsert(document);
-    cluster.problems.push(...skipped.map(({ path, reason }) => `${path}: ${reason}`));
-  }
-  index.setClusters([{ name: cluster.name, domain: cluster.domain, isSynced: true }], 0);
+  const index = indexOfflineZones(plane, compileOfflineRecordSets(plane, ttlSeconds), ttlSeconds);
   const { resolvConf, skipped } = compileResolvConf(podDnsOf(options), {
     clusterDomain: cluster.domain,
     // Whichever server is asked, it answers what the manifests say.
     clusterDNS: options.clusterDns ?? [...clusterDnsOf(cluster), '127.0.0.1'].slice(0, 1),
     resolvConf: nodeConf(options),
   });
-  cluster.problems.push(...skipped.map(({ path, reason }) => `${path}: ${reason}`));
-  for (const problem of cluster.problems) io.stderr.write(`left out: ${problem}\n`);
+  plane.problems.push(...skipped.map(({ path, reason }) => `${path}: ${reason}`));
+  for (const problem of plane.problems) io.stderr.write(`left out: ${problem}\n`);
   return resolveName(index, { name, type: options.type }, resolvConf, () => undefined);
 }
 
@@ -138,4 +129,5 @@ const EXAMPLES = `
 Examples:
   signalbox resolve storefront --namespace shop --manifests shop=examples/shop
   signalbox resolve storefront.shop --namespace default --type SRV --manifests shop=examples/shop
+  signalbox resolve www.example.com --namespace shop --manifests shop=examples/shop --intents intents.backup
   signalbox resolve storefront --namespace shop          asks a running Signalbox`;

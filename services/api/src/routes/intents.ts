@@ -1,13 +1,14 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import {
   INTENT_CLUSTER,
+  INTENT_PATHS,
+  type IntentPath,
   intentObjectSchema,
   intentRemovalSchema,
   intentSchema,
-  isLoadBalancerIntentKind,
   listSchema,
   loadBalancerIntentObjectSchema,
-  type ObjectKind,
+  parseIntent,
 } from '@signalbox/contracts';
 import { listObjects } from '@signalbox/store';
 import { bodyLimit } from 'hono/body-limit';
@@ -24,18 +25,9 @@ import { answeredAt } from '../revision-gate.ts';
 
 const MAX_BODY_BYTES = 262_144;
 
-const KINDS = {
-  'dns-zones': 'DnsZone',
-  'dns-records': 'DnsRecords',
-  'dns-aliases': 'DnsAlias',
-  'load-balancer-policies': 'LoadBalancerPolicy',
-  'load-balancer-confirmations': 'LoadBalancerConfirmation',
-  'load-balancer-addresses': 'LoadBalancerAddress',
-} as const satisfies Record<string, ObjectKind>;
-type Path = keyof typeof KINDS;
-type Kind = (typeof KINDS)[Path];
+type Kind = (typeof INTENT_PATHS)[IntentPath];
 
-const kind = z.enum(Object.keys(KINDS) as [Path, ...Path[]]).openapi({ example: 'dns-records' });
+const kind = z.enum(Object.keys(INTENT_PATHS) as [IntentPath, ...IntentPath[]]).openapi({ example: 'dns-records' });
 const name = z
   .string()
   .min(1)
@@ -114,7 +106,13 @@ export function addIntentRoutes(app: OpenAPIHono, api: ApiDependencies): void {
     answeredAt(c, revision);
     const source = {
       rowsAfter: (place: readonly string[] | undefined, count: number) => {
-        const filter = { kind: KINDS[path], cluster: INTENT_CLUSTER, after: toPlace(place), revision, limit: count };
+        const filter = {
+          kind: INTENT_PATHS[path],
+          cluster: INTENT_CLUSTER,
+          after: toPlace(place),
+          revision,
+          limit: count,
+        };
         return listObjects<Kind>(api.store, filter);
       },
       placeOf: ({ key }: { key: { name: string } }) => [INTENT_CLUSTER, '', key.name],
@@ -125,7 +123,7 @@ export function addIntentRoutes(app: OpenAPIHono, api: ApiDependencies): void {
 
   app.openapi(oneRoute, (c) => {
     const { kind: path, name: asked } = c.req.valid('param');
-    const intent = readIntent(api, KINDS[path], asked);
+    const intent = readIntent(api, INTENT_PATHS[path], asked);
     answeredAt(c, intentRevision(api));
     c.header('etag', `"${intent.revision}"`);
     return c.json(intent, 200);
@@ -133,7 +131,7 @@ export function addIntentRoutes(app: OpenAPIHono, api: ApiDependencies): void {
 
   app.openapi(putRoute, async (c) => {
     const { kind: path, name: asked } = c.req.valid('param');
-    const object = readBody(KINDS[path], asked, c.req.valid('json'));
+    const object = readBody(path, asked, c.req.valid('json'));
     const { intent, isCreated } = await putIntent(api, object, preconditionOf(c));
     c.header('etag', `"${intent.revision}"`);
     // 201 is told in the description: the OpenAPI document then has one schema for both.
@@ -142,7 +140,7 @@ export function addIntentRoutes(app: OpenAPIHono, api: ApiDependencies): void {
 
   app.openapi(deleteRoute, async (c) => {
     const { kind: path, name: asked } = c.req.valid('param');
-    const revision = await deleteIntent(api, { kind: KINDS[path], name: asked }, preconditionOf(c));
+    const revision = await deleteIntent(api, { kind: INTENT_PATHS[path], name: asked }, preconditionOf(c));
     return c.json({ revision }, 200);
   });
 }
@@ -151,9 +149,8 @@ function tooLarge(): Response {
   return problemResponse({ ...problemOf('invalid', `the body is longer than ${MAX_BODY_BYTES} bytes`), status: 413 });
 }
 
-function readBody(kindName: Kind, asked: string, spec: unknown) {
-  const schema = isLoadBalancerIntentKind(kindName) ? loadBalancerIntentObjectSchema : intentObjectSchema;
-  const parsed = schema.safeParse({ kind: kindName, metadata: { name: asked }, spec });
+function readBody(path: IntentPath, asked: string, spec: unknown) {
+  const parsed = parseIntent(path, { name: asked }, spec);
   if (parsed.success) return parsed.data;
   const errors = parsed.error.issues.map(({ path, message }) => ({ parameter: path.join('.'), message }));
   const detail = errors.map(({ parameter, message }) => `${parameter}: ${message}`).join('; ');
