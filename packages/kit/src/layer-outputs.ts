@@ -15,9 +15,16 @@ import {
 import type { AppendEntry } from '@signalbox/event-log';
 import type { ChangeMark } from './change-mark.ts';
 
+/** A document as the log holds it. */
+export interface PublishedDocument {
+  readonly key: ServiceKey;
+  readonly contentHash: string;
+  readonly revision: number;
+}
+
 export class LayerOutputs {
   readonly #layer: Layer;
-  readonly #published = new Map<string, { key: ServiceKey; contentHash: string }>();
+  readonly #published = new Map<string, PublishedDocument>();
   /** Services whose derivation failed or left something out, now. */
   readonly #skipped = new Map<string, ServiceKey>();
 
@@ -34,16 +41,13 @@ export class LayerOutputs {
   }
 
   /** Takes over what the log holds already; used at start and by the slow full check. */
-  restore(entries: Iterable<{ key: ServiceKey; contentHash: string }>): void {
+  restore(entries: Iterable<PublishedDocument>): void {
     this.#published.clear();
     for (const entry of entries) this.#published.set(serviceKeyText(entry.key), entry);
   }
 
   /** The same for some partitions only; what is known of the others stays. */
-  restorePartitions(
-    partitions: ReadonlySet<string>,
-    entries: Iterable<{ key: ServiceKey; contentHash: string }>,
-  ): void {
+  restorePartitions(partitions: ReadonlySet<string>, entries: Iterable<PublishedDocument>): void {
     this.forgetPartitions(partitions);
     for (const entry of entries) this.#published.set(serviceKeyText(entry.key), entry);
   }
@@ -66,8 +70,16 @@ export class LayerOutputs {
     this.#skipped.set(serviceKeyText(key), key);
   }
 
-  /** The message to append, or undefined when the log holds this content already. */
-  plan(key: ServiceKey, derivation: Derivation<unknown> | undefined, mark: ChangeMark): AppendEntry | undefined {
+  /**
+   * The message to append, or undefined when the log holds this content already. `latestRevision`: what the join has seen.
+   * It is the document's where the mark is not newer than what was published: a join that was replayed cannot know whose the
+   * slices were that are gone, so the change that took them away is missing in its marks.
+   */
+  plan(
+    key: ServiceKey,
+    derivation: Derivation<unknown> | undefined,
+    { mark, latestRevision }: { mark: ChangeMark; latestRevision: number },
+  ): AppendEntry | undefined {
     const text = serviceKeyText(key);
     const skipped = derivation?.skipped ?? [];
     if (skipped.length > 0) this.#skipped.set(text, key);
@@ -79,9 +91,16 @@ export class LayerOutputs {
     const content = { document: derivation.document ?? null, skipped };
     const body = JSON.stringify(content);
     const contentHash = createHash('sha1').update(body).digest('base64url');
-    if (this.#published.get(text)?.contentHash === contentHash) return undefined;
-    this.#published.set(text, { key, contentHash });
-    return { subject: derivedSubject(this.#layer, key), data: withHeader(body, mark, contentHash) };
+    const known = this.#published.get(text);
+    if (known?.contentHash === contentHash) return undefined;
+    const isNewer = known === undefined || mark.revision > known.revision;
+    const revision = isNewer ? mark.revision : Math.max(latestRevision, known.revision);
+    this.#published.set(text, { key, contentHash, revision });
+    const { changedAtMs } = mark;
+    return {
+      subject: derivedSubject(this.#layer, key),
+      data: withHeader(body, { revision, changedAtMs, contentHash }),
+    };
   }
 
   #planWithdrawal(text: string, key: ServiceKey): AppendEntry | undefined {
@@ -91,7 +110,6 @@ export class LayerOutputs {
 }
 
 /** The DerivedMessage around an already serialised body: a 10 KB document is stringified once, not twice. */
-function withHeader(body: string, { revision, changedAtMs }: ChangeMark, contentHash: string): string {
-  const header: Omit<DerivedMessage, 'document' | 'skipped'> = { revision, changedAtMs, contentHash };
+function withHeader(body: string, header: Omit<DerivedMessage, 'document' | 'skipped'>): string {
   return `${JSON.stringify(header).slice(0, -1)},${body.slice(1)}`;
 }

@@ -64,8 +64,15 @@ export class ServiceIndex {
   readonly #addresses = new AddressIndex();
   readonly #policies = new LoadBalancerPolicies();
   #dirty = emptyDirtySet();
+  #revision = 0;
+
+  /** Of the newest object that was applied. */
+  get revision(): number {
+    return this.#revision;
+  }
 
   apply(input: IndexInput): void {
+    this.#revision = Math.max(this.#revision, input.sequence);
     const key = parseObjectSubject(input.subject);
     const object = input.value?.object;
     switch (key.kind) {
@@ -108,6 +115,7 @@ export class ServiceIndex {
     this.#addresses.clear();
     this.#policies.clear();
     this.#dirty = emptyDirtySet();
+    this.#revision = 0;
   }
 
   /** Of a key that an intent has (`intentKey`). */

@@ -80,8 +80,9 @@ export class WorkerLane {
     const options = { withNodes: this.#withNodes };
     const derive = this.#derivationOf(key);
     const mark = this.#index.mark(key, options);
+    const change = { mark, latestRevision: this.#index.revision };
     const startMs = Date.now();
-    if (derive === undefined) return this.#planned(this.outputs.plan(key, undefined, mark), mark, startMs);
+    if (derive === undefined) return this.#planned(this.outputs.plan(key, undefined, change), mark, startMs);
     this.#metrics.derived.inc({ worker: this.worker.name });
     let derivation: Derivation<unknown>;
     try {
@@ -95,7 +96,7 @@ export class WorkerLane {
       this.outputs.noteFailure(key);
       return undefined;
     }
-    const entry = this.#planned(this.outputs.plan(key, derivation, mark), mark, startMs);
+    const entry = this.#planned(this.outputs.plan(key, derivation, change), mark, startMs);
     if (entry !== undefined) this.#observeDelay(mark.changedAtMs);
     return entry;
   }

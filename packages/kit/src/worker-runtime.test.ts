@@ -177,6 +177,19 @@ describe('a restart', () => {
     await run(log, countingWorker().worker);
     expect(Object.keys((await derivedState(log)).documents)).toEqual(['dns eu/shop/db']);
   });
+
+  test('takes no revision back when a slice went meanwhile, whose Service its tombstone does not name', async () => {
+    const log = openLog();
+    const gone = aSlice('web', ['10.244.1.2'], 'web-2');
+    const objects = [aCluster('eu'), aService('web'), aSlice('web', ['10.244.1.1']), gone];
+    await append(log, ...objects.map((object) => upsertOf('eu', object)));
+    await (await run(log, countingWorker().worker)).stop();
+    const [removed] = await append(log, tombstoneOf('eu', gone));
+    await run(log, countingWorker().worker);
+    const { documents } = await derivedState(log);
+    expect(await recordsOf(log, 'web')).toEqual(['10.244.1.1']);
+    expect(documents['dns eu/shop/web']?.revision).toBe(removed);
+  });
 });
 
 test('a log that expires while it is followed is replayed, and what went meanwhile is withdrawn', async () => {

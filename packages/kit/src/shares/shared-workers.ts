@@ -24,6 +24,7 @@ import {
 } from '@signalbox/contracts';
 import type { AppendEntry, LogBatch, LogMessage } from '@signalbox/event-log';
 import { followObjects } from '../follow-objects.ts';
+import type { PublishedDocument } from '../layer-outputs.ts';
 import type { Logger } from '../logger.ts';
 import { ReachedRevision } from '../reached-revision.ts';
 import { failureSignal, type Readiness, type ServiceContext } from '../service.ts';
@@ -273,11 +274,12 @@ class SharedWorker implements RunningWorkers {
   }
 
   #restore(names: readonly string[], messages: readonly LogMessage[]): void {
-    const documents: { key: ServiceKey; contentHash: string }[] = [];
+    const documents: PublishedDocument[] = [];
     for (const { subject, data } of messages) {
       const parsed = parseDerivedSubject(subject);
       if (data === null || parsed.type === 'watermark') continue;
-      documents.push({ key: parsed.key, contentHash: (JSON.parse(data) as DerivedMessage).contentHash });
+      const { contentHash, revision } = JSON.parse(data) as DerivedMessage;
+      documents.push({ key: parsed.key, contentHash, revision });
     }
     this.#lane.outputs.restorePartitions(new Set(names), documents);
     this.#countPartitions();
