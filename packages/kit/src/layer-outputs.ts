@@ -15,9 +15,15 @@ import {
 import type { AppendEntry } from '@signalbox/event-log';
 import type { ChangeMark } from './change-mark.ts';
 
+export interface PublishedDocument {
+  readonly key: ServiceKey;
+  readonly contentHash: string;
+  readonly revision: number;
+}
+
 export class LayerOutputs {
   readonly #layer: Layer;
-  readonly #published = new Map<string, { key: ServiceKey; contentHash: string }>();
+  readonly #published = new Map<string, PublishedDocument>();
   /** Services whose derivation failed or left something out, now. */
   readonly #skipped = new Map<string, ServiceKey>();
 
@@ -34,16 +40,13 @@ export class LayerOutputs {
   }
 
   /** Takes over what the log holds already; used at start and by the slow full check. */
-  restore(entries: Iterable<{ key: ServiceKey; contentHash: string }>): void {
+  restore(entries: Iterable<PublishedDocument>): void {
     this.#published.clear();
     for (const entry of entries) this.#published.set(serviceKeyText(entry.key), entry);
   }
 
   /** The same for some partitions only; what is known of the others stays. */
-  restorePartitions(
-    partitions: ReadonlySet<string>,
-    entries: Iterable<{ key: ServiceKey; contentHash: string }>,
-  ): void {
+  restorePartitions(partitions: ReadonlySet<string>, entries: Iterable<PublishedDocument>): void {
     this.forgetPartitions(partitions);
     for (const entry of entries) this.#published.set(serviceKeyText(entry.key), entry);
   }
@@ -79,15 +82,26 @@ export class LayerOutputs {
     const content = { document: derivation.document ?? null, skipped };
     const body = JSON.stringify(content);
     const contentHash = createHash('sha1').update(body).digest('base64url');
-    if (this.#published.get(text)?.contentHash === contentHash) return undefined;
-    this.#published.set(text, { key, contentHash });
-    return { subject: derivedSubject(this.#layer, key), data: withHeader(body, mark, contentHash) };
+    const known = this.#published.get(text);
+    if (known?.contentHash === contentHash) return undefined;
+    const revision = revisionAfter(known, mark);
+    this.#published.set(text, { key, contentHash, revision });
+    const data = withHeader(body, { ...mark, revision }, contentHash);
+    return { subject: derivedSubject(this.#layer, key), data };
   }
 
   #planWithdrawal(text: string, key: ServiceKey): AppendEntry | undefined {
     if (!this.#published.delete(text)) return undefined;
     return { subject: derivedSubject(this.#layer, key), data: null };
   }
+}
+
+/**
+ * Who replays the log does not see what took a slice away from a Service while nobody derived it. It was after what was
+ * published last, or it would be in that; so a document's revision rises with its content.
+ */
+function revisionAfter(known: PublishedDocument | undefined, { revision }: ChangeMark): number {
+  return known === undefined ? revision : Math.max(revision, known.revision + 1);
 }
 
 /** The DerivedMessage around an already serialised body: a 10 KB document is stringified once, not twice. */

@@ -23,6 +23,7 @@ import {
 import type { AppendEntry, LogBatch, LogMessage } from '@signalbox/event-log';
 import { appendRetrying } from './append-retrying.ts';
 import { startCompaction } from './compaction.ts';
+import type { PublishedDocument } from './layer-outputs.ts';
 import type { Logger } from './logger.ts';
 import { failureSignal, type Readiness, type RunningService, type ServiceContext } from './service.ts';
 import { ServiceIndex } from './service-index.ts';
@@ -99,7 +100,7 @@ class WorkerRuntime implements RunningWorkers {
 
   /** Reads back what these workers have published before, so that only differences are published from here on. */
   async restore(): Promise<void> {
-    const found = new Map<Layer, { key: ServiceKey; contentHash: string }[]>();
+    const found = new Map<Layer, PublishedDocument[]>();
     for await (const batch of this.#context.log.follow('derived', {
       from: 'snapshot',
       signal: this.#stopping.signal,
@@ -231,7 +232,7 @@ class WorkerRuntime implements RunningWorkers {
     }
   }
 
-  #restoreMessage(message: LogMessage, found: Map<Layer, { key: ServiceKey; contentHash: string }[]>): void {
+  #restoreMessage(message: LogMessage, found: Map<Layer, PublishedDocument[]>): void {
     if (message.data === null) return;
     const subject = parseDerivedSubject(message.subject);
     if (subject.type === 'watermark') {
@@ -241,10 +242,10 @@ class WorkerRuntime implements RunningWorkers {
       return;
     }
     if (!this.#lanes.some((lane) => lane.worker.layer === subject.layer)) return;
-    const { contentHash } = JSON.parse(message.data) as DerivedMessage;
+    const { contentHash, revision } = JSON.parse(message.data) as DerivedMessage;
     const entries = found.get(subject.layer) ?? [];
     if (entries.length === 0) found.set(subject.layer, entries);
-    entries.push({ key: subject.key, contentHash });
+    entries.push({ key: subject.key, contentHash, revision });
   }
 
   #resolveWaiting(): void {

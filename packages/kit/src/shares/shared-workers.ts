@@ -30,6 +30,7 @@ import {
 } from '@signalbox/contracts';
 import type { AppendEntry, LogBatch, LogMessage } from '@signalbox/event-log';
 import { startCompaction } from '../compaction.ts';
+import type { PublishedDocument } from '../layer-outputs.ts';
 import type { Logger } from '../logger.ts';
 import { failureSignal, type Readiness, type ServiceContext } from '../service.ts';
 import { ServiceIndex } from '../service-index.ts';
@@ -306,12 +307,12 @@ class SharedWorker implements RunningWorkers {
   }
 
   #restore(names: readonly string[], messages: readonly LogMessage[]): void {
-    const documents: { key: ServiceKey; contentHash: string }[] = [];
+    const documents: PublishedDocument[] = [];
     for (const { subject, data } of messages) {
       if (data === null) continue;
       const parsed = parseDerivedSubject(subject);
       if (parsed.type === 'watermark') this.#watermark = JSON.parse(data) as Watermark;
-      else documents.push({ key: parsed.key, contentHash: (JSON.parse(data) as DerivedMessage).contentHash });
+      else documents.push({ key: parsed.key, ...publishedOf(data) });
     }
     this.#lane.outputs.restorePartitions(new Set(names), documents);
     this.#countPartitions();
@@ -459,4 +460,9 @@ function untilAborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
+}
+
+function publishedOf(data: string): Omit<PublishedDocument, 'key'> {
+  const { contentHash, revision } = JSON.parse(data) as DerivedMessage;
+  return { contentHash, revision };
 }
