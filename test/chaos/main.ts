@@ -7,6 +7,8 @@ import { seedLine, summary } from './report.ts';
 import { runSeed, type SeedResult } from './run-seed.ts';
 import { isRoot } from './world.ts';
 
+// What was started ends with this process, which has to end in good order for that.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {

@@ -8,7 +8,8 @@ import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts';
 export const CLUSTER_CIDRS = ['10.244.0.0/16', 'fd00:244::/32'] as const;
 /** Where node ports answer, whatever the addresses of the agent's Node are just now. */
 export const NODE_PORT_ADDRESSES = ['127.0.0.0/8', '::1/128'] as const;
-const LEASE_SECONDS = '2';
+/** Short, so that others take over soon; longer than a busy machine lets a process wait for its turn. */
+const LEASE_SECONDS = '3';
 
 export interface Plane {
   readonly processes: ReadonlyMap<string, SupervisedProcess>;

@@ -28,7 +28,7 @@ export const PROCESS_FAULTS: readonly FaultKind[] = [
       return {
         name: 'process paused',
         target: each.spec.name,
-        lastsMs: between(random, 200, 4500),
+        lastsMs: between(random, 200, 6000),
         begin: () => each.pause(),
         end: () => each.resume(),
       };

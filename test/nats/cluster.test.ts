@@ -42,10 +42,10 @@ describe.skipIf(missing !== undefined)(`a cluster of three${missing === undefine
     return log;
   }
 
-  /** Until those who open it at the same time have made it. */
-  async function openRetrying(prefix: string): Promise<JetStreamEventLog> {
+  /** As services do: until those who open it at the same time have made it, and its streams have leaders. */
+  async function openRetrying(options: Partial<JetStreamEventLogOptions>): Promise<JetStreamEventLog> {
     for (;;) {
-      const log = await open({ prefix }).catch((error: unknown) => {
+      const log = await open(options).catch((error: unknown) => {
         if (!isSignalboxError(error, 'unavailable')) throw error;
       });
       if (log !== undefined) return log;
@@ -128,11 +128,11 @@ describe.skipIf(missing !== undefined)(`a cluster of three${missing === undefine
   test('services that start at once make one log, and it stays the same whoever leads', async () => {
     for (let round = 0; round < 4; round += 1) {
       const prefix = newPrefix();
-      const logs = await Promise.all(Array.from({ length: 6 }, () => openRetrying(prefix)));
+      const logs = await Promise.all(Array.from({ length: 6 }, () => openRetrying({ prefix })));
       // Of several that make one stream, each server may keep another one's time, and tells it when it leads.
       for (const _ of cluster.nodes) {
         await cluster.stepDown(`${prefix}-objects`);
-        logs.push(await openRetrying(prefix));
+        logs.push(await openRetrying({ prefix }));
         await (await new Tail(pick(Math.random, logs), { from: 'snapshot' }).caughtUp()).stop();
       }
       expect(new Set(logs.map(({ id }) => id)).size).toBe(1);
@@ -142,7 +142,7 @@ describe.skipIf(missing !== undefined)(`a cluster of three${missing === undefine
   test('replicas, bytes and the duplicate window are settings: changed when named, left alone when not', async () => {
     const prefix = newPrefix();
     await open({ prefix, replicas: 1 });
-    await open({ prefix, replicas: 3, maxBytes: 32 * MIB, duplicateWindowMs: 30_000, discard: 'old' });
+    await openRetrying({ prefix, replicas: 3, maxBytes: 32 * MIB, duplicateWindowMs: 30_000, discard: 'old' });
     expect(await cluster.configOf(`${prefix}-derived`)).toMatchObject({
       num_replicas: 3,
       max_bytes: 32 * MIB,

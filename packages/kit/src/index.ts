@@ -19,6 +19,7 @@ export * from './service-index.ts';
 export * from './settings.ts';
 export { FencedPublisher } from './shares/fenced-publisher.ts';
 export { clean, LEAD } from './shares/group-state.ts';
+export { joinPatiently } from './shares/join-patiently.ts';
 export { Membership } from './shares/membership.ts';
 export { type SharedWorkerOptions, startSharedWorker } from './shares/shared-workers.ts';
 export { openTracer, PASSIVE_TRACER, type SpanInfo, type Tracer } from './tracer.ts';

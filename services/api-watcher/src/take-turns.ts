@@ -11,6 +11,7 @@
 import { errorText, SignalboxError, watchGroup } from '@signalbox/contracts';
 import {
   failureSignal,
+  joinPatiently,
   LEAD,
   Membership,
   type Readiness,
@@ -74,7 +75,7 @@ class Turn {
   }
 
   async join(): Promise<void> {
-    await this.#membership.join();
+    await joinPatiently(this.#membership);
     this.#membership.lost.then(() => {
       if (this.#isStopping) return;
       this.#fail(new SignalboxError('unavailable', `another watcher has the turn for ${this.#source.cluster}`));

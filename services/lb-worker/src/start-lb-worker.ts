@@ -8,6 +8,7 @@
 import { errorText, SignalboxError, TARGETS_GROUP } from '@signalbox/contracts';
 import {
   failureSignal,
+  joinPatiently,
   LEAD,
   Membership,
   type Readiness,
@@ -58,7 +59,7 @@ class Decider {
   }
 
   async join(): Promise<void> {
-    await this.#membership.join();
+    await joinPatiently(this.#membership);
     this.#membership.lost.then(() => {
       if (!this.#isStopping) this.#fail(new SignalboxError('unavailable', 'another replica decides on target groups'));
     }, this.#fail);

@@ -40,8 +40,8 @@ export function isSameStream(created: string | undefined, info: StreamInfo): boo
 }
 
 /**
- * All who open these streams get the same. Throws `unavailable` while it is to be written, and `isManager` says that others
- * have to do that.
+ * All who open these streams get the same. Throws `unavailable` while it has to be written anew, and `isManager` says that
+ * others do that.
  */
 export async function agreeOnIdentity(
   context: IdentityContext,
@@ -51,6 +51,8 @@ export async function agreeOnIdentity(
   for (let attempt = 1; ; attempt += 1) {
     const { identity, sequence } = await readIdentity(context);
     if (identity !== undefined && isOf(identity, [...found])) return identity;
+    // A log from before there was such a message: its first manager will write the same.
+    if (!isManager && identity === undefined) return nextIdentity(identity, found, context.subjects);
     if (!isManager || attempt > MAX_ATTEMPTS) {
       throw new SignalboxError('unavailable', 'which log this is has not been written yet: those who make streams do');
     }

@@ -65,6 +65,8 @@ export class Membership {
   readonly #heard = new Map<string, Heard>();
   #group: { readonly state: GroupState; readonly sequence: number } | undefined;
   #lease: { readonly sequence: number; readonly sentAt: Moment } | undefined;
+  /** Of a heartbeat that an earlier attempt to join has left behind. */
+  #storedBefore = 0;
   #isJoined = false;
   #lose: () => void = () => {};
   #running: Promise<unknown> = Promise.resolve();
@@ -93,10 +95,14 @@ export class Membership {
     return new Map(Object.entries(this.#group?.state.slots ?? {}).filter(([, { owner }]) => owner === this.id));
   }
 
-  /** Throws what will not pass by itself. */
+  /** Throws what will not pass by itself. After `unavailable` and `conflict` (a heartbeat came late) it may be called again. */
   async join(): Promise<void> {
-    await this.#renew();
-    this.#running = Promise.all([this.#keepLease(), this.#follow()]);
+    if (this.#lease === undefined) {
+      const { log, group } = this.#options;
+      this.#storedBefore = (await log.last('leases', memberSubject(group, this.id)))?.sequence ?? 0;
+      await this.#renew();
+      this.#running = Promise.all([this.#keepLease(), this.#follow()]);
+    }
     await this.update((state) => join(state, this.id));
     this.#isJoined = true;
   }
@@ -163,7 +169,7 @@ export class Membership {
     const { log, group, leaseMs } = this.#options;
     const sentAt = now();
     const data = JSON.stringify({ sentAtMs: sentAt.wallMs, leaseMs });
-    const expectedSequence = this.#lease?.sequence ?? 0;
+    const expectedSequence = this.#lease?.sequence ?? this.#storedBefore;
     const subject = memberSubject(group, this.id);
     try {
       const sequence = await log.append('leases', { subject, data, expectedSequence });
@@ -180,13 +186,26 @@ export class Membership {
   async #evictSilent(): Promise<void> {
     const { log, group, leaseMs, logger } = this.#options;
     for (const member of this.members) {
-      const heard = this.#heard.get(member);
-      if (member === this.id || (heard !== undefined && elapsedSince(heard.at) < leaseMs * PATIENCE)) continue;
+      if (member === this.id) continue;
+      const heard = this.#heard.get(member) ?? (await this.#lookFor(member));
+      if (heard !== undefined && elapsedSince(heard.at) < leaseMs * PATIENCE) continue;
       if (heard !== undefined && !(await this.#endLease(member, heard))) continue;
       await this.update((state) => evict(state, member));
       await log.append('leases', { subject: progressSubject(group, member), data: null });
       logger.warn({ member, group }, 'a member is silent: others take over');
     }
+  }
+
+  /**
+   * The group's record may be read before the heartbeat of who is new in it has come. From now on it is listened for.
+   * Undefined for one whose lease has ended.
+   */
+  async #lookFor(member: string): Promise<Heard | undefined> {
+    const last = await this.#options.log.last('leases', memberSubject(this.#options.group, member));
+    if (last === undefined || last.data === null) return undefined;
+    const heard = this.#heard.get(member) ?? { sequence: last.sequence, at: now() };
+    this.#heard.set(member, heard);
+    return heard;
   }
 
   /** False when it has been heard of meanwhile. */
