@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { LayerOutputs } from './layer-outputs.ts';
 
 const KEY = { cluster: 'c', namespace: 'n', name: 's' };
-const at = (revision: number) => ({ revision, changedAtMs: 0 });
+const at = (revision: number) => ({ mark: { revision, changedAtMs: 0 }, latestRevision: Math.max(revision, 179) });
 const revisionOf = (entry: { data: string | null } | undefined): unknown =>
   entry?.data && (JSON.parse(entry.data) as DerivedMessage).revision;
 
