@@ -9,6 +9,8 @@ export default defineConfig({
   test: {
     // Many tests wait for programs and timers: with one core left free, as by default, two cores would run one file at a time.
     maxWorkers: '100%',
+    // For what never comes; how long it takes to come decides nothing.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,

@@ -51,8 +51,11 @@ export function openNodeDrift({ log, logger, registry }: ServiceContext, options
   return {
     watch: () => {
       // One that has ended since is started by the timer's check, not by each change.
-      if (!isWatching) monitor.ensure();
+      if (isWatching) return;
       isWatching = true;
+      monitor.ensure();
+      // What others changed since the rules were loaded was seen by nobody.
+      watcher.noteChange();
     },
     noteExpectation: onChange,
     close: async () => {
