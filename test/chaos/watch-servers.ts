@@ -11,6 +11,8 @@ import type { ProbeHistory } from './probe-history.ts';
 import type { Rising } from './rising.ts';
 
 const EVERY_MS = 100;
+/** Who was behind may show what is newer than its revision: what it has missed was replaced, and nobody can read it any more. */
+const NEWER = Number.POSITIVE_INFINITY;
 const NOERROR = 0;
 const NXDOMAIN = 3;
 const PROBE_PATH = `/v1/clusters/${CLUSTER.name}/namespaces/${PROBE.namespace}/services/${PROBE.name}`;
@@ -46,12 +48,11 @@ async function askApi({ name, url }: ApiReplica, { rising, probes }: Watched): P
   rising.note(`the revision of ${name}`, revision);
   const addresses = (records?.document?.records ?? []).flatMap((record) => (record.type === 'A' ? record.address : []));
   const detail = `of revision ${records?.revision}`;
-  probes.served({ where: name, fromRevision: revision, toRevision: revision, count: countOf(addresses), detail });
+  probes.served({ where: name, fromRevision: revision, toRevision: NEWER, count: countOf(addresses), detail });
 }
 
 /**
- * The serial before the answer: it is of that revision or a later one. Right after a replay of the log it may be newer than
- * the serial says, because what it has replaced nobody can read any more (zone-feed.ts); older it may never be.
+ * The serial before the answer: it is of that revision or a later one.
  */
 async function askDns(port: number, { rising, probes }: Watched): Promise<void> {
   const serial = await dnsSerial(port, CLUSTER.domain);
@@ -60,7 +61,7 @@ async function askDns(port: number, { rising, probes }: Watched): Promise<void> 
   rising.note('the serial of dns-server', serial);
   if (answer?.code !== NOERROR && answer?.code !== NXDOMAIN) return;
   const count = countOf(answer.addresses);
-  probes.served({ where: 'dns-server', fromRevision: serial, toRevision: Number.POSITIVE_INFINITY, count });
+  probes.served({ where: 'dns-server', fromRevision: serial, toRevision: NEWER, count });
 }
 
 function countOf(addresses: readonly string[]): number | undefined {

@@ -78,8 +78,8 @@ function derivedProjection(store: Store, feed: ChangeFeed): StreamProjection {
   let watermarks: LogMessage[] = [];
   let newestDocument = 0;
   const late = new LateWatermarks();
-  const tell = (message: LogMessage): void => {
-    const change = writer.apply(message);
+  const tell = (message: LogMessage, isLate = false): void => {
+    const change = writer.apply(message, { isLate });
     if (change !== undefined) feed.record(change.event, change.data);
   };
   return {
@@ -107,16 +107,12 @@ function derivedProjection(store: Store, feed: ChangeFeed): StreamProjection {
       [seen, watermarks] = [new Set(), []];
     },
     follow: (message, isWhole) => {
-      if (documentSubjectKey(message.subject) === undefined) {
-        late.put(message);
-        if (isWhole) for (const due of late.takeDue()) tell(due);
-        return;
-      }
-      tell(message);
-      if (!isWhole) late.noteDocument(message);
+      const isWatermark = documentSubjectKey(message.subject) === undefined;
+      if (isWatermark && !isWhole) late.put(message);
+      else tell(message, !isWhole);
     },
     endBatch: () => {
-      for (const due of late.takeDue()) tell(due);
+      for (const watermark of late.take()) tell(watermark);
     },
   };
 }

@@ -4,6 +4,9 @@
  * A document counts from its own revision on, but never from before its layer's watermark: what was answered for an
  * older revision stays as it was. A tombstone has no revision; it counts from the next watermark on, like all the
  * changes that this watermark covers. So the documents valid at a watermark are exactly those that were derived for it.
+ *
+ * A late document (see `LogBatch`) may have replaced another that nobody has read. It counts from the last watermark on:
+ * at a revision between that and its own, what is shown is newer than the revision rather than older.
  */
 import {
   type ChangeData,
@@ -23,8 +26,8 @@ type DerivedChange =
   | { readonly event: 'watermark'; readonly data: WatermarkChange };
 
 export interface DerivedWriter {
-  /** Inside a transaction. Undefined when nothing changes. */
-  apply(message: LogMessage): DerivedChange | undefined;
+  /** Inside a transaction. Undefined when nothing changes. `isLate`: others may have been replaced before they were read. */
+  apply(message: LogMessage, options?: { readonly isLate?: boolean }): DerivedChange | undefined;
   /** Removes, from the next watermark on, every document that is valid and whose subject is not among these. */
   removeOthers(subjects: ReadonlySet<string>): void;
 }
@@ -38,9 +41,9 @@ interface DocumentRow {
 export function derivedWriter(store: Store): DerivedWriter {
   const statements = prepare(store);
   return {
-    apply: (message) => {
+    apply: (message, { isLate = false } = {}) => {
       const subject = parseDerivedSubject(message.subject);
-      if (subject.type === 'document') return applyDocument(statements, { ...subject, message });
+      if (subject.type === 'document') return applyDocument(statements, { ...subject, message, isLate });
       return message.data === null ? undefined : applyWatermark(statements, message.data);
     },
     removeOthers: (subjects) => removeOthers(statements, subjects),
@@ -98,7 +101,7 @@ function prepare({ sqlite }: Store) {
 
 function applyDocument(
   statements: Statements,
-  { layer, key, message }: { layer: Layer; key: ServiceKey; message: LogMessage },
+  { layer, key, message, isLate }: { layer: Layer; key: ServiceKey; message: LogMessage; isLate: boolean },
 ): DerivedChange | undefined {
   const latest = statements.latest.get(layer, key.cluster, key.namespace, key.name);
   const isValid = latest?.to_revision === STILL_VALID;
@@ -110,7 +113,8 @@ function applyDocument(
     endLatest(REMOVAL_PENDING);
     return { event: 'document', data: { layer, operation: 'deleted', revision: watermark, ...key } };
   }
-  const revision = Math.max(revisionOf(message.data), watermark, latest?.from_revision ?? 0);
+  const from = isLate ? watermark + 1 : revisionOf(message.data);
+  const revision = Math.max(from, watermark, latest?.from_revision ?? 0);
   if (latest?.from_revision === revision) {
     endLatest(STILL_VALID);
     statements.replace.run(message.data, latest.content_id);
