@@ -37,3 +37,23 @@ export class BatchSequence {
     ];
   }
 }
+
+/**
+ * A reader that is slower than the writers for ever never has a state that the stream had. After this long it is told that
+ * it has: then a value is at most so late, where otherwise none would be used at all.
+ */
+const MAX_MISSING_MS = 2000;
+
+/** Since when something is missing. */
+export class MissingSince {
+  #sinceMs: number | undefined;
+
+  /** True when something has been missing for so long that waiting on would be worse; then it begins anew. */
+  isOverdue(isMissing: boolean): boolean {
+    const nowMs = Date.now();
+    this.#sinceMs = isMissing ? (this.#sinceMs ?? nowMs) : undefined;
+    if (this.#sinceMs === undefined || nowMs - this.#sinceMs <= MAX_MISSING_MS) return false;
+    this.#sinceMs = undefined;
+    return true;
+  }
+}

@@ -14,7 +14,7 @@
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, JetStreamApiError } from '@nats-io/jetstream';
 import { type Msg, nanos, nuid } from '@nats-io/transport-node';
 import type { StreamName } from '@signalbox/contracts';
-import { BatchSequence } from '../batch-sequence.ts';
+import { BatchSequence, MissingSince } from '../batch-sequence.ts';
 import { expiredPosition } from '../checks.ts';
 import { DEFAULT_MAX_BATCH, type FollowOptions, type LogBatch, type LogMessage } from '../event-log.ts';
 import { type LogContext, readCompactionMark } from './context.ts';
@@ -29,11 +29,6 @@ export const COMPACTION_GRACE_MS = 1000;
 /** Some of the grace is for the way that the announcement takes. */
 const COMPACTION_MARGIN_MS = 300;
 const RECHECK_MS = 500;
-/**
- * A reader that is slower than the writers for ever never has a state that the stream had. After this long it is told that
- * it has: then a value is at most so late, where otherwise none would be used at all.
- */
-const MAX_MISSING_MS = 2000;
 const WINDOW = 1000;
 const INACTIVE_MS = 5 * 60_000;
 
@@ -69,7 +64,7 @@ export class Follower implements PullSource<Received> {
   /** Of the last message received, and of the last one handed to the reader. */
   #isWhole = true;
   #isDeliveredWhole = true;
-  #missingSinceMs = 0;
+  readonly #missing = new MissingSince();
   readonly #batches: BatchSequence;
   #target: PullTarget | undefined;
   #consumerSequence = 0;
@@ -140,16 +135,10 @@ export class Follower implements PullSource<Received> {
     this.#pending = info.pending;
     this.#verifyCompaction();
     const isNext = this.#isWhole && info.streamSequence === this.#position + 1;
-    this.#isWhole = isNext || (this.#isFiltered && info.pending === 0) || this.#isOverrun();
+    const isComplete = isNext || (this.#isFiltered && info.pending === 0);
+    this.#isWhole = this.#missing.isOverdue(!isComplete) || isComplete;
     this.#position = info.streamSequence;
     return { message: this.#toLogMessage(message, info), isNext, isWhole: this.#isWhole };
-  }
-
-  /** Called while something is missing. Says that it has been for so long that waiting on would be worse. */
-  #isOverrun(): boolean {
-    const nowMs = Date.now();
-    if (this.#isWhole) this.#missingSinceMs = nowMs;
-    return nowMs - this.#missingSinceMs > MAX_MISSING_MS;
   }
 
   isComplete(lastConsumerSequence: number): boolean {

@@ -3,7 +3,7 @@
  * reads pages by sequence, so that a replay holds one page in memory, and is woken by the append itself.
  */
 import type { StreamName } from '@signalbox/contracts';
-import { BatchSequence } from '../batch-sequence.ts';
+import { BatchSequence, MissingSince } from '../batch-sequence.ts';
 import { checkDurable, checkEntry, checkFilter, closedLog, expiredPosition } from '../checks.ts';
 import type {
   AppendEntry,
@@ -112,6 +112,7 @@ export class SqliteEventLog implements EventLog {
     const safeTo = options.from === 'snapshot' ? begin : 0;
     if (position > begin) throw expiredPosition(stream, position, `is beyond its end (${begin})`);
     const batches = new BatchSequence({ isReplay: options.from === 'snapshot' });
+    const missing = new MissingSince();
     let isWhole: boolean = true;
     while (!signal.aborted) {
       if (table.totals.compactedTo > Math.max(position, safeTo)) {
@@ -122,7 +123,8 @@ export class SqliteEventLog implements EventLog {
       position = page.sequence;
       const isAtEnd = position >= table.totals.lastSequence;
       const isInOrder = isUnbroken || (isWhole && isAtEnd && page.messages.length === 1);
-      isWhole = isUnbroken || isAtEnd;
+      const isComplete: boolean = isUnbroken || isAtEnd;
+      isWhole = missing.isOverdue(!isComplete) || isComplete;
       yield* batches.add({ ...page, isInOrder, isCaughtUp: isWhole && position >= begin });
       if (position < table.totals.lastSequence) await nextTurn();
       else await table.changed.wait({ signal });
