@@ -14,7 +14,8 @@ import { Tail } from '../harness/event-log-tail.ts';
 import { type NatsServer, natsServerMissing, startNatsServer } from '../harness/nats-server.ts';
 import { ROOT, type RunningProcess, startProcess, temporaryFolder } from '../harness/signalbox.ts';
 
-const POLL = { timeout: 40_000, interval: 50 };
+/** For what hangs: a service that was not heard of in time waits for a lease to run out. */
+const POLL = { timeout: 120_000, interval: 50 };
 const missing = natsServerMissing();
 const SERVICES = Object.keys(SERVICE_ACCESS);
 const passwordOf = (service: string): string => `secret-of-${service}`;
@@ -58,7 +59,10 @@ describe.skipIf(missing !== undefined)(`permissions${missing === undefined ? '' 
     return log;
   }
 
-  test('each service does all its work', async () => {
+  test('each service does all its work', { timeout: 240_000 }, async ({ onTestFailed }) => {
+    onTestFailed(() => {
+      for (const [name, { stdout, stderr }] of processes) console.error(`${name}:\n${stdout}${stderr}`);
+    });
     const api = launch('api', '--listen', '127.0.0.1:0', '--store', join(folder.path, 'store.db'));
     const dns = launch('dns-server', '--listen', '127.0.0.1:0');
     const agent = launch(
