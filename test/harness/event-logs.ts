@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { type EventLog, type LogLimits, openJetStreamEventLog, openSqliteEventLog } from '@signalbox/event-log';
+import { type EventLog, type LogLimits, openSqliteEventLog } from '@signalbox/event-log';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { startNatsCluster } from './nats-cluster.ts';
 import { natsServerMissing, startNatsServer } from './nats-server.ts';
+import { openJetStreamPatiently } from './open-jetstream.ts';
 
 export interface ConformanceAdapter {
   readonly name: string;
@@ -88,7 +89,7 @@ function describeJetStream(
         // Small by default: the server reserves the space of each stream.
         const settings = { servers: nats.servers, name: 'test', prefix, replicas, maxBytes: 64 * 1024 ** 2, ...limits };
         const leftovers = () => followersOf(observer, prefix);
-        const open = async () => keep(await openJetStreamEventLog(settings), leftovers);
+        const open = async () => keep(await openJetStreamPatiently(settings), leftovers);
         return { log: await open(), reopen: open, leftovers };
       },
     });

@@ -1,6 +1,5 @@
 /** The event log on three real servers: what happens when the one that leads dies in the middle. */
 
-import { isSignalboxError } from '@signalbox/contracts';
 import {
   type JetStreamEventLog,
   type JetStreamEventLogOptions,
@@ -12,6 +11,7 @@ import { pick } from '../harness/cluster-changes.ts';
 import { entry, Tail, waitFor } from '../harness/event-log-tail.ts';
 import { type NatsCluster, startNatsCluster } from '../harness/nats-cluster.ts';
 import { natsServerMissing, startNatsServer } from '../harness/nats-server.ts';
+import { openJetStreamPatiently } from '../harness/open-jetstream.ts';
 
 const missing = natsServerMissing();
 const MIB = 1024 ** 2;
@@ -35,21 +35,14 @@ describe.skipIf(missing !== undefined)(`a cluster of three${missing === undefine
     return `c${prefixes}`;
   }
 
-  async function open(options: Partial<JetStreamEventLogOptions> = {}): Promise<JetStreamEventLog> {
-    const defaults = { servers: cluster.servers, name: 'test', replicas: 3, maxBytes: 64 * MIB };
-    const log = await openJetStreamEventLog({ ...defaults, prefix: newPrefix(), ...options });
-    opened.push(log);
-    return log;
+  function settings(options: Partial<JetStreamEventLogOptions>): JetStreamEventLogOptions {
+    return { servers: cluster.servers, name: 'test', replicas: 3, maxBytes: 64 * MIB, prefix: newPrefix(), ...options };
   }
 
-  /** As services do: until those who open it at the same time have made it, and its streams have leaders. */
-  async function openRetrying(options: Partial<JetStreamEventLogOptions>): Promise<JetStreamEventLog> {
-    for (;;) {
-      const log = await open(options).catch((error: unknown) => {
-        if (!isSignalboxError(error, 'unavailable')) throw error;
-      });
-      if (log !== undefined) return log;
-    }
+  async function open(options: Partial<JetStreamEventLogOptions>): Promise<JetStreamEventLog> {
+    const log = await openJetStreamPatiently(settings(options));
+    opened.push(log);
+    return log;
   }
 
   test('the leader is killed while appending and following: nothing is lost, the order is kept', async () => {
@@ -128,11 +121,11 @@ describe.skipIf(missing !== undefined)(`a cluster of three${missing === undefine
   test('services that start at once make one log, and it stays the same whoever leads', async () => {
     for (let round = 0; round < 4; round += 1) {
       const prefix = newPrefix();
-      const logs = await Promise.all(Array.from({ length: 6 }, () => openRetrying({ prefix })));
+      const logs = await Promise.all(Array.from({ length: 6 }, () => open({ prefix })));
       // Of several that make one stream, each server may keep another one's time, and tells it when it leads.
       for (const _ of cluster.nodes) {
         await cluster.stepDown(`${prefix}-objects`);
-        logs.push(await openRetrying({ prefix }));
+        logs.push(await open({ prefix }));
         await (await new Tail(pick(Math.random, logs), { from: 'snapshot' }).caughtUp()).stop();
       }
       expect(new Set(logs.map(({ id }) => id)).size).toBe(1);
@@ -142,7 +135,7 @@ describe.skipIf(missing !== undefined)(`a cluster of three${missing === undefine
   test('replicas, bytes and the duplicate window are settings: changed when named, left alone when not', async () => {
     const prefix = newPrefix();
     await open({ prefix, replicas: 1 });
-    await openRetrying({ prefix, replicas: 3, maxBytes: 32 * MIB, duplicateWindowMs: 30_000, discard: 'old' });
+    await open({ prefix, replicas: 3, maxBytes: 32 * MIB, duplicateWindowMs: 30_000, discard: 'old' });
     expect(await cluster.configOf(`${prefix}-derived`)).toMatchObject({
       num_replicas: 3,
       max_bytes: 32 * MIB,
@@ -156,17 +149,20 @@ describe.skipIf(missing !== undefined)(`a cluster of three${missing === undefine
   });
 
   test('what cannot be had is refused with what to do', async () => {
+    const refused = (options: Partial<JetStreamEventLogOptions>) => openJetStreamEventLog(settings(options));
     const single = await startNatsServer();
     try {
-      await expect(open({ servers: single.url, replicas: 3 })).rejects.toThrow(/no cluster: ask for 1 replica/);
-      await expect(open({ servers: single.url, replicas: 1, managesStreams: false })).rejects.toThrow(/not there yet/);
-      await expect(open({ servers: single.url, replicas: 1, maxBytes: 2 ** 52 })).rejects.toThrow(/max_file_store/);
+      await expect(refused({ servers: single.url, replicas: 3 })).rejects.toThrow(/no cluster: ask for 1 replica/);
+      await expect(refused({ servers: single.url, replicas: 1, managesStreams: false })).rejects.toThrow(
+        /not there yet/,
+      );
+      await expect(refused({ servers: single.url, replicas: 1, maxBytes: 2 ** 52 })).rejects.toThrow(/max_file_store/);
     } finally {
       await single.stop();
     }
     const plain = await startNatsServer({ hasJetStream: false });
     try {
-      await expect(open({ servers: plain.url, replicas: 1 })).rejects.toThrow(/start nats-server with JetStream/);
+      await expect(refused({ servers: plain.url, replicas: 1 })).rejects.toThrow(/start nats-server with JetStream/);
     } finally {
       await plain.stop();
     }
