@@ -24,6 +24,7 @@ import { isSameStream } from './identity.ts';
 import { fromNatsHeaders } from './message-headers.ts';
 import { PullReader, type PullSource } from './pull-reader.ts';
 import type { PullTarget } from './pull-session.ts';
+import { type Place, StateProof } from './state-proof.ts';
 
 export const COMPACTION_GRACE_MS = 1000;
 /** Some of the grace is for the way that the announcement takes. */
@@ -39,10 +40,7 @@ export interface FollowerOptions extends FollowOptions {
 
 interface Received {
   readonly message: LogMessage;
-  /** The one after the message before it, which was whole: nothing between them was replaced. */
-  readonly isNext: boolean;
-  /** Nothing that replaced another message up to this one is still to come. */
-  readonly isWhole: boolean;
+  readonly place: Place;
 }
 
 export class Follower implements PullSource<Received> {
@@ -53,22 +51,21 @@ export class Follower implements PullSource<Received> {
   /** Then messages are missing all the time, and asking about each would cost more than it tells. */
   readonly #isFiltered: boolean;
   readonly #reader: PullReader<Received>;
-  /** Last sequence received; what comes next is after it. */
-  #position: number;
-  /** Last sequence handed to the reader. */
-  #delivered: number;
+  readonly #proof: StateProof;
+  /** Of the last message handed to the reader. */
+  #delivered: Place;
+  /** Up to there the reader has a state. */
+  #isState = true;
   /** Nothing that matches was missed up to here, whatever is compacted. */
   #safeTo = 0;
   #begin: number | undefined;
   #caughtUpAt = Number.POSITIVE_INFINITY;
-  /** Of the last message received, and of the last one handed to the reader. */
-  #isWhole = true;
-  #isDeliveredWhole = true;
   readonly #missing = new MissingSince();
   readonly #batches: BatchSequence;
   #target: PullTarget | undefined;
   #consumerSequence = 0;
   #pending = 0;
+  #askedAtMs = 0;
   #compaction: { readonly to: number; readonly untilMs: number } | undefined;
 
   constructor(context: LogContext, stream: StreamName, options: FollowerOptions) {
@@ -77,11 +74,16 @@ export class Follower implements PullSource<Received> {
     this.#options = options;
     this.#subject = context.subjects.toNats(options.filter ?? '>');
     this.#isFiltered = options.filter !== undefined;
-    this.#position = options.from === 'snapshot' ? 0 : options.from;
-    this.#delivered = this.#position;
+    this.#proof = new StateProof(options.from === 'snapshot' ? 0 : options.from);
+    this.#delivered = this.#proof.received;
     this.#batches = new BatchSequence({ isReplay: options.from === 'snapshot' });
     const window = Math.max(WINDOW, options.maxBatch ?? 0);
     this.#reader = new PullReader(this, { ...context, window });
+  }
+
+  /** Last sequence received; what comes next is after it. */
+  get #position(): number {
+    return this.#proof.received.sequence;
   }
 
   get reader(): PullReader<Received> {
@@ -95,9 +97,7 @@ export class Follower implements PullSource<Received> {
         const messages = await this.#reader.read(this.#options.maxBatch ?? DEFAULT_MAX_BATCH, wait);
         if (messages === undefined) return;
         yield* this.#toBatches(messages);
-        // When the server does not answer, the next time-out of the read asks again.
-        const isAtEnd = messages.length === 0 || this.#pending === 0;
-        if (isAtEnd && !this.#batches.isCaughtUp) yield* await this.#recheck().catch(() => []);
+        if (!this.#batches.isCaughtUp && this.#isTimeToAsk(messages.length === 0)) yield* await this.#recheck();
       }
     } finally {
       await this.#reader.close();
@@ -134,11 +134,9 @@ export class Follower implements PullSource<Received> {
     this.#consumerSequence = info.consumerSequence;
     this.#pending = info.pending;
     this.#verifyCompaction();
-    const isNext = this.#isWhole && info.streamSequence === this.#position + 1;
-    const isComplete = isNext || (this.#isFiltered && info.pending === 0);
-    this.#isWhole = this.#missing.isOverdue(!isComplete) || isComplete;
-    this.#position = info.streamSequence;
-    return { message: this.#toLogMessage(message, info), isNext, isWhole: this.#isWhole };
+    const place = this.#proof.receive(info.streamSequence, this.#isFiltered && info.pending === 0);
+    this.#boundReader();
+    return { message: this.#toLogMessage(message, info), place };
   }
 
   isComplete(lastConsumerSequence: number): boolean {
@@ -181,35 +179,63 @@ export class Follower implements PullSource<Received> {
     return last;
   }
 
+  /** Near the end; and not only there, because a reader may keep up and yet never see that nothing is pending. */
+  #isTimeToAsk(isIdle: boolean): boolean {
+    if (this.#proof.hasStateAfter(this.#delivered.sequence)) return false;
+    if (isIdle) return true;
+    const isNearEnd = this.#pending === 0 || Date.now() - this.#askedAtMs >= RECHECK_MS;
+    return isNearEnd && !this.#proof.isRunUnbroken;
+  }
+
   /**
    * Asks how far the stream goes. "Nothing pending" beside a message does not say it: the server takes a message away before
    * it counts the one that has replaced it as pending.
    */
   async #recheck(): Promise<LogBatch[]> {
     if (this.#begin === undefined) return [];
-    const last = await this.#findCaughtUp();
-    this.#isDeliveredWhole ||= this.#delivered === this.#position && this.#delivered >= last;
-    this.#isWhole ||= this.#isDeliveredWhole;
+    const position = this.#position;
+    this.#askedAtMs = Date.now();
+    try {
+      this.#proof.tell(position, await this.#findCaughtUp());
+    } catch {
+      // The server does not answer: the next read, or its time-out, asks again.
+      return [];
+    }
+    this.#boundReader();
     return this.#toBatches([]);
   }
 
   #toBatches(received: readonly Received[]): LogBatch[] {
     this.#verifyCompaction();
-    const messages = received.map(({ message }) => message);
-    const wasWhole = this.#isDeliveredWhole;
-    this.#delivered = messages.at(-1)?.sequence ?? this.#delivered;
-    this.#isDeliveredWhole = received.at(-1)?.isWhole ?? wasWhole;
-    const isCaughtUp = this.#isDeliveredWhole && this.#delivered >= this.#caughtUpAt;
+    const stateAt = received.findLastIndex(({ place }) => this.#proof.isState(place)) + 1;
+    if (stateAt === 0 || stateAt === received.length) return this.#toBatch(received);
+    return [...this.#toBatch(received.slice(0, stateAt)), ...this.#toBatch(received.slice(stateAt))];
+  }
+
+  #toBatch(received: readonly Received[]): LogBatch[] {
+    const [before, wasState] = [this.#delivered, this.#isState];
+    this.#delivered = received.at(-1)?.place ?? before;
+    this.#isState = this.#proof.isState(this.#delivered);
+    const isPastBegin = this.#delivered.sequence >= this.#caughtUpAt;
+    if (this.#missing.isOverdue(isPastBegin && !this.#isState)) this.#reader.isBounded = false;
+    this.#boundReader();
+    const isCaughtUp = this.#isState && isPastBegin;
     if (isCaughtUp) this.#safeTo = Math.max(this.#safeTo, this.#begin ?? 0);
-    const isAlone = wasWhole && this.#isDeliveredWhole && received.length === 1;
-    const isInOrder = isAlone || received.every(({ isNext }) => isNext);
+    const isRun = this.#delivered.runFrom <= before.sequence;
+    const isInOrder = wasState && (isRun || (this.#isState && received.length === 1));
+    const messages = received.map(({ message }) => message);
     return this.#batches.add({ messages, sequence: this.#completeTo(isCaughtUp), isInOrder, isCaughtUp });
+  }
+
+  /** What a slow reader needs to have a state has been received: no more than that waits for it. */
+  #boundReader(): void {
+    this.#reader.isBounded ||= this.#isState || this.#proof.hasStateAfter(this.#delivered.sequence);
   }
 
   /** Up to here everything has been delivered: beyond the last message when the stream went on without a match. */
   #completeTo(isCaughtUp: boolean): number {
-    if (!isCaughtUp || this.#delivered < this.#position) return this.#delivered;
-    return Math.max(this.#delivered, this.#safeTo);
+    const { sequence } = this.#delivered;
+    return isCaughtUp && sequence === this.#position ? Math.max(sequence, this.#safeTo) : sequence;
   }
 
   #verifyCompaction(): void {
