@@ -37,7 +37,7 @@ interface Scope {
 }
 
 /** What the rules tell pods by, CIDRs or an interface: for reading the kernel back. */
-export function podSourcesOf(options: RenderOptions, family: Family): string[] {
+export function podSourcesOf(options: RenderOptions, family: Family): readonly string[] {
   const context = contextOf(options);
   const { pods } = context;
   if (pods.by === 'interface') return [`interface ${pods.name}${pods.isPrefix ? '*' : ''}`];
