@@ -21,7 +21,13 @@ export function askedNames(objects: ClusterObjects, recordSets: readonly RecordS
     ...namespaces.flatMap((namespace) =>
       hosts.flatMap((host) => [`${host}.${namespace}.pod`, `x.${host}.${namespace}.pod`]),
     ),
-    ...['svc', 'pod', 'dns', 'ns.dns', 'dns-version', 'x.dns-version', 'absent'],
+    'svc',
+    'pod',
+    'dns',
+    'ns.dns',
+    'dns-version',
+    'x.dns-version',
+    'absent',
   ];
   const pointers = recordSets.flatMap(({ records }) =>
     records.filter(({ type }) => type === 'PTR').map(({ name }) => name),

@@ -78,9 +78,12 @@ function compileAddresses(compilation: Compilation): void {
   }
   const targets = endpoints.flatMap((endpoint) => endpoint.ports.map((port) => ({ ...port, target: endpoint.name })));
   addWeightedByName(compilation, targets, ({ target }) => target);
-  if (compilation.view.service.spec.clusterIPs[0] !== 'None') return compileClusterIPs(compilation);
-  for (const { address } of endpoints) addAddress(compilation, compilation.serviceName, address);
-  addServices(compilation, targets);
+  const isHeadless = compilation.view.service.spec.clusterIPs[0] === 'None';
+  if (!isHeadless) compileClusterIPs(compilation);
+  else {
+    for (const { address } of endpoints) addAddress(compilation, compilation.serviceName, address);
+    addServices(compilation, targets);
+  }
 }
 
 function compileClusterIPs(compilation: Compilation): void {
