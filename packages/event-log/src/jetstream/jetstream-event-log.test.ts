@@ -43,6 +43,50 @@ describe.skipIf(missing !== undefined)(`JetStreamEventLog on a real server${suff
     }
   }
 
+  describe('an acknowledgement that is lost while others come', () => {
+    /** Nobody stores the first message of `lost`, and nobody says so; as a leader does that steps down. */
+    async function loseFirst(
+      expectation: { expectedSequence?: number } = {},
+    ): Promise<{ log: JetStreamEventLog; lost: Promise<number> }> {
+      const prefix = newPrefix();
+      const log = await open({ prefix });
+      return await withObserver(async (observer) => {
+        const { streams } = await jetstreamManager(observer);
+        await streams.update(`${prefix}-objects`, { subjects: [`${prefix}.objects.kept`] });
+        const swallowed = new Promise((resolve) => {
+          observer.subscribe(`${prefix}.objects.lost`, { callback: resolve });
+        });
+        await observer.flush();
+        const appending = log.append('objects', { ...entry('lost'), ...expectation });
+        appending.catch(() => {});
+        await swallowed;
+        await streams.update(`${prefix}-objects`, { subjects: [`${prefix}.objects.>`] });
+        return { log, lost: appending };
+      });
+    }
+
+    /** As heartbeats do: often enough that there always was an acknowledgement a moment ago. */
+    async function whileOthersCome(log: JetStreamEventLog, appending: Promise<number>): Promise<number> {
+      const beat = setInterval(() => log.append('objects', entry('kept')).catch(() => {}), 200);
+      const tooLong = new Promise<never>((_resolve, reject) => {
+        setTimeout(() => reject(new Error('the append stands still')), 15_000).unref();
+      });
+      return await Promise.race([appending, tooLong]).finally(() => clearInterval(beat));
+    }
+
+    test('sends the append again', async () => {
+      const { log, lost } = await loseFirst();
+      const sequence = await whileOthersCome(log, lost);
+      expect(await log.last('objects', 'objects.lost')).toMatchObject({ sequence });
+    });
+
+    test('says of an append with an expectation that it is not known whether it was stored', async () => {
+      const { log, lost } = await loseFirst({ expectedSequence: 0 });
+      await expect(whileOthersCome(log, lost)).rejects.toMatchObject({ code: 'unavailable' });
+      expect(await log.last('objects', 'objects.lost')).toBeUndefined();
+    });
+  });
+
   describe('a server that crashes and comes back', () => {
     test('changes the state, and followers go on without loss or duplicates', async () => {
       const log = await open();
