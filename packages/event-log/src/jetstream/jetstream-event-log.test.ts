@@ -43,6 +43,28 @@ describe.skipIf(missing !== undefined)(`JetStreamEventLog on a real server${suff
     }
   }
 
+  test('a follower whose consumer lives and delivers nothing makes itself another one', async () => {
+    const prefix = newPrefix();
+    const log = await open({ prefix, selfCheckMs: 100 });
+    const tail = await new Tail(log, { from: 'snapshot' }).caughtUp();
+    await withObserver(async (observer) => {
+      const { consumers } = await jetstreamManager(observer);
+      const [consumer] = await consumers.list(`${prefix}-objects`).next();
+      // It goes on with its heartbeats.
+      const filter_subject = `${prefix}.objects.nothing`;
+      await consumers.update(`${prefix}-objects`, consumer?.name ?? '', { ...consumer?.config, filter_subject });
+    });
+    const last = await log.append('objects', entry('a'));
+    await tail.reached(last);
+    await log.append('objects', entry('b'));
+    await tail.reached(last + 1);
+    expect(brief(tail.messages)).toEqual([
+      ['a', 'a'],
+      ['b', 'b'],
+    ]);
+    await tail.stop();
+  });
+
   describe('an acknowledgement that is lost while others come', () => {
     /** Nobody stores the first message of `lost`, and nobody says so; as a leader does that steps down. */
     async function loseFirst(
