@@ -6,12 +6,15 @@
  * received the message that was the last one to match its filter when it began, or a later one: messages are replaced by
  * later ones only. If that one was compacted away meanwhile, asking again tells.
  *
+ * A follower to which nothing comes asks now and then how far the stream goes, and makes itself another consumer when it stays
+ * behind (see `StallWatch`).
+ *
  * Compaction must not hide a deletion from a follower that has delivered the value. The compactor announces what it is about
  * to remove and waits (`COMPACTION_GRACE_MS`). A follower to which the server may send at once, and has nothing older to
  * send, receives those tombstones in that time; any other one that is not past them is `expired`.
  */
 
-import { AckPolicy, type ConsumerConfig, DeliverPolicy, JetStreamApiError } from '@nats-io/jetstream';
+import { AckPolicy, type ConsumerConfig, DeliverPolicy } from '@nats-io/jetstream';
 import { type Msg, nanos, nuid } from '@nats-io/transport-node';
 import type { StreamName } from '@signalbox/contracts';
 import { BatchSequence, MissingSince } from '../batch-sequence.ts';
@@ -19,12 +22,12 @@ import { expiredPosition } from '../checks.ts';
 import { DEFAULT_MAX_BATCH, type FollowOptions, type LogBatch, type LogMessage } from '../event-log.ts';
 import { type LogContext, readCompactionMark } from './context.ts';
 import type { DeliveryInfo } from './delivery-info.ts';
-import { JS_ERROR } from './errors.ts';
-import { isSameStream } from './identity.ts';
 import { fromNatsHeaders } from './message-headers.ts';
 import { PullReader, type PullSource } from './pull-reader.ts';
 import type { PullTarget } from './pull-session.ts';
+import { StallWatch } from './stall-watch.ts';
 import { type Place, StateProof } from './state-proof.ts';
+import { lastMatching, lastSequence } from './stream-end.ts';
 
 export const COMPACTION_GRACE_MS = 1000;
 /** Some of the grace is for the way that the announcement takes. */
@@ -66,6 +69,7 @@ export class Follower implements PullSource<Received> {
   #consumerSequence = 0;
   #pending = 0;
   #askedAtMs = 0;
+  readonly #stall = new StallWatch();
   #compaction: { readonly to: number; readonly untilMs: number } | undefined;
 
   constructor(context: LogContext, stream: StreamName, options: FollowerOptions) {
@@ -93,11 +97,12 @@ export class Follower implements PullSource<Received> {
   async *batches(signal: AbortSignal): AsyncGenerator<LogBatch> {
     try {
       while (true) {
-        const wait = this.#batches.isCaughtUp ? { signal } : { signal, timeoutMs: RECHECK_MS };
+        const isAtRest = this.#batches.isCaughtUp && !this.#stall.isSuspicious;
+        const wait = { signal, timeoutMs: isAtRest ? this.#context.selfCheckMs : RECHECK_MS };
         const messages = await this.#reader.read(this.#options.maxBatch ?? DEFAULT_MAX_BATCH, wait);
         if (messages === undefined) return;
         yield* this.#toBatches(messages);
-        if (!this.#batches.isCaughtUp && this.#isTimeToAsk(messages.length === 0)) yield* await this.#recheck();
+        if (this.#isTimeToAsk(messages.length === 0)) yield* await this.#recheck();
       }
     } finally {
       await this.#reader.close();
@@ -115,11 +120,9 @@ export class Follower implements PullSource<Received> {
     this.#compaction = undefined;
     // In this order: a mark that is read first is never above the end that is read second.
     const { compactedTo } = await readCompactionMark(this.#context, this.stream);
-    const lastSequence = await this.#lastSequence();
-    if (this.#begin === undefined) await this.#beginAt(lastSequence);
-    if (this.#position > lastSequence) {
-      throw expiredPosition(this.stream, this.#position, `is beyond its end (${lastSequence})`);
-    }
+    const end = await lastSequence(this.#context, this.stream, this.#position);
+    if (this.#begin === undefined) await this.#beginAt(end);
+    if (this.#position > end) throw expiredPosition(this.stream, this.#position, `is beyond its end (${end})`);
     this.#expireBelow(compactedTo);
     const { manager, subjects } = this.#context;
     const info = await manager.consumers.add(subjects.stream(this.stream), this.#consumerConfig());
@@ -133,6 +136,7 @@ export class Follower implements PullSource<Received> {
     if (info.consumerSequence !== this.#consumerSequence + 1) return undefined;
     this.#consumerSequence = info.consumerSequence;
     this.#pending = info.pending;
+    this.#stall.moved();
     this.#verifyCompaction();
     const place = this.#proof.receive(info.streamSequence, this.#isFiltered && info.pending === 0);
     this.#boundReader();
@@ -147,34 +151,17 @@ export class Follower implements PullSource<Received> {
     await this.#deleteConsumer();
   }
 
-  async #lastSequence(): Promise<number> {
-    const { manager, subjects, created } = this.#context;
-    const name = subjects.stream(this.stream);
-    const replaced = () => expiredPosition(this.stream, this.#position, 'is of a stream that was deleted since');
-    try {
-      const info = await manager.streams.info(name);
-      if (!isSameStream(created.get(name), info)) throw replaced();
-      return info.state.last_seq;
-    } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === JS_ERROR.streamNotFound) throw replaced();
-      throw error;
-    }
-  }
-
-  async #beginAt(lastSequence: number): Promise<void> {
+  async #beginAt(end: number): Promise<void> {
     await this.#findCaughtUp();
-    this.#begin = lastSequence;
+    this.#begin = end;
     // A snapshot cannot miss deletions from before it began: of those subjects it has delivered nothing.
-    if (this.#options.from === 'snapshot') this.#safeTo = lastSequence;
+    if (this.#options.from === 'snapshot') this.#safeTo = end;
     if (this.#position >= this.#caughtUpAt) this.#reader.nudge();
   }
 
   /** Returns the sequence of the last message that matches. */
   async #findCaughtUp(): Promise<number> {
-    const { manager, subjects } = this.#context;
-    const query = { last_by_subj: this.#subject };
-    const message = await manager.streams.getMessage(subjects.stream(this.stream), query);
-    const last = message?.seq ?? 0;
+    const last = await lastMatching(this.#context, this.stream, this.#subject);
     this.#caughtUpAt = Math.min(this.#caughtUpAt, last);
     return last;
   }
@@ -183,6 +170,7 @@ export class Follower implements PullSource<Received> {
   #isTimeToAsk(isIdle: boolean): boolean {
     if (this.#proof.hasStateAfter(this.#delivered.sequence)) return false;
     if (isIdle) return true;
+    if (this.#batches.isCaughtUp) return false;
     const isNearEnd = this.#pending === 0 || Date.now() - this.#askedAtMs >= RECHECK_MS;
     return isNearEnd && !this.#proof.isRunUnbroken;
   }
@@ -196,7 +184,9 @@ export class Follower implements PullSource<Received> {
     const position = this.#position;
     this.#askedAtMs = Date.now();
     try {
-      this.#proof.tell(position, await this.#findCaughtUp());
+      const end = await this.#findCaughtUp();
+      if (!this.#isState) this.#proof.tell(position, end);
+      if (this.#stall.isStalled(this.#position, end)) this.#reader.attachAgain();
     } catch {
       // The server does not answer: the next read, or its time-out, asks again.
       return [];

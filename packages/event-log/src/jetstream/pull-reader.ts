@@ -92,6 +92,11 @@ export class PullReader<Message> {
     this.#end();
   }
 
+  /** Its consumer is of no use any more, whatever the server says of it. */
+  attachAgain(): void {
+    this.#detach();
+  }
+
   disconnected(): void {
     this.#detach();
   }
