@@ -90,6 +90,11 @@ function services(family: Family, nodePort: number): ProxyPlan[] {
     named('empty', 5, { ports: [aPort({ endpoints: [], nodePort: nodePort + 2 })] }),
     named('away', 6, { internalTrafficPolicy: 'Local', ports: [aPort({ endpoints: elsewhere })] }),
     named('sticky', 7, { sessionAffinitySeconds: 600 }),
+    named('guarded-and-empty', 9, {
+      loadBalancerVIPs: [join(vip, 9)],
+      loadBalancerSourceRanges: [`${join(FAMILIES[family].outside, 10)}/${family === 'IPv4' ? 32 : 128}`],
+      ports: [aPort({ endpoints: [] })],
+    }),
     named('alone', 8, { ports: [aPort({ endpoints: both.slice(0, 1) })] }),
   ];
 }
@@ -162,6 +167,16 @@ function probeFamily(lab: NetworkLab, backend: Backend, family: Family): void {
       name: 'and nobody else',
       probe: toNode(80, { host: join(vip, 4), source: join(outside, 20), times: 1 }),
       expected: failed('timeout'),
+    },
+    {
+      name: 'a load balancer without endpoints refuses its source range',
+      probe: toNode(80, { host: join(vip, 9), times: 1 }),
+      expected: failed('ECONNREFUSED'),
+    },
+    {
+      name: 'and others, unless its ranges are checked first',
+      probe: toNode(80, { host: join(vip, 9), source: join(outside, 20), times: 1 }),
+      expected: failed(backend === 'nftables' ? 'timeout' : 'ECONNREFUSED'),
     },
     {
       name: 'a service without endpoints is refused',

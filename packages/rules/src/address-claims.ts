@@ -63,8 +63,7 @@ function compareClaims(a: Claim, b: Claim): number {
   return TIERS.indexOf(a.tier) - TIERS.indexOf(b.tier) || compareClaimants(a.claimant, b.claimant);
 }
 
-/** The order of services in a text, and of claimants. */
-export function compareClaimants(a: Claimant, b: Claimant): number {
+function compareClaimants(a: Claimant, b: Claimant): number {
   return (
     compareText(a.plan.namespace, b.plan.namespace) ||
     compareText(a.plan.name, b.plan.name) ||

@@ -8,24 +8,24 @@ type SlicePort = EndpointSliceObject['ports'][number];
  * Endpoints of the slices' ports with this name and protocol, sorted by address and port. The slice carries the number of
  * a named target port, so pods that differ in it are in slices of their own.
  *
- * Pods that move between slices are in two of them for a moment, and hand-made slices may overlap: as in kube-proxy's
- * EndpointSliceCache, the first one met (slices by name) stands for an address and port. Entries on different nodes are
- * both kept, because which one counts depends on the node that reads the plan. Of an endpoint's addresses only the first
- * one is used, as the API reference says consumers do.
+ * Pods that move between slices are in two of them for a moment, hand-made slices may overlap, and a new pod can have the
+ * address of one that is still terminating: as in kube-proxy 1.36, one that is not terminating stands for an address and
+ * port, wherever it is. Of several the first one counts (slices by name), where kube-proxy leaves it to chance. Of an
+ * endpoint's addresses only the first one is used, as the API reference says consumers do.
  */
 export function compilePlanEndpoints(
   slices: readonly EndpointSliceObject[],
   servicePort: ServicePort,
   skipped: Skipped[],
 ): PlanEndpoint[] {
-  const byIdentity = new Map<string, PlanEndpoint>();
+  const byTarget = new Map<string, PlanEndpoint>();
   for (const slice of [...slices].sort((a, b) => compareText(a.metadata.name, b.metadata.name))) {
     if (slice.addressType === 'FQDN') continue;
     for (const port of slice.ports.filter((port) => isPortOf(port, servicePort))) {
-      addEndpoints(byIdentity, slice, port.port ?? 0, skipped);
+      addEndpoints(byTarget, slice, port.port ?? 0, skipped);
     }
   }
-  return [...byIdentity.entries()].sort(([a], [b]) => compareText(a, b)).map(([, endpoint]) => endpoint);
+  return [...byTarget.entries()].sort(([a], [b]) => compareText(a, b)).map(([, endpoint]) => endpoint);
 }
 
 /** A slice port without a number means "all ports", which a proxy cannot use. */
@@ -35,7 +35,7 @@ function isPortOf(slicePort: SlicePort, servicePort: ServicePort): boolean {
 }
 
 function addEndpoints(
-  byIdentity: Map<string, PlanEndpoint>,
+  byTarget: Map<string, PlanEndpoint>,
   slice: EndpointSliceObject,
   port: number,
   skipped: Skipped[],
@@ -50,8 +50,9 @@ function addEndpoints(
       continue;
     }
     const endpoint = { address: address.text, family: address.family, port, ...stateOf(sliceEndpoint) };
-    const identity = `${endpoint.address} ${port} ${endpoint.node ?? ''}`;
-    if (!byIdentity.has(identity)) byIdentity.set(identity, endpoint);
+    const target = `${endpoint.address} ${port}`;
+    const known = byTarget.get(target);
+    if (known === undefined || (known.terminating && !endpoint.terminating)) byTarget.set(target, endpoint);
   }
 }
 

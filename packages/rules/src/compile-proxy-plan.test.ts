@@ -192,6 +192,14 @@ describe('endpoints', () => {
     expect(planOf(aService(), [early, late])).toEqual(plan);
   });
 
+  test('that have the address of one that terminates go before it, on whatever node', () => {
+    const old = { addresses: ['10.244.1.1'], nodeName: 'n1', conditions: { ready: false, terminating: true } };
+    const fresh = { addresses: ['10.244.1.1'], nodeName: 'n2' };
+    for (const slices of [[aSlice('web-1', [old, fresh])], [aSlice('web-1', [fresh]), aSlice('web-2', [old])]]) {
+      expect(planOf(aService(), slices).ports[0]?.endpoints).toMatchObject([{ node: 'n2', ready: true }]);
+    }
+  });
+
   test('of a named target port have the number that their slice says', () => {
     const service = aService({
       spec: {

@@ -1,6 +1,6 @@
 /** The rules of all services on one node in one family, kept right while plans come and go. */
 import { type ServiceKey, serviceKeyText } from '@signalbox/contracts';
-import { AddressClaims, type Claimant, compareClaimants } from './address-claims.ts';
+import { AddressClaims, type Claimant } from './address-claims.ts';
 import type { Family } from './addresses.ts';
 import { compileServiceRules } from './compile-service-rules.ts';
 import { claimsOf, type DraftScope, draftServices, type ServiceDraft } from './draft-services.ts';
@@ -69,8 +69,7 @@ export class CompiledServices {
 
   /** In the order of names. */
   all(): ServiceRules[] {
-    const entries = [...this.#entries.values()].filter(({ drafts }) => drafts.length > 0);
-    return entries.sort(compareEntries).flatMap(({ rules }) => rules);
+    return [...this.#entries.keys()].sort().flatMap((text) => this.#entries.get(text)?.rules ?? []);
   }
 
   skipped(): SkippedOfService[] {
@@ -98,9 +97,4 @@ export class CompiledServices {
     else this.#skipped.delete(text);
     return rules;
   }
-}
-
-/** Of entries that have drafts. */
-function compareEntries({ drafts: [a] }: Entry, { drafts: [b] }: Entry): number {
-  return a === undefined || b === undefined ? 0 : compareClaimants(a.claimant, b.claimant);
 }

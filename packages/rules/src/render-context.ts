@@ -42,7 +42,7 @@ export interface RenderContext {
 }
 
 export type PodOrigin =
-  | { readonly by: 'address'; readonly cidrs: readonly Cidr[] }
+  | { readonly by: 'address'; readonly cidrs: Readonly<Record<Family, readonly string[]>> }
   | { readonly by: 'interface'; readonly name: string; readonly isPrefix: boolean };
 
 /** The mark that kube-proxy puts on packets to masquerade; network plugins know to leave it alone. */
@@ -86,23 +86,30 @@ export function nodePortNetworks(
 }
 
 /** The pods' networks of a family; empty when pods are told by interface, or not at all. */
-export function podCidrsOf(family: Family, { pods }: RenderContext): string[] {
-  return pods.by === 'address' ? cidrsOf(family, pods.cidrs) : [];
+export function podCidrsOf(family: Family, { pods }: RenderContext): readonly string[] {
+  return pods.by === 'address' ? pods.cidrs[family] : [];
 }
 
 function podOriginOf({ clusterCIDRs, detectLocal = { mode: 'ClusterCIDR' }, node }: ContextOptions): PodOrigin {
   const cluster = clusterCIDRs.map((text) => parseCidrOrThrow(text, 'cluster CIDR'));
   switch (detectLocal.mode) {
     case 'ClusterCIDR':
-      return { by: 'address', cidrs: cluster };
+      return { by: 'address', cidrs: byFamily(cluster) };
     case 'NodeCIDR':
       // They come from a Node object, not from an administrator: what cannot be read is as if it were not there.
-      return { by: 'address', cidrs: (node.podCIDRs ?? []).map(parseCidr).filter((cidr) => cidr !== undefined) };
+      return {
+        by: 'address',
+        cidrs: byFamily((node.podCIDRs ?? []).map(parseCidr).filter((cidr) => cidr !== undefined)),
+      };
     case 'BridgeInterface':
       return { by: 'interface', name: interfaceNameOrThrow(detectLocal.interfaceName), isPrefix: false };
     case 'InterfaceNamePrefix':
       return { by: 'interface', name: interfaceNameOrThrow(detectLocal.prefix), isPrefix: true };
   }
+}
+
+function byFamily(cidrs: readonly Cidr[]): Record<Family, string[]> {
+  return { IPv4: cidrsOf('IPv4', cidrs), IPv6: cidrsOf('IPv6', cidrs) };
 }
 
 function interfaceNameOrThrow(name: string): string {

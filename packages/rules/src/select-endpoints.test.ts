@@ -131,10 +131,10 @@ describe('hints', () => {
   ])('$name', expectSelection);
 });
 
-test('of two entries for one address the one on this node counts', () => {
+test('of two entries for one address and port the first one counts', () => {
   const other = an(READY, there);
   const own = { ...other, ...here };
-  expect(selectEndpoints([other, own], 'IPv4', BOTH, NODE)).toEqual({ cluster: [own], local: [own], hasAny: true });
+  expect(selectEndpoints([other, own], 'IPv4', BOTH, NODE)).toEqual({ cluster: [other], local: [], hasAny: true });
   expect(selectEndpoints([own, other], 'IPv4', BOTH, NODE)).toEqual({ cluster: [own], local: [own], hasAny: true });
 });
 

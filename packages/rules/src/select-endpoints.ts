@@ -43,7 +43,7 @@ export function selectEndpoints(
   use: PolicyUse,
   node: RulesNode,
 ): EndpointSelection {
-  const endpoints = uniqueEndpoints(all, family, node);
+  const endpoints = uniqueEndpoints(all, family);
   const ready = endpoints.filter((endpoint) => endpoint.ready);
   const draining = endpoints.filter((endpoint) => !endpoint.ready && endpoint.serving && endpoint.terminating);
   const isLocal = (endpoint: PlanEndpoint): boolean => endpoint.node === node.name;
@@ -52,14 +52,14 @@ export function selectEndpoints(
   return { cluster, local, hasAny: ready.length > 0 || draining.length > 0 };
 }
 
-/** Of two entries for one address and port on different nodes, the one on this node counts, else the first. */
-function uniqueEndpoints(all: readonly PlanEndpoint[], family: Family, node: RulesNode): PlanEndpoint[] {
+/** Compiled plans have each address and port once; of others the first entry counts. */
+function uniqueEndpoints(all: readonly PlanEndpoint[], family: Family): PlanEndpoint[] {
   const endpoints = all.filter((endpoint) => endpoint.family === family);
   if (new Set(endpoints.map(({ address }) => address)).size === endpoints.length) return endpoints;
   const byTarget = new Map<string, PlanEndpoint>();
   for (const endpoint of endpoints) {
     const target = `${endpoint.address} ${endpoint.port}`;
-    if (!byTarget.has(target) || endpoint.node === node.name) byTarget.set(target, endpoint);
+    if (!byTarget.has(target)) byTarget.set(target, endpoint);
   }
   return [...byTarget.values()];
 }

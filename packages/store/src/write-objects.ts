@@ -98,10 +98,10 @@ function apply(statements: Statements, message: LogMessage, readTo: number): Rev
   const from = Math.min(sequence, readTo + 1);
   if (isValid) statements.close.run(from, kind, cluster, namespace, name, partition, latest.from_revision);
   if (data !== null) {
-    // What would be valid over no revision is replaced.
-    if (latest?.from_revision === from) statements.forget.run(latest.content_id);
     const { lastInsertRowid: content } = statements.content.run(data);
     statements.insert.run(kind, cluster, namespace, name, partition, from, sequence, STILL_VALID, content);
+    // What would be valid over no revision was replaced by that; only now nothing refers to its content any more.
+    if (latest?.from_revision === from) statements.forget.run(latest.content_id);
   }
   const operation = operationOf(message, isValid);
   statements.revision.run(sequence, message.storedAtMs, operation, kind, cluster, namespace, name);

@@ -103,6 +103,7 @@ class Agent {
       logger,
       fullResyncMs: options.fullResyncMs ?? HOUR_MS,
       onOutcome: (outcome) => {
+        if (outcome.kind !== 'none') this.#drift?.noteProgrammed();
         if (this.#isObserving) {
           if (outcome.kind !== 'none') this.#drift?.noteExpectation();
           return;

@@ -26,6 +26,8 @@ export interface NodeDrift {
    * are in: a monitor that is told of every element of a full load takes as much CPU as loading it. Idempotent.
    */
   watch(): void;
+  /** A comparison under way would not count. */
+  noteProgrammed(): void;
   /** There is something else to compare with: looks at the kernel when that has not changed for a while. */
   noteExpectation(): void;
   close(): Promise<void>;
@@ -57,6 +59,7 @@ export function openNodeDrift({ log, logger, registry }: ServiceContext, options
       // What others changed since the rules were loaded was seen by nobody.
       watcher.noteChange();
     },
+    noteProgrammed: () => watcher.noteProgrammed(),
     noteExpectation: onChange,
     close: async () => {
       await monitor.close();

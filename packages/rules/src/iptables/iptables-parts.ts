@@ -126,14 +126,17 @@ function targetOf({ verdict }: TrafficRules): string {
   return verdict === 'reject' ? '-j REJECT' : '-j DROP';
 }
 
-/** A source that is not allowed leaves KUBE-FW unchanged, and is dropped by the filter for still having the VIP. */
+/**
+ * A source that is not allowed leaves KUBE-FW unchanged, and is dropped by the filter for still having the VIP. What has no
+ * endpoints is rejected for everybody alike: a drop here would come first, and hit allowed sources too.
+ */
 function addFirewall({ text }: Scope, rules: ServiceRules, chains: ServiceChains): void {
-  if (rules.sourceRanges.length === 0 || rules.loadBalancerVIPs.length === 0) return;
+  const isRestricted = rules.sourceRanges.length > 0 && rules.loadBalancerVIPs.length > 0;
+  if (!isRestricted || rules.external.verdict === 'reject') return;
   for (const address of rules.loadBalancerVIPs) {
     const why = comment(`${rules.label} traffic not accepted by ${chains.firewall}`);
     text.addRule('filter', 'KUBE-PROXY-FIREWALL', why, to(rules, address), '-j DROP');
   }
-  if (rules.external.verdict === 'reject') return;
   const why = comment(`${rules.label} loadbalancer IP`);
   for (const range of rules.sourceRanges) {
     text.addRule('nat', chains.firewall, why, `-s ${range} -j ${chains.external}`);

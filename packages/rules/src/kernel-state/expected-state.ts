@@ -37,7 +37,7 @@ interface Scope {
 }
 
 /** What the rules tell pods by, CIDRs or an interface: for reading the kernel back. */
-export function podSourcesOf(options: RenderOptions, family: Family): string[] {
+export function podSourcesOf(options: RenderOptions, family: Family): readonly string[] {
   const context = contextOf(options);
   const { pods } = context;
   if (pods.by === 'interface') return [`interface ${pods.name}${pods.isPrefix ? '*' : ''}`];
@@ -119,14 +119,14 @@ function frontendOf(rules: ServiceRules, kind: AddressKind, scope: Scope): Front
   }
   const isIpvs = scope.options.backend === 'ipvs';
   const unserved = traffic.verdict === 'forward' ? undefined : traffic.verdict;
-  const isRestricted = kind === 'load-balancer' && rules.sourceRanges.length > 0;
-  // Rejected services have no firewall chain in iptables, so nobody passes.
-  const isShut = scope.options.backend === 'iptables' && traffic.verdict === 'reject';
+  // iptables rejects whoever asks for a service without endpoints, the others only those that may ask.
+  const isOpen = scope.options.backend === 'iptables' && traffic.verdict === 'reject';
+  const isRestricted = kind === 'load-balancer' && rules.sourceRanges.length > 0 && !isOpen;
   return {
     service: rules.label,
     routes,
     verdict: isIpvs ? (routes.size > 0 ? undefined : 'reject') : unserved,
-    sourceRanges: isRestricted ? (isShut ? [] : [...rules.sourceRanges].sort(compareText)) : undefined,
+    sourceRanges: isRestricted ? [...rules.sourceRanges].sort(compareText) : undefined,
   };
 }
 

@@ -1,6 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { RenderOptions } from '@signalbox/rules';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { aPlan } from '../../../../test/packets/a-plan.ts';
 import { threadComparer } from './compare-in-thread.ts';
 
@@ -32,11 +34,24 @@ test('a kernel that cannot be read is told with the complaint of the program', a
   await expect(compared).rejects.toMatchObject({ code: 'unavailable', message: 'nft: nothing to see' });
 });
 
-test('a comparison that nobody waits for any more ends at once', async () => {
-  const stopping = new AbortController();
-  const compared = kernel('exec sleep 3')({ plans: PLANS, options: OPTIONS }, stopping.signal);
-  const ended = expect(compared).rejects.toMatchObject({ name: 'AbortError' });
-  await nextTurn();
-  stopping.abort();
-  await ended;
+test('a comparison that nobody waits for any more ends at once, and so does the program that it has run', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'signalbox-'));
+  const file = join(folder, 'pid');
+  try {
+    const stopping = new AbortController();
+    const compared = kernel(`echo $$ > ${file}; exec sleep 30`)({ plans: PLANS, options: OPTIONS }, stopping.signal);
+    const ended = expect(compared).rejects.toMatchObject({ name: 'AbortError' });
+    const pid = await vi.waitFor(() =>
+      Number(/^\d+\n/.exec(readFileSync(file, 'utf8'))?.[0] ?? fail('not written yet')),
+    );
+    stopping.abort();
+    await ended;
+    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
+
+function fail(why: string): never {
+  throw new Error(why);
+}

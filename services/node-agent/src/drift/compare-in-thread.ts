@@ -3,8 +3,11 @@ import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type ProxyPlan, SignalboxError } from '@signalbox/contracts';
+import type { KernelOwner } from '@signalbox/rules';
+import { programRunner } from '../kernel/run-program.ts';
 import type { ComparisonAnswer, ComparisonTask, PlansMessage } from './comparison-thread.ts';
 import type { CompareKernel, KernelComparison } from './kernel-comparison.ts';
+import { listKernel } from './read-kernel.ts';
 
 /** Node runs no TypeScript in a thread: from sources, as in tests, it is the built file. */
 const THREAD = import.meta.url.endsWith('.ts')
@@ -14,12 +17,25 @@ const THREAD = import.meta.url.endsWith('.ts')
 /** As JSON some milliseconds of work; in between, other things happen. */
 const PLANS_AT_ONCE = 200;
 
-/** The thread lives as long as the comparison: what it needs of memory is given back. */
-export function threadComparer(task: Omit<ComparisonTask, 'options'>): CompareKernel {
+interface ThreadComparerOptions {
+  readonly owner: KernelOwner;
+  readonly commandPrefix: readonly string[];
+}
+
+/**
+ * The thread lives as long as the comparison: what it needs of memory is given back. Programs are run from here, where they
+ * can be ended at once: nft begins its listing again with each change of the rules, as long as there are changes.
+ */
+export function threadComparer({ owner, commandPrefix }: ThreadComparerOptions): CompareKernel {
+  const run = programRunner(commandPrefix);
   return async ({ plans, options }, signal) => {
     signal.throwIfAborted();
+    const listings = await listKernel((call) => run({ ...call, signal }), options, owner);
     // Flags of this process, such as where tests resolve packages, are not for the thread.
-    const thread = new Worker(THREAD, { workerData: { ...task, options } satisfies ComparisonTask, execArgv: [] });
+    const thread = new Worker(THREAD, {
+      workerData: { options, owner, listings } satisfies ComparisonTask,
+      execArgv: [],
+    });
     const answered = answerOf(thread, signal);
     try {
       await Promise.race([sendPlans(thread, plans), answered]);

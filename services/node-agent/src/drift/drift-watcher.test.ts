@@ -177,6 +177,22 @@ test('a storm of changes by others costs one check when it is over, and few whil
   expect(node.reads).toBe(2);
 });
 
+test('a check is given up when something is programmed, and made again', async () => {
+  const node = new Node();
+  const compareKernel: DriftWatcherOptions['compareKernel'] = (wanted, signal) => {
+    node.reads += 1;
+    const compared = compareKernelStates(expectedStates(node.loaded, wanted.options), wanted, 'signalbox');
+    if (node.reads > 1) return Promise.resolve(compared);
+    return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  };
+  const checked = node.watch({ compareKernel }).check();
+  await Promise.resolve();
+  watcher?.noteProgrammed();
+  expect([await checked, node.reports]).toEqual([undefined, []]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([node.reads, node.reports.length]).toEqual([2, 1]);
+});
+
 test('a kernel that cannot be read is reported, and not repaired', async () => {
   const node = new Node();
   const compareKernel = (): Promise<never> => Promise.reject(new SignalboxError('unavailable', 'nft: not installed'));

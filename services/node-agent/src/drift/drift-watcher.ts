@@ -5,9 +5,9 @@
  *        ▲                                                                      │ (differs)
  *        └──────────────(report: repaired or not)── checking again ◄── repairing┘
  *
- * A check counts only if the agent programmed nothing while the kernel was read: else it is made again later. What a repair
- * did not mend (somebody puts it back, or it cannot be loaded) is repaired again by the timer only, so that two programs that
- * disagree do not fight as fast as they can.
+ * A check counts only if the agent programmed nothing while the kernel was read: else it is given up, because reading would
+ * begin again with each change, and made again later. What a repair did not mend (somebody puts it back, or it cannot be
+ * loaded) is repaired again by the timer only, so that two programs that disagree do not fight as fast as they can.
  */
 import { type DriftOwner, type DriftReport, errorText } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
@@ -44,6 +44,8 @@ export interface DriftWatcherOptions {
 export interface DriftWatcher {
   /** Somebody else has changed the rules. */
   noteChange(): void;
+  /** The agent has programmed something: a check under way would not count, and begins again later. */
+  noteProgrammed(): void;
   /** Undefined when there was nothing to compare with, or it changed meanwhile. One at a time: others wait. */
   check(): Promise<DriftReport | undefined>;
   /** Gives up the check under way, unless it has got to repairing: that is finished. Idempotent. */
@@ -66,6 +68,7 @@ class Watcher implements DriftWatcher {
   #queued = 0;
   #isRepairFutile = false;
   readonly #stopping = new AbortController();
+  #reading: AbortController | undefined;
 
   constructor(options: DriftWatcherOptions) {
     this.#options = options;
@@ -86,6 +89,10 @@ class Watcher implements DriftWatcher {
       this.#lastChangeCheckMs = this.#now();
       void this.#enqueue('change');
     }, waitMs);
+  }
+
+  noteProgrammed(): void {
+    this.#reading?.abort();
   }
 
   check(): Promise<DriftReport | undefined> {
@@ -136,8 +143,17 @@ class Watcher implements DriftWatcher {
   /** Undefined when something else was programmed meanwhile. */
   async #compare(wanted: Expectation): Promise<KernelComparison | undefined> {
     const { compareKernel, expected } = this.#options;
-    const comparison = await compareKernel(wanted, this.#stopping.signal);
-    return expected()?.version === wanted.version ? comparison : undefined;
+    const reading = new AbortController();
+    this.#reading = reading;
+    try {
+      const comparison = await compareKernel(wanted, AbortSignal.any([this.#stopping.signal, reading.signal]));
+      return expected()?.version === wanted.version ? comparison : undefined;
+    } catch (error) {
+      if (reading.signal.aborted) return undefined;
+      throw error;
+    } finally {
+      this.#reading = undefined;
+    }
   }
 
   async #settle(before: Expectation, found: KernelComparison): Promise<DriftReport> {

@@ -13,40 +13,57 @@ import {
 /** Resolves with standard output; rejects with the program's complaint. */
 export type RunProgram = (call: { readonly program: string; readonly args: readonly string[] }) => Promise<string>;
 
-/** One state per family of the options. Changes nothing. Rejects when a program is missing or fails. */
-export type KernelReader = (options: RenderOptions) => Promise<KernelState[]>;
-
 type Family = RenderOptions['families'][number];
 
-export function kernelReader(run: RunProgram, owner: KernelOwner): KernelReader {
-  return async (options) => {
-    const states: KernelState[] = [];
-    // One after the other: each may hold the whole table in memory.
-    for (const family of options.families) states.push(await readFamily(run, { owner, family, options }));
-    return states;
-  };
-}
-
-interface Reading {
-  readonly owner: KernelOwner;
+/** What the programs of a backend print of one family. */
+export interface KernelListing {
   readonly family: Family;
-  readonly options: RenderOptions;
+  /** For IPVS those of iptables, ipvsadm and ipset; else one. */
+  readonly outputs: readonly string[];
 }
 
-async function readFamily(run: RunProgram, { owner, family, options }: Reading): Promise<KernelState> {
+/** One listing per family of the options. Changes nothing. Rejects when a program is missing or fails. */
+export async function listKernel(
+  run: RunProgram,
+  { families, backend }: RenderOptions,
+  owner: KernelOwner,
+): Promise<KernelListing[]> {
+  const listings: KernelListing[] = [];
+  // One after the other: each program may hold the whole table in memory.
+  for (const family of families) listings.push({ family, outputs: await outputsOf(run, { family, backend, owner }) });
+  return listings;
+}
+
+/** Seconds of work where the table is large. */
+export function readListing(
+  { family, outputs }: KernelListing,
+  options: RenderOptions,
+  owner: KernelOwner,
+): KernelState {
   const read = { family, podSources: podSourcesOf(options, family) };
-  const save = { program: family === 'IPv4' ? 'iptables-save' : 'ip6tables-save', args: [] };
+  const [first = '', ipvsadm = '', ipset = ''] = outputs;
   switch (options.backend) {
     case 'nftables':
-      return readNftables(await listTable(run, family, owner), owner, read);
+      return readNftables(first, owner, read);
     case 'iptables':
-      return readIptables(await run(save), read);
-    case 'ipvs': {
-      const ipvsadm = await run({ program: 'ipvsadm', args: ['--save', '--numeric'] });
-      const ipset = await run({ program: 'ipset', args: ['save'] });
-      return readIpvs({ ipvsadm, ipset, iptables: await run(save) }, read);
-    }
+      return readIptables(first, read);
+    case 'ipvs':
+      return readIpvs({ iptables: first, ipvsadm, ipset }, read);
   }
+}
+
+interface Asked {
+  readonly family: Family;
+  readonly backend: RenderOptions['backend'];
+  readonly owner: KernelOwner;
+}
+
+async function outputsOf(run: RunProgram, { family, backend, owner }: Asked): Promise<string[]> {
+  if (backend === 'nftables') return [await listTable(run, family, owner)];
+  const iptables = await run({ program: family === 'IPv4' ? 'iptables-save' : 'ip6tables-save', args: [] });
+  if (backend === 'iptables') return [iptables];
+  const ipvsadm = await run({ program: 'ipvsadm', args: ['--save', '--numeric'] });
+  return [iptables, ipvsadm, await run({ program: 'ipset', args: ['save'] })];
 }
 
 /** Empty when there is no such table, which is a finding and not a failure. */

@@ -50,6 +50,7 @@ export class KernelApplier implements Applier {
       for (const step of steps) await this.#runStep(step, isWhole);
     }
     this.#isProgrammed = true;
+    if (this.backend === 'nftables') this.#session.open();
     this.#conntrack.deleteStaleFlows(
       toRun.flatMap(({ flowChecks }) => flowChecks),
       this.#rules.options,

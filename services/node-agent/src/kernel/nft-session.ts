@@ -33,6 +33,11 @@ export class NftSession {
     this.#noteProcess = noteProcess;
   }
 
+  /** Starts nft before there is anything for it: the first change would wait for that. */
+  open(): void {
+    this.#process ??= this.#start();
+  }
+
   /** All of the script or nothing. One at a time. Throws `unavailable` when nft complains, ends or hangs. */
   async run(script: string): Promise<void> {
     const output = await this.#ask(toOneLine(script));

@@ -7,9 +7,14 @@ export interface ProgramCall {
   readonly args: readonly string[];
   /** Written to its standard input. */
   readonly input?: string;
+  /** Ends the program. */
+  readonly signal?: AbortSignal;
 }
 
-/** Resolves with standard output. Throws `unavailable` for a program that is missing, fails, or takes too long. */
+/**
+ * Resolves with standard output. Throws `unavailable` for a program that is missing, fails, or takes too long, and what the
+ * signal is aborted with.
+ */
 export type RunProgram = (call: ProgramCall) => Promise<string>;
 
 /** A load of a hundred thousand rules through iptables takes minutes; longer than this is stuck. */
@@ -21,11 +26,12 @@ export type NoteProcess = (pid: number | undefined) => void;
 
 /** `prefix` is a command that runs its arguments, such as `ip netns exec NAME`: the kernel state of another namespace. */
 export function programRunner(prefix: readonly string[] = [], noteProcess: NoteProcess = () => {}): RunProgram {
-  return ({ program, args, input }) => {
+  return ({ program, args, input, signal }) => {
     const [file = program, ...rest] = [...prefix, program, ...args];
     return new Promise((resolve, reject) => {
       const fail = (why: string): void => reject(new SignalboxError('unavailable', `${program}: ${why}`));
-      const child = spawn(file, rest, { stdio: ['pipe', 'pipe', 'pipe'], timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
+      const limits = { timeout: TIMEOUT_MS, killSignal: 'SIGKILL', signal } as const;
+      const child = spawn(file, rest, { stdio: ['pipe', 'pipe', 'pipe'], ...limits });
       noteProcess(child.pid);
       const output: Buffer[] = [];
       let complaint = '';
@@ -33,7 +39,7 @@ export function programRunner(prefix: readonly string[] = [], noteProcess: NoteP
       child.stderr.setEncoding('utf8').on('data', (text: string) => {
         complaint = (complaint + text).slice(0, MAX_ERROR_LENGTH);
       });
-      child.on('error', (error) => fail(error.message));
+      child.on('error', (error) => (signal?.aborted ? reject(signal.reason) : fail(error.message)));
       child.on('close', (code, signal) => {
         if (code === 0) resolve(Buffer.concat(output).toString('utf8'));
         else fail(complaint.trim() || `ended with ${code ?? signal}`);

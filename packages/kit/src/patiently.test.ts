@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openJetStreamEventLog } from '@signalbox/event-log';
 import { expect, test } from 'vitest';
-import { natsServerMissing, startNatsServer } from '../../../../test/harness/nats-server.ts';
-import { createLogger } from '../logger.ts';
-import { joinPatiently } from './join-patiently.ts';
-import { Membership } from './membership.ts';
+import { natsServerMissing, startNatsServer } from '../../../test/harness/nats-server.ts';
+import { createLogger } from './logger.ts';
+import { joinPatiently } from './patiently.ts';
+import { Membership } from './shares/membership.ts';
 
 const missing = natsServerMissing();
 
