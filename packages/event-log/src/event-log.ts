@@ -114,9 +114,10 @@ export interface EventLog {
 
   /**
    * Stores many, in order, far faster than one by one. Returns the sequence of each. When it throws, some of them may have
-   * been stored (JetStream; with SQLite none is); also some after the one that failed. Repeating the whole call is safe,
-   * because the last value per subject is what counts; except of entries with an expected sequence, which are never sent
-   * twice: `unavailable` then means that they may or may not have been stored.
+   * been stored (JetStream; with SQLite none is); also some after the one that failed. Repeating the whole call ends with
+   * the last value per subject; but a network may deliver a copy later still, after newer ones, unless an expected sequence
+   * refuses it. Entries that have one are never sent twice: `unavailable` then means that they may or may not have been
+   * stored.
    */
   appendAll(stream: StreamName, entries: readonly AppendEntry[]): Promise<number[]>;
 
