@@ -99,7 +99,9 @@ export class SoleWriter {
 
   /** Those that the log does not hold, as far as it has to be asked. */
   async #missing(entries: readonly AppendEntry[]): Promise<AppendEntry[]> {
-    const isMissing = await Promise.all(entries.map((entry) => !this.#mustAsk(entry) || this.#lookUp(entry)));
+    const isMissing = await Promise.all(
+      entries.map(async (entry) => !this.#mustAsk(entry) || (await this.#lookUp(entry))),
+    );
     return entries.filter((_, i) => isMissing[i]);
   }
 

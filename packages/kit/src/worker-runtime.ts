@@ -121,8 +121,11 @@ class WorkerRuntime implements RunningWorkers {
   }
 
   async processAll(): Promise<void> {
-    const { lastSequence } = await this.#context.log.info('objects');
-    await Promise.race([this.#reached.wait(lastSequence), this.failure, this.#loop]);
+    const ended = this.#loop.then(() => true);
+    for (let isDone = false; !isDone; ) {
+      const { lastSequence } = await this.#context.log.info('objects');
+      isDone = await Promise.race([this.#reached.wait(lastSequence), this.failure, ended]);
+    }
   }
 
   async stop(): Promise<void> {

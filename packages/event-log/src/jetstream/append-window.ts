@@ -16,18 +16,13 @@
  * have been the one that succeeded.
  */
 
-import {
-  errors,
-  type Msg,
-  type NatsConnection,
-  type PermissionViolationError,
-  type Subscription,
-} from '@nats-io/transport-node';
-import { SignalboxError } from '@signalbox/contracts';
+import type { Msg, NatsConnection, PermissionViolationError, Subscription } from '@nats-io/transport-node';
+import type { SignalboxError } from '@signalbox/contracts';
 import { closedLog } from '../checks.ts';
 import type { AppendEntry } from '../event-log.ts';
 import { Wakeup } from '../wakeup.ts';
-import { codeOfJsError, JS_ERROR, wrapNatsError } from './errors.ts';
+import { ackError, publishError, readAck, unanswered } from './append-answers.ts';
+import { wrapNatsError } from './errors.ts';
 import { toNatsHeaders } from './message-headers.ts';
 import type { LogSubjects } from './subjects.ts';
 
@@ -57,11 +52,6 @@ interface Slot {
   readonly bytes: number;
   readonly sentAtMs: number;
   isAcknowledged: boolean;
-}
-
-interface PublishAck {
-  readonly seq?: number;
-  readonly error?: { readonly code: number; readonly err_code?: number; readonly description?: string };
 }
 
 interface AppendWindowOptions {
@@ -197,7 +187,8 @@ export class AppendWindow {
     this.#lastAckMs = Date.now();
     this.#lastMoveMs = this.#lastAckMs;
     slot.isAcknowledged = true;
-    if (ack.seq === undefined || ack.error !== undefined) this.#reject(slot.job, ackError(ack, slot));
+    if (ack.seq === undefined || ack.error !== undefined)
+      this.#reject(slot.job, ackError(ack, slot.job.entries[slot.index]?.subject ?? ''));
     else this.#acknowledge(slot, ack.seq);
     this.#slide();
     this.#pump();
@@ -276,28 +267,4 @@ export class AppendWindow {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
-}
-
-/** Undefined when no stream took it yet: the server is starting, or elects a leader. */
-function readAck(message: Msg): PublishAck | undefined {
-  if (message.headers?.code === 503) return undefined;
-  const ack = message.json<PublishAck>();
-  return ack.error?.err_code === JS_ERROR.notAvailable ? undefined : ack;
-}
-
-function ackError({ error }: PublishAck, { job, index }: Slot): SignalboxError {
-  const code = codeOfJsError(error?.err_code ?? 0, error?.code ?? 0);
-  const reason = error?.description ?? 'the server answered without a sequence';
-  return new SignalboxError(code, `${job.entries[index]?.subject} was not stored: ${reason}`);
-}
-
-/** The client itself refuses what is larger than the server's max_payload. */
-function publishError(error: unknown, { subject, data }: AppendEntry): SignalboxError {
-  if (!(error instanceof errors.InvalidArgumentError)) return wrapNatsError(error, `cannot append ${subject}`);
-  const bytes = Buffer.byteLength(data ?? '');
-  return new SignalboxError('limit', `${subject} has ${bytes} bytes, more than the server takes`, { cause: error });
-}
-
-function unanswered(reason: string): SignalboxError {
-  return new SignalboxError('unavailable', `append may or may not have been stored: ${reason}`);
 }

@@ -89,7 +89,7 @@ describe.skipIf(missing !== undefined)(`JetStreamEventLog on a real server${suff
 
     /** As heartbeats do: often enough that there always was an acknowledgement a moment ago. */
     async function whileOthersCome(log: JetStreamEventLog, appending: Promise<number>): Promise<number> {
-      const beat = setInterval(() => log.append('objects', entry('kept')).catch(() => {}), 200);
+      const beat = setInterval(() => void log.append('objects', entry('kept')).catch(() => {}), 200);
       const tooLong = new Promise<never>((_resolve, reject) => {
         setTimeout(() => reject(new Error('the append stands still')), 15_000).unref();
       });

@@ -120,8 +120,11 @@ class SharedWorker implements RunningWorkers {
   }
 
   async processAll(): Promise<void> {
-    const { lastSequence } = await this.#context.log.info('objects');
-    await Promise.race([this.#reached.wait(lastSequence), this.failure, this.#loops]);
+    const ended = this.#loops.then(() => true);
+    for (let isDone = false; !isDone; ) {
+      const { lastSequence } = await this.#context.log.info('objects');
+      isDone = await Promise.race([this.#reached.wait(lastSequence), this.failure, ended]);
+    }
   }
 
   /** Hands everything over: others go on at once. */
@@ -252,7 +255,8 @@ class SharedWorker implements RunningWorkers {
   async #takeOver(membership: Membership, slots: ReadonlyMap<string, Slot>): Promise<void> {
     // All that any owner before could have derived from. Deriving from less would take revisions back.
     const { lastSequence } = await this.#context.log.info('objects');
-    await this.#reached.wait(lastSequence);
+    // In vain: the log came again from its beginning, and once that is read this is asked again.
+    if (!(await this.#reached.wait(lastSequence))) return;
     await this.#turns.take(async () => {
       if (this.#stopping.signal.aborted || !membership.isValid) return;
       const names = [...slots.keys()];
