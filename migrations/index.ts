@@ -6,6 +6,7 @@ import { nodeDrift } from './0003-node-drift.ts';
 import { acks } from './0004-acks.ts';
 import { targetGroups } from './0005-target-groups.ts';
 import { ackColumns } from './0006-ack-columns.ts';
+import { countedRevisions } from './0007-counted-revisions.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-read-model': readModel,
@@ -14,6 +15,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004-acks': acks,
   '0005-target-groups': targetGroups,
   '0006-ack-columns': ackColumns,
+  '0007-counted-revisions': countedRevisions,
 };
 
 export const migrationProvider: MigrationProvider = {

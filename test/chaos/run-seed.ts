@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '@signalbox/contracts';
 import { type Random, seededRandom } from '../harness/cluster-changes.ts';
 import type { NatsCluster } from '../harness/nats-cluster.ts';
-import { expectedCluster } from '../harness/oracle.ts';
+import { type ExpectedCluster, expectedCluster } from '../harness/oracle.ts';
 import { CLUSTER } from './cluster.ts';
 import { compareApi, compareRows } from './compare-api.ts';
 import { compareDns } from './compare-dns.ts';
@@ -16,6 +16,7 @@ import { keepOutputs } from './keep-outputs.ts';
 import { operate, unexpectedEnds } from './operator.ts';
 import { ProbeHistory } from './probe-history.ts';
 import { Rising } from './rising.ts';
+import { Timeline } from './timeline.ts';
 import { watchLog } from './watch-log.ts';
 import { watchServers } from './watch-servers.ts';
 import { openWorld, type World } from './world.ts';
@@ -49,16 +50,23 @@ type Life = Pick<SeedResult, 'faults' | 'changes' | 'events' | 'answers' | 'conv
 
 /** For what hangs; how long it takes is for the report. */
 const MAX_CONVERGENCE_MS = 120_000;
+/** The node agent's limit, and some for the last transaction. */
+const MAX_LINGER_MS = 35_000;
 const POLL_MS = 200;
 const CHANGE_EVERY_MS = 25;
 
 export async function runSeed(bus: NatsCluster, { seed, faults, say }: SeedOptions): Promise<SeedResult> {
   const world = await openWorld(bus, `seed-${seed}`);
+  const timeline = new Timeline();
+  const tell = (text: string): void => {
+    timeline.note('faults', text);
+    say(text);
+  };
   try {
     operate(world.plane);
-    const life = await live(world, { seed, faults, say }).catch(unableToGoOn);
+    const life = await live(world, { seed, faults, say: tell }, timeline).catch(unableToGoOn);
     const violations = [...life.violations, ...unexpectedEnds(world.plane)];
-    const outputs = violations.length === 0 ? undefined : keepOutputs(world.plane, seed);
+    const outputs = violations.length === 0 ? undefined : keepOutputs(world.plane, timeline, seed);
     return { ...life, seed, skipped: skippedFaults(world), violations, outputs };
   } finally {
     await world.close();
@@ -71,18 +79,14 @@ function unableToGoOn(error: unknown): Life {
   return { faults: new Map(), changes: 0, events: 0, answers: 0, convergenceMs: 0, violations };
 }
 
-async function live(world: World, { seed, faults, say }: SeedOptions): Promise<Life> {
-  const [rising, probes, churning, watching] = [
-    new Rising(),
-    new ProbeHistory(),
-    new AbortController(),
-    new AbortController(),
-  ];
+async function live(world: World, { seed, faults, say }: SeedOptions, timeline: Timeline): Promise<Life> {
+  const [rising, probes] = [new Rising(), new ProbeHistory()];
+  const [churning, watching] = [new AbortController(), new AbortController()];
   const planned = planFaults(world, seededRandom(seed), faults);
   const { signal } = watching;
-  const seen = watchLog(world.log, { rising, probes, signal });
+  const seen = watchLog(world.log, { rising, probes, timeline, signal });
   const start = await converge(world);
-  const watched = watchServers(world.plane, { rising, probes, signal });
+  const watched = watchServers(world.plane, { rising, probes, timeline, signal });
   const changed = churn(world, seededRandom(seed + 1), churning.signal);
   await injectFaults(planned, say);
   churning.abort();
@@ -111,8 +115,18 @@ async function compareAll(world: World, revision: number, seed: number): Promise
     found.push(...(await compareApi(api, expected, revision)), ...(await compareRows(api, expected, revision)));
   }
   found.push(...(await compareDns(plane.dnsPort, expected, { revision, random: seededRandom(seed) })));
-  if (namespace !== undefined) found.push(...compareKernel(namespace, expected));
+  if (namespace !== undefined) found.push(...(await kernelOnceSettled(namespace, expected)));
   return found;
+}
+
+/** What was removed lingers until DNS servers and load balancers have followed, and no longer than its time limit. */
+async function kernelOnceSettled(namespace: string, expected: ExpectedCluster): Promise<Difference[]> {
+  const startedMs = performance.now();
+  for (;;) {
+    const found = compareKernel(namespace, expected);
+    if (found.length === 0 || performance.now() - startedMs > MAX_LINGER_MS) return found;
+    await sleep(POLL_MS);
+  }
 }
 
 async function churn({ cluster }: World, random: Random, signal: AbortSignal): Promise<void> {

@@ -18,7 +18,7 @@ export interface ProcessSpec {
 export interface Ending {
   readonly process: string;
   readonly code: number | null;
-  /** Its last lines. */
+  /** All that it said in that life. */
   readonly output: string;
 }
 
@@ -97,7 +97,7 @@ export class SupervisedProcess {
       if (this.#running !== running || !this.#isSupervised) return;
       this.#running = undefined;
       this.#output.push(textOf(running));
-      const ending = { process: this.spec.name, code, output: textOf(running).slice(-3000) };
+      const ending = { process: this.spec.name, code, output: textOf(running) };
       this.endings.push(ending);
       this.#startAfter(RESTART_AFTER_MS, ending);
     });

@@ -2,6 +2,7 @@
 import {
   type Ack,
   type DerivedMessage,
+  derivedSubject,
   type ObjectMessage,
   objectSubject,
   type StreamName,
@@ -11,9 +12,17 @@ import {
   watermarkSubject,
 } from '@signalbox/contracts';
 import type { EventLog, LogMessage } from '@signalbox/event-log';
-import { CLUSTER, countOfSlice, probeSlice } from './cluster.ts';
+import { CLUSTER, countOfSlice, PROBE, probeSlice } from './cluster.ts';
 import type { ProbeHistory } from './probe-history.ts';
 import type { Rising } from './rising.ts';
+import type { Timeline } from './timeline.ts';
+
+interface LogWatchOptions {
+  readonly rising: Rising;
+  readonly probes: ProbeHistory;
+  readonly timeline: Timeline;
+  readonly signal: AbortSignal;
+}
 
 interface LogWatch {
   /** Messages seen. */
@@ -26,18 +35,19 @@ const WATCHED = ['objects', 'derived', 'targets', 'status'] as const satisfies r
 /** The probe is asked for in this layer. */
 const DNS_WATERMARK = watermarkSubject('dns');
 const PROBE_SUBJECT = objectSubject(CLUSTER.name, probeSlice(0));
+/** For the timeline. */
+const OF_PROBE = new Set([PROBE_SUBJECT, DNS_WATERMARK, derivedSubject('dns', { cluster: CLUSTER.name, ...PROBE })]);
+const MAX_TEXT = 400;
 
 /** Until the signal. */
-export function watchLog(
-  log: EventLog,
-  { rising, probes, signal }: { rising: Rising; probes: ProbeHistory; signal: AbortSignal },
-): LogWatch {
+export function watchLog(log: EventLog, { rising, probes, timeline, signal }: LogWatchOptions): LogWatch {
   let events = 0;
   const positions = new Map<StreamName, number>();
   const see = (stream: StreamName, message: LogMessage): void => {
     events += 1;
     if (message.data === null) return;
     const value = JSON.parse(message.data) as unknown;
+    if (OF_PROBE.has(message.subject)) timeline.note(`log ${message.subject}`, shortText(message));
     if (message.subject === PROBE_SUBJECT) {
       probes.saw(message.sequence, countOfSlice((value as ObjectMessage).object) ?? -1);
     }
@@ -71,6 +81,10 @@ export function watchLog(
       return WATCHED.every((stream, i) => (positions.get(stream) ?? 0) >= (infos[i]?.lastSequence ?? 0));
     },
   };
+}
+
+function shortText({ sequence, storedAtMs, data }: LogMessage): string {
+  return `${sequence} stored at ${new Date(storedAtMs).toISOString().slice(11, 23)} ${data?.slice(0, MAX_TEXT)}`;
 }
 
 /** Undefined for what has none. */

@@ -9,6 +9,7 @@ import { askAddresses, dnsSerial } from './dns-client.ts';
 import type { ApiReplica, Plane } from './plane.ts';
 import type { ProbeHistory } from './probe-history.ts';
 import type { Rising } from './rising.ts';
+import type { Timeline } from './timeline.ts';
 
 const EVERY_MS = 100;
 /** Who was behind may show what is newer than its revision: what it has missed was replaced, and nobody can read it any more. */
@@ -21,6 +22,7 @@ const PROBE_NAME = `${PROBE.name}.${PROBE.namespace}.svc.${CLUSTER.domain}`;
 interface Watched {
   readonly rising: Rising;
   readonly probes: ProbeHistory;
+  readonly timeline: Timeline;
   readonly signal: AbortSignal;
 }
 
@@ -37,7 +39,7 @@ export async function watchServers({ apis, dnsPort }: Plane, watched: Watched): 
   );
 }
 
-async function askApi({ name, url }: ApiReplica, { rising, probes }: Watched): Promise<void> {
+async function askApi({ name, url }: ApiReplica, { rising, probes, timeline }: Watched): Promise<void> {
   const signal = AbortSignal.timeout(2000);
   const response = await fetch(url + PROBE_PATH, { signal }).catch(() => undefined);
   const text = await response?.text().catch(() => undefined);
@@ -48,19 +50,22 @@ async function askApi({ name, url }: ApiReplica, { rising, probes }: Watched): P
   rising.note(`the revision of ${name}`, revision);
   const addresses = (records?.document?.records ?? []).flatMap((record) => (record.type === 'A' ? record.address : []));
   const detail = `of revision ${records?.revision}`;
-  probes.served({ where: name, fromRevision: revision, toRevision: NEWER, count: countOf(addresses), detail });
+  const count = countOf(addresses);
+  timeline.note(name, `at ${revision} count ${count} ${detail}`);
+  probes.served({ where: name, fromRevision: revision, toRevision: NEWER, count, detail });
 }
 
 /**
  * The serial before the answer: it is of that revision or a later one.
  */
-async function askDns(port: number, { rising, probes }: Watched): Promise<void> {
+async function askDns(port: number, { rising, probes, timeline }: Watched): Promise<void> {
   const serial = await dnsSerial(port, CLUSTER.domain);
   const answer = await askAddresses(port, PROBE_NAME);
   if (serial === 0) return;
   rising.note('the serial of dns-server', serial);
   if (answer?.code !== NOERROR && answer?.code !== NXDOMAIN) return;
   const count = countOf(answer.addresses);
+  timeline.note('dns-server', `at ${serial} or later count ${count}`);
   probes.served({ where: 'dns-server', fromRevision: serial, toRevision: NEWER, count });
 }
 

@@ -1,7 +1,10 @@
 /** The recorded cluster (test/fixtures/kubernetes-1.36/lists) as service views and record sets. */
 import { readFileSync } from 'node:fs';
 import {
+  type EndpointSliceObject,
   endpointSliceObjectSchema,
+  type PodObject,
+  podObjectSchema,
   type RecordSet,
   type ServiceObject,
   type ServiceView,
@@ -13,7 +16,7 @@ import { compileRecordSet } from '@signalbox/zones';
 const CLUSTER = { name: 'shop', domain: 'cluster.local' };
 
 function recordedViews(): ServiceView[] {
-  const slices = itemsOf('endpointslices.json', 'EndpointSlice').map((item) => endpointSliceObjectSchema.parse(item));
+  const slices = recordedSlices();
   return recordedServices().map((service) => ({
     cluster: CLUSTER,
     service,
@@ -27,6 +30,19 @@ function recordedViews(): ServiceView[] {
 
 export function recordedServices(): ServiceObject[] {
   return itemsOf('services.json', 'Service').map((item) => serviceObjectSchema.parse(item));
+}
+
+export function recordedSlices(): EndpointSliceObject[] {
+  return itemsOf('endpointslices.json', 'EndpointSlice').map((item) => endpointSliceObjectSchema.parse(item));
+}
+
+export function recordedPods(): PodObject[] {
+  return itemsOf('pods.json', 'Pod').map((item) => podObjectSchema.parse(item));
+}
+
+export function recordedNamespaces(): string[] {
+  const namespaces = itemsOf('namespaces.json', 'Namespace') as { metadata: { name: string } }[];
+  return namespaces.map(({ metadata }) => metadata.name);
 }
 
 export function recordedRecordSets(): RecordSet[] {

@@ -3,14 +3,14 @@ import type { StreamName } from '@signalbox/contracts';
 import type { EventLog, FollowOptions, LogBatch } from '@signalbox/event-log';
 
 export interface HeldLog extends EventLog {
-  /** No batch is delivered any more, until `release`. */
+  /** No batch is delivered any more, until `release`. Idempotent, as that is. */
   hold(): void;
   release(): void;
 }
 
 export function holdableLog(log: EventLog): HeldLog {
   let gate = Promise.resolve();
-  let open: () => void = () => {};
+  let open: (() => void) | undefined;
   async function* follow(stream: StreamName, options: FollowOptions): AsyncIterable<LogBatch> {
     for await (const batch of log.follow(stream, options)) {
       await gate;
@@ -20,11 +20,15 @@ export function holdableLog(log: EventLog): HeldLog {
   const own: Pick<HeldLog, 'follow' | 'hold' | 'release'> = {
     follow,
     hold: () => {
+      if (open !== undefined) return;
       gate = new Promise((resolve) => {
         open = resolve;
       });
     },
-    release: () => open(),
+    release: () => {
+      open?.();
+      open = undefined;
+    },
   };
   return new Proxy(log, {
     get: (target, name) => {

@@ -124,9 +124,9 @@ describe.skipIf(missing !== undefined)(`permissions${missing === undefined ? '' 
 
   test('a stream that a service does not read is not read', async () => {
     const log = await openAs('dns-server');
-    const tail = new Tail(log, { from: 'snapshot' }, 'status');
+    const tail = new Tail(log, { from: 'snapshot' }, 'targets');
     expect(await tail.ended).toMatchObject({ code: 'forbidden' });
-    await expect(log.last('status', 'status.ack.dns.shop.x')).rejects.toMatchObject({ code: 'forbidden' });
+    await expect(log.last('targets', 'targets.watermark')).rejects.toMatchObject({ code: 'forbidden' });
   });
 
   test('another service cannot take its place on the log of answers', async () => {

@@ -1,9 +1,9 @@
 /**
- * What the HTTP API answers. Times are ISO 8601 in UTC. `revision` in an answer is the revision that the answer is true
- * for: every object and every document in it comes from that prefix of the log, unless a field says otherwise.
+ * What the HTTP API answers; of nodes, zones and load balancers beside it, in api-*.ts. Times are ISO 8601 in UTC.
+ * `revision` in an answer is the revision that the answer is true for: every object and every document in it comes from that
+ * prefix of the log, unless a field says otherwise.
  */
 import { z } from 'zod';
-import { ACK_KINDS, NODE_AGENT_BACKENDS } from './acks.ts';
 import {
   leaseChangeSchema,
   OTHER_OBJECT_KINDS,
@@ -18,7 +18,7 @@ import { INTENT_KINDS } from './intents.ts';
 import { serviceObjectSchema } from './kubernetes.ts';
 import { ALL_SOURCE_KINDS, clusterObjectSchema } from './objects.ts';
 import { proxyPlanSchema } from './proxy-plan.ts';
-import { dnsRecordSchema, recordSetSchema } from './record-set.ts';
+import { recordSetSchema } from './record-set.ts';
 import { registrationSchema, registrationSetSchema } from './registration.ts';
 import { sourceStateSchema, sourceStatusSchema } from './source-status.ts';
 
@@ -26,11 +26,6 @@ const revision = z.int().min(0);
 const timestamp = z.iso.datetime();
 const layer = z.enum(LAYERS);
 const objectKind = z.enum([...ALL_SOURCE_KINDS, 'Cluster', ...INTENT_KINDS, ...OTHER_OBJECT_KINDS]);
-
-export const RULES_BACKENDS = ['nftables', 'iptables', 'ipvs'] as const;
-export type RulesBackend = (typeof RULES_BACKENDS)[number];
-export const RULES_FAMILIES = ['ipv4', 'ipv6', 'both'] as const;
-export type RulesFamily = (typeof RULES_FAMILIES)[number];
 
 /** The revision that an answer is true for; JSON answers say it in `revision` as well. */
 export const REVISION_HEADER = 'x-signalbox-revision';
@@ -151,125 +146,6 @@ export const serviceDetailSchema = z
   })
   .meta({ id: 'ServiceDetail' });
 export type ServiceDetail = z.infer<typeof serviceDetailSchema>;
-
-/** What the agent of a node says of itself; null values: it has applied nothing yet. */
-export const nodeAgentStatusSchema = z
-  .object({
-    backend: z.enum(NODE_AGENT_BACKENDS),
-    /** Applied whole; 0: none. */
-    revision,
-    appliedAt: timestamp.nullable(),
-    /** Derived revisions that the node has not applied; 0: it is up to date. */
-    lag: z.int().min(0),
-    /** Why it goes no further; empty while all is well. */
-    error: z.string(),
-    skippedServices: z.int().min(0),
-  })
-  .meta({ id: 'NodeAgentStatus' });
-export type NodeAgentStatus = z.infer<typeof nodeAgentStatusSchema>;
-
-/** How far one consumer of a layer has come in one cluster: a node agent or a DNS server, by its own word. */
-export const consumerStatusSchema = z
-  .object({
-    layer,
-    cluster: z.string(),
-    consumer: z.string(),
-    kind: z.enum(ACK_KINDS),
-    /** Applied whole; 0: none. */
-    revision,
-    appliedAt: timestamp.nullable(),
-    /** Derived revisions that it has not applied; 0: it is up to date. */
-    lag: z.int().min(0),
-    /** Why it goes no further; empty while all is well. */
-    error: z.string(),
-    skippedServices: z.int().min(0),
-  })
-  .meta({ id: 'ConsumerStatus' });
-export type ConsumerStatus = z.infer<typeof consumerStatusSchema>;
-
-export const nodeSchema = z
-  .object({
-    cluster: z.string(),
-    name: z.string(),
-    revision,
-    zone: z.string().nullable(),
-    addresses: z.array(z.object({ type: z.string(), address: z.string() })),
-    podCIDRs: z.array(z.string()),
-    isReady: z.boolean(),
-    isSchedulable: z.boolean(),
-    /** As it is now, whatever revision was asked for; null when no agent has acknowledged anything. */
-    agent: nodeAgentStatusSchema.nullable(),
-  })
-  .meta({ id: 'Node' });
-export type Node = z.infer<typeof nodeSchema>;
-
-export const nodeRulesSchema = z
-  .object({
-    cluster: z.string(),
-    node: z.string(),
-    backend: z.enum(RULES_BACKENDS),
-    family: z.enum(RULES_FAMILIES),
-    revision,
-    /** Ready for `nft -f`, `iptables-restore --noflush` and so on, as the backend has it. */
-    text: z.string(),
-    skipped: z.array(skippedSchema),
-  })
-  .meta({ id: 'NodeRules' });
-export type NodeRules = z.infer<typeof nodeRulesSchema>;
-
-export const zoneSummarySchema = z
-  .object({
-    cluster: z.string(),
-    /** Absolute, with trailing dot. */
-    name: z.string(),
-    serial: z.int(),
-    records: z.int(),
-  })
-  .meta({ id: 'ZoneSummary' });
-export type ZoneSummary = z.infer<typeof zoneSummarySchema>;
-
-export const zoneDetailSchema = z
-  .object({
-    cluster: z.string(),
-    name: z.string(),
-    serial: z.int(),
-    revision,
-    records: z.array(dnsRecordSchema),
-  })
-  .meta({ id: 'ZoneDetail' });
-export type ZoneDetail = z.infer<typeof zoneDetailSchema>;
-
-/**
- * `served`: some DNS server still answers with it. `ttl`: whoever asked before may keep it, and honours the TTL. `grace`: only
- * those may still use it who do not honour TTLs, as many clients do.
- */
-export const WITHDRAWN_STATES = ['served', 'ttl', 'grace'] as const;
-
-export const withdrawnRecordSchema = z
-  .object({
-    /** Owner of the record, absolute. */
-    name: z.string(),
-    type: z.enum(['A', 'AAAA', 'CNAME']),
-    /** As a zone file writes it: the old address, or the old target. */
-    data: z.string(),
-    ttlSeconds: z.int(),
-    /** Whose record it was; of an intent the cluster is empty and the namespace its kind. */
-    cluster: z.string(),
-    namespace: z.string(),
-    service: z.string(),
-    /** Nothing of that owner has the name any more. */
-    isNameGone: z.boolean(),
-    /** The first revision without it, and when that was stored. */
-    withdrawnRevision: revision,
-    withdrawnAt: timestamp,
-    state: z.enum(WITHDRAWN_STATES),
-    /** DNS servers that have not acknowledged that revision. */
-    servedBy: z.array(z.string()),
-    /** When the last cache lets go that honours the TTL; null while it is served. */
-    heldUntil: timestamp.nullable(),
-  })
-  .meta({ id: 'WithdrawnRecord' });
-export type WithdrawnRecord = z.infer<typeof withdrawnRecordSchema>;
 
 export const registrationItemSchema = registrationSchema
   .extend({

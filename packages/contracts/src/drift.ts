@@ -1,6 +1,6 @@
 /** What a node's kernel does that it should not, and what it lacks: one report per node, the last one kept. */
 import { z } from 'zod';
-import { RULES_BACKENDS } from './api.ts';
+import { RULES_BACKENDS } from './api-nodes.ts';
 
 /** More differences than this are counted, not listed: a report stays small when a whole table is gone. */
 export const DRIFT_DIFFERENCES_MAX = 100;

@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { serviceObjectSchema } from './kubernetes.ts';
+import {
+  parseTargetGroupReportSubject,
+  parseTargetsSubject,
+  TARGETS_WATERMARK_SUBJECT,
+  targetGroupReportSubject,
+  targetGroupReportsOfClass,
+  targetGroupSetSubject,
+  targetGroupsOfClass,
+} from './load-balancer-subjects.ts';
 import type { LogObject } from './objects.ts';
 import {
   ackSubject,
@@ -15,17 +24,10 @@ import {
   parseAckSubject,
   parseDerivedSubject,
   parseObjectSubject,
-  parseTargetGroupReportSubject,
-  parseTargetsSubject,
   partitionOf,
   SHARED_PARTITION,
   statusTypeOf,
   subjectMatches,
-  TARGETS_WATERMARK_SUBJECT,
-  targetGroupReportSubject,
-  targetGroupReportsOfClass,
-  targetGroupSetSubject,
-  targetGroupsOfClass,
 } from './subjects.ts';
 
 function aService(namespace: string, name: string): LogObject {

@@ -1,5 +1,6 @@
 /**
- * Every subject of the event log is written and read here, and nowhere else.
+ * Every subject of the event log is written and read here, and nowhere else; those of load balancers and of groups beside it, in
+ * load-balancer-subjects.ts and group-subjects.ts.
  *
  *     objects.<partition>.<kind>.<cluster>.<namespace>.<name>      one per object; value = ObjectMessage
  *     derived.<layer>.<partition>.<cluster>.<namespace>.<name>     one per service and layer; value = DerivedMessage
@@ -185,124 +186,6 @@ export function parseDriftSubject(subject: string): { readonly cluster: string; 
     throw new SignalboxError('invalid', `not the subject of a drift report: ${subject}`);
   }
   return { cluster: decodeToken(cluster), node: decodeToken(node) };
-}
-
-export interface TargetGroupSetKey extends ServiceKey {
-  readonly loadBalancerClass: string;
-}
-
-export function targetGroupSetSubject(key: TargetGroupSetKey): string {
-  const tokens = [key.loadBalancerClass, key.cluster, key.namespace, key.name].map(encodeToken);
-  return ['targets', 'group', ...tokens].join('.');
-}
-
-/** Pattern of the target groups of one class, which is all that its load balancer has to read. */
-export function targetGroupsOfClass(loadBalancerClass: string): string {
-  return `targets.group.${encodeToken(loadBalancerClass)}.>`;
-}
-
-export const TARGETS_WATERMARK_SUBJECT = 'targets.watermark';
-
-/** Undefined for the watermark. */
-export function parseTargetsSubject(subject: string): TargetGroupSetKey | undefined {
-  if (subject === TARGETS_WATERMARK_SUBJECT) return undefined;
-  const [stream, type, loadBalancerClass, cluster, namespace, name, ...rest] = subject.split('.');
-  const isWhole = loadBalancerClass !== undefined && cluster !== undefined && namespace !== undefined;
-  if (stream !== 'targets' || type !== 'group' || !isWhole || name === undefined || rest.length > 0) {
-    throw new SignalboxError('invalid', `not a subject of the targets stream: ${subject}`);
-  }
-  return {
-    loadBalancerClass: decodeToken(loadBalancerClass),
-    cluster: decodeToken(cluster),
-    namespace: decodeToken(namespace),
-    name: decodeToken(name),
-  };
-}
-
-export interface TargetGroupKey extends TargetGroupSetKey {
-  /** `80/TCP`, as at the end of the registration's id. */
-  readonly port: string;
-}
-
-export function targetGroupReportSubject(key: TargetGroupKey): string {
-  const tokens = [key.loadBalancerClass, key.cluster, key.namespace, key.name, key.port].map(encodeToken);
-  return ['status', 'group', ...tokens].join('.');
-}
-
-export function parseTargetGroupReportSubject(subject: string): TargetGroupKey {
-  const [stream, type, loadBalancerClass, cluster, namespace, name, port, ...rest] = subject.split('.');
-  const isWhole = loadBalancerClass !== undefined && cluster !== undefined && namespace !== undefined;
-  if (stream !== 'status' || type !== 'group' || !isWhole || name === undefined || !port || rest.length > 0) {
-    throw new SignalboxError('invalid', `not the subject of a target group's report: ${subject}`);
-  }
-  return {
-    loadBalancerClass: decodeToken(loadBalancerClass),
-    cluster: decodeToken(cluster),
-    namespace: decodeToken(namespace),
-    name: decodeToken(name),
-    port: decodeToken(port),
-  };
-}
-
-/** Pattern of all reports on the target groups of one class. */
-export function targetGroupReportsOfClass(loadBalancerClass: string): string {
-  return `status.group.${encodeToken(loadBalancerClass)}.>`;
-}
-
-export function controllerLeaseSubject(loadBalancerClass: string): string {
-  return `status.lease.${encodeToken(loadBalancerClass)}`;
-}
-
-/** Its load-balancer class. */
-export function parseControllerLeaseSubject(subject: string): string {
-  const [stream, type, loadBalancerClass, ...rest] = subject.split('.');
-  if (stream !== 'status' || type !== 'lease' || loadBalancerClass === undefined || rest.length > 0) {
-    throw new SignalboxError('invalid', `not the subject of a lease: ${subject}`);
-  }
-  return decodeToken(loadBalancerClass);
-}
-
-/** Replicas of one worker share its layer. */
-export function layerGroup(layer: Layer): string {
-  return layer;
-}
-
-/** Watchers of one cluster: one of them is active. */
-export function watchGroup(cluster: string): string {
-  return `watch.${encodeToken(cluster)}`;
-}
-
-/** Replicas of the load-balancer worker: one of them decides on target groups and addresses. */
-export const TARGETS_GROUP = 'targets';
-
-export function groupSubject(group: string): string {
-  return `leases.${group}.group`;
-}
-
-export function memberSubject(group: string, member: string): string {
-  return `leases.${group}.member.${encodeToken(member)}`;
-}
-
-export function progressSubject(group: string, member: string): string {
-  return `leases.${group}.progress.${encodeToken(member)}`;
-}
-
-export function leasesOfGroup(group: string): string {
-  return `leases.${group}.>`;
-}
-
-export interface LeaseSubject {
-  readonly type: 'group' | 'member' | 'progress';
-  /** Empty for the group's own record. */
-  readonly member: string;
-}
-
-/** Of a subject below `leasesOfGroup(group)`. */
-export function parseLeaseSubject(group: string, subject: string): LeaseSubject {
-  const [type, member, ...rest] = subject.slice(`leases.${group}.`.length).split('.');
-  const isKnown = type === 'group' ? member === undefined : type === 'member' || type === 'progress';
-  if (!isKnown || rest.length > 0) throw new SignalboxError('invalid', `not the subject of a lease: ${subject}`);
-  return { type: type as LeaseSubject['type'], member: member === undefined ? '' : decodeToken(member) };
 }
 
 /** Pattern of all objects of one cluster, for a source that compares its list with the log. */

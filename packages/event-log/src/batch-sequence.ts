@@ -39,8 +39,8 @@ export class BatchSequence {
 }
 
 /**
- * A reader that is slower than the writers for ever never has a state that the stream had. After this long it is told that
- * it has: then a value is at most so late, where otherwise none would be used at all.
+ * A reader that is slower than the writers for ever would never have a state that the stream had. After this long the rest
+ * of the stream is fetched at once, and kept for it.
  */
 const MAX_MISSING_MS = 2000;
 
@@ -48,12 +48,10 @@ const MAX_MISSING_MS = 2000;
 export class MissingSince {
   #sinceMs: number | undefined;
 
-  /** True when something has been missing for so long that waiting on would be worse; then it begins anew. */
+  /** True when something has been missing for longer than a reader should wait. */
   isOverdue(isMissing: boolean): boolean {
     const nowMs = Date.now();
     this.#sinceMs = isMissing ? (this.#sinceMs ?? nowMs) : undefined;
-    if (this.#sinceMs === undefined || nowMs - this.#sinceMs <= MAX_MISSING_MS) return false;
-    this.#sinceMs = undefined;
-    return true;
+    return this.#sinceMs !== undefined && nowMs - this.#sinceMs > MAX_MISSING_MS;
   }
 }

@@ -42,6 +42,9 @@ export interface LogBatch {
    * False at first, and again whenever a message was replaced before it was delivered, until the one that replaced it has
    * come: a slow reader may get message 5, which is about 1 to 4, while 3 is now 7. So what a message says about the
    * stream, as a watermark does, counts from the next batch on that is caught up; which may be empty.
+   *
+   * It comes to every reader, also to one that is slower than the writers: when something has been missing for 2 s, the
+   * rest of the stream, up to its end at that moment, is fetched at once and waits in memory for the reader.
    */
   readonly isCaughtUp: boolean;
 }
@@ -111,9 +114,10 @@ export interface EventLog {
 
   /**
    * Stores many, in order, far faster than one by one. Returns the sequence of each. When it throws, some of them may have
-   * been stored (JetStream; with SQLite none is); also some after the one that failed. Repeating the whole call is safe,
-   * because the last value per subject is what counts; except of entries with an expected sequence, which are never sent
-   * twice: `unavailable` then means that they may or may not have been stored.
+   * been stored (JetStream; with SQLite none is); also some after the one that failed. Repeating the whole call ends with
+   * the last value per subject; but a network may deliver a copy later still, after newer ones, unless an expected sequence
+   * refuses it. Entries that have one are never sent twice: `unavailable` then means that they may or may not have been
+   * stored.
    */
   appendAll(stream: StreamName, entries: readonly AppendEntry[]): Promise<number[]>;
 

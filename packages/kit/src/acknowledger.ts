@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Ack, ackSchema, ackSubject, errorText } from '@signalbox/contracts';
 import type { EventLog } from '@signalbox/event-log';
 import type { Logger } from './logger.ts';
+import { SoleWriter } from './sole-writer.ts';
 
 const MAX_RETRY_MS = 10_000;
 const MAX_ERROR_LENGTH = 2000;
@@ -20,12 +21,14 @@ interface AcknowledgerOptions {
 
 export class Acknowledger {
   readonly #options: AcknowledgerOptions;
+  readonly #writer: SoleWriter;
   #told: Ack | undefined;
   #wake = (): void => {};
   #isUrgent = (): void => {};
 
   constructor(options: AcknowledgerOptions) {
     this.#options = options;
+    this.#writer = new SoleWriter({ log: options.log, stream: 'status', unknown: 'ask' });
   }
 
   /** Something may have changed. */
@@ -58,7 +61,7 @@ export class Acknowledger {
 
   async #tell(ack: Ack): Promise<boolean> {
     try {
-      await this.#options.log.append('status', { subject: ackSubject(ack), data: JSON.stringify(ack) });
+      await this.#writer.append([{ subject: ackSubject(ack), data: JSON.stringify(ack) }]);
       this.#told = ack;
       return true;
     } catch (error) {

@@ -13,7 +13,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { type DerivedMessage, errorText, type Layer, parseDerivedSubject, type ServiceKey } from '@signalbox/contracts';
 import type { AppendEntry, LogBatch, LogMessage } from '@signalbox/event-log';
-import { appendRetrying } from './append-retrying.ts';
 import { startCompaction } from './compaction.ts';
 import { followObjects } from './follow-objects.ts';
 import type { PublishedDocument } from './layer-outputs.ts';
@@ -21,6 +20,7 @@ import type { Logger } from './logger.ts';
 import { ReachedRevision } from './reached-revision.ts';
 import { failureSignal, type Readiness, type RunningService, type ServiceContext } from './service.ts';
 import { ServiceIndex } from './service-index.ts';
+import { SoleWriter } from './sole-writer.ts';
 import { Turns } from './turns.ts';
 import type { WorkerDefinition } from './worker.ts';
 import { WorkerLane } from './worker-lane.ts';
@@ -66,6 +66,7 @@ class WorkerRuntime implements RunningWorkers {
   readonly #lanes: readonly WorkerLane[];
   readonly #stopping = new AbortController();
   readonly #reached = new ReachedRevision();
+  readonly #writer: SoleWriter;
   /** Batches and full checks: both change what is published. */
   readonly #turns = new Turns();
   #loop: Promise<void> = Promise.resolve();
@@ -79,6 +80,7 @@ class WorkerRuntime implements RunningWorkers {
     this.#logger = context.logger;
     this.#metrics = workerMetrics(context.registry);
     this.#lanes = workers.map((worker) => new WorkerLane(worker, this.#index, context));
+    this.#writer = new SoleWriter({ log: context.log, stream: 'derived', unknown: 'absent' });
     ({ failure: this.failure, fail: this.#fail } = failureSignal());
   }
 
@@ -185,7 +187,7 @@ class WorkerRuntime implements RunningWorkers {
 
   async #publish(entries: readonly AppendEntry[]): Promise<void> {
     if (entries.length === 0) return;
-    await appendRetrying(this.#context.log, 'derived', entries, {
+    await this.#writer.appendRetrying(entries, {
       signal: this.#stopping.signal,
       onFailure: (err, text) => {
         this.#trouble = `${this.name}: cannot publish: ${text}`;
@@ -196,6 +198,7 @@ class WorkerRuntime implements RunningWorkers {
   }
 
   #restoreMessage(message: LogMessage, found: Map<Layer, PublishedDocument[]>): void {
+    this.#writer.note(message);
     if (message.data === null) return;
     const subject = parseDerivedSubject(message.subject);
     if (subject.type === 'watermark') {

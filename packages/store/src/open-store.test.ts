@@ -47,10 +47,13 @@ test('what a store of an older step holds survives the later steps', async () =>
   expect(error).toBeUndefined();
   sqlite.prepare(`insert into contents (id, data) values (7, '{"kept":true}')`).run();
   sqlite.prepare(`insert into object_versions values ('Node', 'c', '', 'n', 'all', 3, 9007199254740991, 7)`).run();
+  sqlite.prepare(`insert into document_versions values ('dns', 'c', 'n', 's', 3, 9007199254740990, 7)`).run();
+  sqlite.prepare(`insert into watermarks values ('dns', 4, 0)`).run();
   await builder.destroy();
 
   const store = await openStore({ path });
   expect(store.sqlite.prepare('select from_revision from object_versions').pluck().all()).toEqual([3]);
+  expect(store.sqlite.prepare('select to_revision from document_versions').pluck().all()).toEqual([5]);
   expect(store.sqlite.prepare('select data from contents').pluck().all()).toEqual(['{"kept":true}']);
   expect(store.sqlite.prepare('select count(*) from changes').pluck().get()).toBe(0);
   store.close();
@@ -65,7 +68,7 @@ test('a store of a newer program is refused, and left as it is', async () => {
   const before = schemaOf(path);
   await expect(openStore({ path })).rejects.toMatchObject({
     code: 'conflict',
-    message: expect.stringMatching(/store\.db.*newer.*9999-from-the-future.*0006-ack-columns/),
+    message: expect.stringMatching(/store\.db.*newer.*9999-from-the-future.*0007-counted-revisions/),
   });
   expect(schemaOf(path)).toEqual(before);
 });

@@ -153,17 +153,23 @@ export class Projector {
     const { store, log } = this.#options;
     const { stream } = projection;
     let isResync = from === undefined;
+    let readTo = from ?? 0;
     if (isResync) projection.beginResync();
     const options = { from: from ?? ('snapshot' as const), maxBatch: BATCH_MESSAGES, signal: this.#abort.signal };
     for await (const batch of log.follow(stream, options)) {
       const startMs = Date.now();
       this.#commit(() => {
-        for (const message of batch.messages) this.#apply(projection, message, { isResync, isWhole: batch.isCaughtUp });
+        const isWhole = batch.isCaughtUp;
+        for (const message of batch.messages) {
+          this.#apply(projection, message, { isResync, isWhole, readTo });
+          if (isWhole) readTo = message.sequence;
+        }
         // Until then the rows are no state of the stream: the position stays where they were.
         if (!batch.isCaughtUp) return;
         if (isResync) projection.endResync(batch.sequence);
         else projection.endBatch?.();
-        writePosition(store, { stream, logId: log.id, sequence: batch.sequence });
+        readTo = batch.sequence;
+        writePosition(store, { stream, logId: log.id, sequence: readTo });
       });
       if (!isResync) this.#trace(stream, batch.messages, startMs);
       if (batch.isCaughtUp) {
@@ -194,11 +200,11 @@ export class Projector {
   #apply(
     projection: StreamProjection,
     message: LogMessage,
-    { isResync, isWhole }: { isResync: boolean; isWhole: boolean },
+    { isResync, ...context }: { isResync: boolean; isWhole: boolean; readTo: number },
   ): void {
     try {
       if (isResync) projection.replay(message);
-      else projection.follow(message, isWhole);
+      else projection.follow(message, context);
     } catch (error) {
       if (!isUnreadable(error)) throw error;
       this.#dropped += 1;

@@ -17,7 +17,8 @@ beforeEach(async () => {
   store = await openStore({ path: ':memory:' });
   const objects = objectWriter(store);
   for (let sequence = 1; sequence <= REVISIONS; sequence += 1) {
-    objects.apply({ subject: 'objects.p1.Service.c1.shop.web', sequence, storedAtMs: sequence * 1_000, data: '{}' });
+    const message = { subject: 'objects.p1.Service.c1.shop.web', sequence, storedAtMs: sequence * 1_000, data: '{}' };
+    objects.apply(message, sequence - 1);
   }
   writePosition(store, { stream: 'objects', logId: 'log', sequence: REVISIONS });
   return () => store.close();

@@ -4,11 +4,6 @@ import type { Generated } from 'kysely';
 
 /** `to_revision` of a version that is still valid. */
 export const STILL_VALID = Number.MAX_SAFE_INTEGER;
-/**
- * `to_revision` of a document whose tombstone has come but not yet the watermark that covers it. A tombstone carries no
- * revision, so the removal takes effect at that watermark, together with all else that it covers.
- */
-export const REMOVAL_PENDING = Number.MAX_SAFE_INTEGER - 1;
 
 interface Version {
   readonly from_revision: number;
@@ -24,6 +19,8 @@ interface ObjectVersionTable extends Version {
   readonly name: string;
   /** Of the subject. A slice that moves to another service has two subjects for a moment, told apart by this. */
   readonly partition: string;
+  /** At which this content came, where it counts from an earlier one on; else null. */
+  readonly content_revision: number | null;
 }
 
 interface DocumentVersionTable extends Version {

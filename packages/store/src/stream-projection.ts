@@ -25,14 +25,20 @@ import { removeOtherTargets, targetsSubjectKey, writeTargets } from './write-tar
 /** Who does what is of no interest to readers of the state. */
 export type ProjectedStream = Exclude<StreamName, 'leases'>;
 
+interface FollowContext {
+  /** Its batch is caught up (see `LogBatch`), so what it says of the stream is true at once. */
+  readonly isWhole: boolean;
+  /** All that the stream held up to here was read before. */
+  readonly readTo: number;
+}
+
 export interface StreamProjection {
   readonly stream: ProjectedStream;
   beginResync(): void;
   replay(message: LogMessage): void;
   /** The replay reached the end of the stream as it was, at this sequence. */
   endResync(sequence: number): void;
-  /** `isWhole`: its batch is caught up (see `LogBatch`), so what it says of the stream is true at once. */
-  follow(message: LogMessage, isWhole: boolean): void;
+  follow(message: LogMessage, context: FollowContext): void;
   /** Called when the batches up to here, some of them not whole, are. */
   endBatch?(): void;
 }
@@ -55,7 +61,7 @@ function objectsProjection(store: Store, feed: ChangeFeed): StreamProjection {
       seen = new Set();
     },
     replay: (message) => {
-      writer.apply(message);
+      writer.apply(message, message.sequence - 1);
       if (message.data !== null) seen.add(objectSubjectKey(message.subject));
     },
     endResync: (sequence) => {
@@ -64,8 +70,8 @@ function objectsProjection(store: Store, feed: ChangeFeed): StreamProjection {
       feed.reset('the objects were read again', sequence);
       seen = new Set();
     },
-    follow: (message) => {
-      const change = writer.apply(message);
+    follow: (message, { readTo }) => {
+      const change = writer.apply(message, readTo);
       if (change !== undefined) feed.record('object', change);
     },
   };
@@ -78,8 +84,8 @@ function derivedProjection(store: Store, feed: ChangeFeed): StreamProjection {
   let watermarks: LogMessage[] = [];
   let newestDocument = 0;
   const late = new LateWatermarks();
-  const tell = (message: LogMessage, isLate = false): void => {
-    const change = writer.apply(message, { isLate });
+  const tell = (message: LogMessage): void => {
+    const change = writer.apply(message);
     if (change !== undefined) feed.record(change.event, change.data);
   };
   return {
@@ -106,10 +112,10 @@ function derivedProjection(store: Store, feed: ChangeFeed): StreamProjection {
       feed.reset('the documents were read again', revision);
       [seen, watermarks] = [new Set(), []];
     },
-    follow: (message, isWhole) => {
+    follow: (message, { isWhole }) => {
       const isWatermark = documentSubjectKey(message.subject) === undefined;
       if (isWatermark && !isWhole) late.put(message);
-      else tell(message, !isWhole);
+      else tell(message);
     },
     endBatch: () => {
       for (const watermark of late.take()) tell(watermark);
@@ -120,24 +126,39 @@ function derivedProjection(store: Store, feed: ChangeFeed): StreamProjection {
 /** Only the present is kept of target groups. */
 function targetsProjection(store: Store, feed: ChangeFeed): StreamProjection {
   let seen = new Set<string>();
+  /** Held back while groups may be missing that it covers. */
+  let watermark: LogMessage | undefined;
+  const tell = (message: LogMessage): void => {
+    const change = writeTargets(store, message);
+    if (change !== undefined) feed.record(change.event, change.data);
+  };
   return {
     stream: 'targets',
     beginResync: () => {
-      seen = new Set();
+      [seen, watermark] = [new Set(), undefined];
     },
     replay: (message) => {
-      writeTargets(store, message);
       const key = targetsSubjectKey(message.subject);
-      if (key !== undefined && message.data !== null) seen.add(key);
+      if (key === undefined) {
+        watermark = message;
+        return;
+      }
+      writeTargets(store, message);
+      if (message.data !== null) seen.add(key);
     },
     endResync: (sequence) => {
       removeOtherTargets(store, seen, sequence);
+      if (watermark !== undefined) writeTargets(store, watermark);
       feed.reset('the target groups were read again', targetsRevision(store) ?? 0);
-      seen = new Set();
+      [seen, watermark] = [new Set(), undefined];
     },
-    follow: (message) => {
-      const change = writeTargets(store, message);
-      if (change !== undefined) feed.record(change.event, change.data);
+    follow: (message, { isWhole }) => {
+      if (!isWhole && targetsSubjectKey(message.subject) === undefined) watermark = message;
+      else tell(message);
+    },
+    endBatch: () => {
+      if (watermark !== undefined) tell(watermark);
+      watermark = undefined;
     },
   };
 }

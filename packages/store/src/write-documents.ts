@@ -1,12 +1,12 @@
 /**
  * Documents and watermarks of the DERIVED stream into versions.
  *
- * A document counts from its own revision on, but never from before its layer's watermark: what was answered for an
- * older revision stays as it was. A tombstone has no revision; it counts from the next watermark on, like all the
- * changes that this watermark covers. So the documents valid at a watermark are exactly those that were derived for it.
+ * What comes after a watermark, documents and tombstones, counts from the first revision after that watermark on. So what
+ * was answered for a revision stays as it was, and at each later one everything up to it is in: a layer derives several
+ * changes at once and tells the newest, another layer's watermark may end among them, and then what is shown may be newer
+ * than the revision, but nothing is older. Where each change is derived by itself, it counts from its own revision.
  *
- * A late document (see `LogBatch`) may have replaced another that nobody has read. It counts from the last watermark on:
- * at a revision between that and its own, what is shown is newer than the revision rather than older.
+ * A document that is not newer than the watermark is a correction: it counts from the watermark on.
  */
 import {
   type ChangeData,
@@ -16,7 +16,7 @@ import {
   watermarkSchema,
 } from '@signalbox/contracts';
 import type { LogMessage } from '@signalbox/event-log';
-import { REMOVAL_PENDING, STILL_VALID } from './schema.ts';
+import { STILL_VALID } from './schema.ts';
 import type { Store } from './store.ts';
 
 type DocumentChange = ChangeData<'document'>;
@@ -26,9 +26,9 @@ type DerivedChange =
   | { readonly event: 'watermark'; readonly data: WatermarkChange };
 
 export interface DerivedWriter {
-  /** Inside a transaction. Undefined when nothing changes. `isLate`: others may have been replaced before they were read. */
-  apply(message: LogMessage, options?: { readonly isLate?: boolean }): DerivedChange | undefined;
-  /** Removes, from the next watermark on, every document that is valid and whose subject is not among these. */
+  /** Inside a transaction. Undefined when nothing changes. */
+  apply(message: LogMessage): DerivedChange | undefined;
+  /** Removes, from the first revision after the watermark on, every valid document whose subject is not among these. */
   removeOthers(subjects: ReadonlySet<string>): void;
 }
 
@@ -41,9 +41,9 @@ interface DocumentRow {
 export function derivedWriter(store: Store): DerivedWriter {
   const statements = prepare(store);
   return {
-    apply: (message, { isLate = false } = {}) => {
+    apply: (message) => {
       const subject = parseDerivedSubject(message.subject);
-      if (subject.type === 'document') return applyDocument(statements, { ...subject, message, isLate });
+      if (subject.type === 'document') return applyDocument(statements, { ...subject, message });
       return message.data === null ? undefined : applyWatermark(statements, message.data);
     },
     removeOthers: (subjects) => removeOthers(statements, subjects),
@@ -80,11 +80,6 @@ function prepare({ sqlite }: Store) {
     valid: sqlite.prepare<[number], ServiceKey & { layer: Layer; from_revision: number }>(
       'select layer, cluster, namespace, name, from_revision from document_versions where to_revision = ?',
     ),
-    // The literals let SQLite see that the index of closed versions serves this query.
-    removePending: sqlite.prepare<[number, string]>(
-      `update document_versions set to_revision = max(from_revision, ?)
-       where to_revision = ${REMOVAL_PENDING} and to_revision < ${STILL_VALID} and layer = ?`,
-    ),
     watermark: sqlite.prepare<[string], { revision: number }>('select revision from watermarks where layer = ?'),
     setWatermark: sqlite.prepare<[string, number, number]>(
       'insert or replace into watermarks (layer, revision, skipped_services) values (?, ?, ?)',
@@ -101,29 +96,32 @@ function prepare({ sqlite }: Store) {
 
 function applyDocument(
   statements: Statements,
-  { layer, key, message, isLate }: { layer: Layer; key: ServiceKey; message: LogMessage; isLate: boolean },
+  { layer, key, message }: { layer: Layer; key: ServiceKey; message: LogMessage },
 ): DerivedChange | undefined {
   const latest = statements.latest.get(layer, key.cluster, key.namespace, key.name);
   const isValid = latest?.to_revision === STILL_VALID;
-  const watermark = statements.watermark.get(layer)?.revision ?? 0;
+  const watermark = watermarkOf(statements, layer);
   const endLatest = (at: number): unknown =>
     latest && statements.end.run(at, layer, key.cluster, key.namespace, key.name, latest.from_revision);
   if (message.data === null) {
     if (!isValid) return undefined;
-    endLatest(REMOVAL_PENDING);
+    endLatest(watermark + 1);
     return { event: 'document', data: { layer, operation: 'deleted', revision: watermark, ...key } };
   }
-  const from = isLate ? watermark + 1 : revisionOf(message.data);
-  const revision = Math.max(from, watermark, latest?.from_revision ?? 0);
-  if (latest?.from_revision === revision) {
+  const revision = revisionOf(message.data);
+  const from = Math.max(Math.min(revision, watermark + 1), watermark, latest?.from_revision ?? 0);
+  if (latest?.from_revision === from) {
     endLatest(STILL_VALID);
     statements.replace.run(message.data, latest.content_id);
   } else {
-    if (latest !== undefined && latest.to_revision > revision) endLatest(revision);
+    if (latest !== undefined && latest.to_revision > from) endLatest(from);
     const { lastInsertRowid: content } = statements.content.run(message.data);
-    statements.insert.run(layer, key.cluster, key.namespace, key.name, revision, STILL_VALID, content);
+    statements.insert.run(layer, key.cluster, key.namespace, key.name, from, STILL_VALID, content);
   }
-  return { event: 'document', data: { layer, operation: isValid ? 'updated' : 'created', revision, ...key } };
+  return {
+    event: 'document',
+    data: { layer, operation: isValid ? 'updated' : 'created', revision: Math.max(revision, watermark), ...key },
+  };
 }
 
 /** Workers write the revision first, which saves parsing the document; any other order is read the slow way. */
@@ -139,27 +137,34 @@ function revisionOf(data: string): number {
 function applyWatermark(statements: Statements, data: string): DerivedChange {
   const watermark = watermarkSchema.parse(JSON.parse(data));
   const { layer, skippedServices } = watermark;
+  const before = watermarkOf(statements, layer);
   // A revision never goes back, even when a worker that starts again says less for a moment.
-  const revision = Math.max(watermark.revision, statements.watermark.get(layer)?.revision ?? 0);
+  const revision = Math.max(watermark.revision, before);
   statements.setWatermark.run(layer, revision, skippedServices);
-  statements.removePending.run(revision, layer);
-  setClusters(statements, { layer, revision, clusters: JSON.stringify(watermark.clusters) });
+  // Like documents: else those of a new cluster would count from before it.
+  const from = Math.min(revision, before + 1);
+  setClusters(statements, { layer, from, clusters: JSON.stringify(watermark.clusters) });
   return {
     event: 'watermark',
     data: { layer, revision, clusters: Object.keys(watermark.clusters), skippedServices },
   };
 }
 
-function setClusters(statements: Statements, next: { layer: Layer; revision: number; clusters: string }): void {
+function watermarkOf(statements: Statements, layer: Layer): number {
+  return statements.watermark.get(layer)?.revision ?? 0;
+}
+
+function setClusters(statements: Statements, next: { layer: Layer; from: number; clusters: string }): void {
   const current = statements.clusters.get(next.layer);
   if (current?.clusters === next.clusters) return;
-  if (current !== undefined) statements.closeClusters.run(next.revision, current.id);
-  statements.insertClusters.run(next.layer, next.revision, STILL_VALID, next.clusters);
+  if (current !== undefined) statements.closeClusters.run(next.from, current.id);
+  statements.insertClusters.run(next.layer, next.from, STILL_VALID, next.clusters);
 }
 
 function removeOthers(statements: Statements, subjects: ReadonlySet<string>): void {
   for (const row of statements.valid.all(STILL_VALID)) {
     if (subjects.has(subjectKey(row.layer, row))) continue;
-    statements.end.run(REMOVAL_PENDING, row.layer, row.cluster, row.namespace, row.name, row.from_revision);
+    const end = watermarkOf(statements, row.layer) + 1;
+    statements.end.run(end, row.layer, row.cluster, row.namespace, row.name, row.from_revision);
   }
 }

@@ -1,4 +1,10 @@
-/** Objects into versions and revisions. The JSON text is stored as it came: parsing 3 KB costs as much as writing it. */
+/**
+ * Objects into versions and revisions. The JSON text is stored as it came: parsing 3 KB costs as much as writing it.
+ *
+ * The log forgets what is replaced before it is read. So an object counts from the first revision after all that was read
+ * before it: between that and its own another may have been, and at each revision everything up to it has to be in. What is
+ * read one by one counts from its own.
+ */
 import {
   type ChangeOperation,
   type ObjectKey,
@@ -12,12 +18,18 @@ import type { Store } from './store.ts';
 
 interface VersionRow {
   readonly from_revision: number;
+  /** At which its content came. */
+  readonly revision: number;
+  readonly content_id: number;
   readonly to_revision: number;
 }
 
 export interface ObjectWriter {
-  /** Inside a transaction. Undefined when the store holds it already, and for a tombstone of what it never had. */
-  apply(message: LogMessage): Revision | undefined;
+  /**
+   * Inside a transaction. All up to `readTo` was read before. Undefined when the store holds the message already, and for a
+   * tombstone of what it never had.
+   */
+  apply(message: LogMessage, readTo: number): Revision | undefined;
   /** Ends every object that is valid and whose subject is not among these. */
   removeOthers(subjects: ReadonlySet<string>, atRevision: number): void;
 }
@@ -25,7 +37,7 @@ export interface ObjectWriter {
 export function objectWriter(store: Store): ObjectWriter {
   const statements = prepare(store);
   return {
-    apply: (message) => apply(statements, message),
+    apply: (message, readTo) => apply(statements, message, readTo),
     removeOthers: (subjects, atRevision) => {
       for (const row of statements.valid.all(STILL_VALID)) {
         if (subjects.has(subjectKey(row, row.partition))) continue;
@@ -51,13 +63,16 @@ function prepare({ sqlite }: Store) {
   const isKey = 'kind = ? and cluster = ? and namespace = ? and name = ? and partition = ?';
   return {
     latest: sqlite.prepare<[string, string, string, string, string], VersionRow>(
-      `select from_revision, to_revision from object_versions where ${isKey} order by from_revision desc limit 1`,
+      `select from_revision, to_revision, coalesce(content_revision, from_revision) as revision, content_id
+       from object_versions where ${isKey} order by from_revision desc limit 1`,
     ),
     content: sqlite.prepare<[string]>('insert into contents (data) values (?)'),
-    insert: sqlite.prepare<[string, string, string, string, string, number, number, number | bigint]>(
-      `insert into object_versions (kind, cluster, namespace, name, partition, from_revision, to_revision, content_id)
-       values (?, ?, ?, ?, ?, ?, ?, ?)`,
+    insert: sqlite.prepare<[string, string, string, string, string, number, number, number, number | bigint]>(
+      `insert or replace into object_versions
+       (kind, cluster, namespace, name, partition, from_revision, content_revision, to_revision, content_id)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
+    forget: sqlite.prepare<[number]>('delete from contents where id = ?'),
     close: sqlite.prepare<[number, string, string, string, string, string, number]>(
       `update object_versions set to_revision = ? where ${isKey} and from_revision = ?`,
     ),
@@ -71,19 +86,22 @@ function prepare({ sqlite }: Store) {
   };
 }
 
-function apply(statements: Statements, message: LogMessage): Revision | undefined {
+function apply(statements: Statements, message: LogMessage, readTo: number): Revision | undefined {
   const key = parseObjectSubject(message.subject);
   const partition = partitionOfSubject(message.subject);
   const { kind, cluster, namespace, name } = key;
   const latest = statements.latest.get(kind, cluster, namespace, name, partition);
   const isValid = latest?.to_revision === STILL_VALID;
-  if (latest !== undefined && latest.from_revision >= message.sequence) return undefined;
+  if (latest !== undefined && latest.revision >= message.sequence) return undefined;
   if (message.data === null && !isValid) return undefined;
   const { sequence, data } = message;
-  if (isValid) statements.close.run(sequence, kind, cluster, namespace, name, partition, latest.from_revision);
+  const from = Math.min(sequence, readTo + 1);
+  if (isValid) statements.close.run(from, kind, cluster, namespace, name, partition, latest.from_revision);
   if (data !== null) {
     const { lastInsertRowid: content } = statements.content.run(data);
-    statements.insert.run(kind, cluster, namespace, name, partition, sequence, STILL_VALID, content);
+    statements.insert.run(kind, cluster, namespace, name, partition, from, sequence, STILL_VALID, content);
+    // What would be valid over no revision was replaced by that; only now nothing refers to its content any more.
+    if (latest?.from_revision === from) statements.forget.run(latest.content_id);
   }
   const operation = operationOf(message, isValid);
   statements.revision.run(sequence, message.storedAtMs, operation, kind, cluster, namespace, name);

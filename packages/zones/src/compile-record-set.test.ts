@@ -102,6 +102,27 @@ describe('records of a Service with cluster IPs', () => {
         '10-244-1-11.@ A 10.244.1.11',
       ],
     },
+    {
+      name: 'endpoints have SRV of their own ports, named or not',
+      view: aView({}, [
+        { ports: [{ ...slicePort, name: '' }], endpoints: [{ addresses: ['10.244.1.11'], hostname: 'web-0' }] },
+        { ports: [slicePort, { ...slicePort, name: 'alt', port: 8081 }], endpoints: [{ addresses: ['10.244.1.12'] }] },
+        { ports: [{ name: 'any', protocol: 'TCP', port: null }], endpoints: [{ addresses: ['10.244.1.13'] }] },
+      ]),
+      lines: [
+        '11.1.244.10.in-addr.arpa. PTR web-0.@',
+        '12.1.244.10.in-addr.arpa. PTR 10-244-1-12.@',
+        '13.1.244.10.in-addr.arpa. PTR 10-244-1-13.@',
+        '1.1.96.10.in-addr.arpa. PTR @',
+        '@ A 10.96.1.1',
+        '10-244-1-12.@ A 10.244.1.12',
+        '10-244-1-12.@ SRV 0 50 8080 10-244-1-12.@',
+        '10-244-1-12.@ SRV 0 50 8081 10-244-1-12.@',
+        '10-244-1-13.@ A 10.244.1.13',
+        'web-0.@ A 10.244.1.11',
+        'web-0.@ SRV 0 100 8080 web-0.@',
+      ],
+    },
     { name: 'nothing allocated and nobody behind it: nothing', view: aView({ clusterIPs: [] }), lines: [] },
   ])('$name', ({ view, lines }) => {
     expect(linesOf(view).sort()).toEqual(lines.sort());
@@ -128,9 +149,11 @@ describe('records of a headless Service', () => {
         '@ SRV 0 50 8080 10-244-1-12.@',
         '@ SRV 0 50 8080 web-0.@',
         '10-244-1-12.@ A 10.244.1.12',
+        '10-244-1-12.@ SRV 0 100 8080 10-244-1-12.@',
         '_http._tcp.@ SRV 0 50 8080 10-244-1-12.@',
         '_http._tcp.@ SRV 0 50 8080 web-0.@',
         'web-0.@ A 10.244.1.11',
+        'web-0.@ SRV 0 100 8080 web-0.@',
       ],
     },
     {
@@ -153,19 +176,21 @@ describe('records of a headless Service', () => {
         '_http._tcp.@ SRV 0 50 8080 web-0.@',
         'web-0.@ A 10.244.1.11',
         'web-0.@ AAAA fd00::b',
+        'web-0.@ SRV 0 50 8080 web-0.@',
       ],
     },
     {
-      name: 'an endpoint in two slices counts once',
+      name: 'an endpoint in two slices has each record once, and counts twice where weight is shared',
       view: aView(HEADLESS, [
         { ports: [slicePort], endpoints: [{ addresses: ['10.244.1.11'] }] },
         { ports: [slicePort], endpoints: [{ addresses: ['10.244.1.11'] }] },
       ]),
       lines: [
         '@ A 10.244.1.11',
-        '@ SRV 0 100 8080 10-244-1-11.@',
+        '@ SRV 0 50 8080 10-244-1-11.@',
         '10-244-1-11.@ A 10.244.1.11',
-        '_http._tcp.@ SRV 0 100 8080 10-244-1-11.@',
+        '10-244-1-11.@ SRV 0 50 8080 10-244-1-11.@',
+        '_http._tcp.@ SRV 0 50 8080 10-244-1-11.@',
       ],
     },
     {
@@ -183,6 +208,7 @@ describe('records of a headless Service', () => {
       ]),
       lines: [
         '@ SRV 0 1 8080 same.@',
+        'same.@ SRV 0 1 8080 same.@',
         ...Array.from({ length: 120 }, (_, index) => `@ A 10.1.0.${index}`),
         ...Array.from({ length: 120 }, (_, index) => `same.@ A 10.1.0.${index}`),
       ],

@@ -4,21 +4,23 @@
  *
  *   Service      │ SERVICE.NS.svc.DOMAIN        │ _PORT._PROTO.…         │ HOST.SERVICE.NS.svc.DOMAIN │ PTR of
  *   ─────────────┼──────────────────────────────┼────────────────────────┼────────────────────────────┼──────────────────
- *   ClusterIP    │ A, AAAA of cluster IPs       │ SRV → the service      │ A, AAAA per endpoint       │ cluster IPs and
- *                │ SRV of every port            │                        │ (beyond the specification) │ endpoints
- *   headless     │ A, AAAA of endpoints         │ SRV → each endpoint    │ A, AAAA per endpoint       │ endpoints
- *                │ SRV of every endpoint port   │                        │                            │
+ *   ClusterIP    │ A, AAAA of cluster IPs       │ SRV → the service      │ A, AAAA of the endpoint    │ cluster IPs and
+ *                │ SRV of every port            │                        │ SRV of its ports (neither  │ endpoints
+ *                │                              │                        │ is in the specification)   │
+ *   headless     │ A, AAAA of endpoints         │ SRV → each endpoint    │ A, AAAA of the endpoint    │ endpoints
+ *                │ SRV of every endpoint port   │                        │ SRV of its ports           │
  *   ExternalName │ CNAME                        │                        │                            │
  *
  * Its public names, in zones made by intents, are added by compile-public-names.ts.
  *
- * HOST is the endpoint's hostname, else its address with dashes. Weights share 100 evenly over addresses × ports.
+ * HOST is the endpoint's hostname, else its address with dashes. Weights share 100 evenly over addresses × ports, as often as
+ * slices list them.
  * Equal views give equal documents, whatever the order of slices. A Service without any record has no document.
  */
 import type { Derivation, RecordSet, ServiceKind, ServiceView, Skipped } from '@signalbox/contracts';
 import { type Address, parseAddress, reverseName } from './addresses.ts';
 import { add, type Compilation } from './compilation.ts';
-import { collectEndpoints, type Endpoint } from './endpoints.ts';
+import { collectEndpoints } from './endpoints.ts';
 import { compilePublicNames, serviceTtlSeconds } from './intents/compile-public-names.ts';
 import { isHostLabel, isName, parseHostName } from './names.ts';
 import { mergeRecords } from './records.ts';
@@ -69,14 +71,19 @@ function externalNameProblem(text: string, target: string | undefined): string {
 }
 
 function compileAddresses(compilation: Compilation): void {
-  const isHeadless = compilation.view.service.spec.clusterIPs[0] === 'None';
   const endpoints = collectEndpoints(compilation);
   for (const endpoint of endpoints) {
     addAddress(compilation, endpoint.name, endpoint.address);
     addPointer(compilation, endpoint.address, endpoint.name);
   }
-  if (isHeadless) compileHeadless(compilation, endpoints);
-  else compileClusterIPs(compilation);
+  const targets = endpoints.flatMap((endpoint) => endpoint.ports.map((port) => ({ ...port, target: endpoint.name })));
+  addWeightedByName(compilation, targets, ({ target }) => target);
+  const isHeadless = compilation.view.service.spec.clusterIPs[0] === 'None';
+  if (!isHeadless) compileClusterIPs(compilation);
+  else {
+    for (const { address } of endpoints) addAddress(compilation, compilation.serviceName, address);
+    addServices(compilation, targets);
+  }
 }
 
 function compileClusterIPs(compilation: Compilation): void {
@@ -87,11 +94,8 @@ function compileClusterIPs(compilation: Compilation): void {
     addPointer(compilation, address, serviceName);
   }
   const ports = view.service.spec.ports;
-  const targets = addresses.flatMap(() => ports.map(({ name, protocol, port }) => ({ name, protocol, port })));
-  addServices(
-    compilation,
-    targets.map((target) => ({ ...target, target: serviceName })),
-  );
+  const targetsOf = () => ports.map(({ name, protocol, port }) => ({ name, protocol, port, target: serviceName }));
+  addServices(compilation, addresses.flatMap(targetsOf));
 }
 
 function clusterAddresses({ view, skipped }: Compilation): Address[] {
@@ -101,12 +105,6 @@ function clusterAddresses({ view, skipped }: Compilation): Address[] {
     skipped.push({ path: `spec.clusterIPs[${index}]`, reason: `${JSON.stringify(text)} is not an address` });
     return [];
   });
-}
-
-function compileHeadless(compilation: Compilation, endpoints: readonly Endpoint[]): void {
-  for (const { address } of endpoints) addAddress(compilation, compilation.serviceName, address);
-  const targets = endpoints.flatMap((endpoint) => endpoint.ports.map((port) => ({ ...port, target: endpoint.name })));
-  addServices(compilation, targets);
 }
 
 /** One place that a port is reached at; the same one may occur for several addresses, and then counts several times. */
@@ -120,10 +118,21 @@ interface ServiceTarget {
 /** SRV records (RFC 2782): all targets at the Service's own name, and those of each named port at the port's. */
 function addServices(compilation: Compilation, targets: readonly ServiceTarget[]): void {
   addWeighted(compilation, compilation.serviceName, targets);
+  addWeightedByName(compilation, targets, (target) => portName(compilation, target));
+}
+
+function addWeightedByName(
+  compilation: Compilation,
+  targets: readonly ServiceTarget[],
+  nameOf: (target: ServiceTarget) => string | undefined,
+): void {
   const byName = new Map<string, ServiceTarget[]>();
   for (const target of targets) {
-    const name = portName(compilation, target);
-    if (name !== undefined) byName.set(name, [...(byName.get(name) ?? []), target]);
+    const name = nameOf(target);
+    if (name === undefined) continue;
+    const group = byName.get(name);
+    if (group === undefined) byName.set(name, [target]);
+    else group.push(target);
   }
   for (const [name, group] of byName) addWeighted(compilation, name, group);
 }

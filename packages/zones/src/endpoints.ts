@@ -1,4 +1,4 @@
-/** EndpointSlices → the endpoints that DNS may name, each address once. */
+/** EndpointSlices → the endpoints that DNS may name. */
 import type { EndpointSliceObject, SliceEndpoint } from '@signalbox/contracts';
 import { type Address, dashedAddress, parseAddress } from './addresses.ts';
 import type { Compilation } from './compilation.ts';
@@ -12,27 +12,11 @@ export interface Endpoint {
 }
 
 /**
- * Ready endpoints, or all where the Service publishes addresses that are not ready. An address that several slices list
- * under one name is one endpoint, with the ports of all of them.
+ * Ready endpoints, or all where the Service publishes addresses that are not ready; as often as slices list them. An address
+ * may be in several slices for a while, as when a controller moves it.
  */
 export function collectEndpoints(compilation: Compilation): Endpoint[] {
-  const found = new Map<string, Endpoint>();
-  for (const slice of compilation.view.slices) {
-    for (const endpoint of endpointsOfSlice(compilation, slice)) {
-      const key = `${endpoint.name} ${endpoint.address.text}`;
-      const known = found.get(key);
-      found.set(key, known === undefined ? endpoint : { ...known, ports: joinPorts(known.ports, endpoint.ports) });
-    }
-  }
-  return [...found.values()];
-}
-
-function joinPorts(known: Endpoint['ports'], more: Endpoint['ports']): Endpoint['ports'] {
-  const isKnown = (port: Endpoint['ports'][number]) =>
-    known.some(
-      ({ name, protocol, port: number }) => name === port.name && protocol === port.protocol && number === port.port,
-    );
-  return [...known, ...more.filter((port) => !isKnown(port))];
+  return compilation.view.slices.flatMap((slice) => endpointsOfSlice(compilation, slice));
 }
 
 function endpointsOfSlice(compilation: Compilation, slice: EndpointSliceObject): Endpoint[] {

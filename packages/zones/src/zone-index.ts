@@ -10,13 +10,14 @@
  * below a cluster's domain is left out, and `rejectedZones` tells of it. A record outside its own cluster's domain is
  * served only if the zone with the longest matching name is an extra one: no intent changes what a cluster says of itself.
  */
-import { type DnsRecord, INTENT_CLUSTER, type RecordSet, type ServiceKey } from '@signalbox/contracts';
+import type { DnsRecord, RecordSet, ServiceKey } from '@signalbox/contracts';
 import { type Answer, answerQuestion, groupOf, type Question, type ServedZone } from './answer-question.ts';
 import { apexRecords, serialOf, type Zone, type ZoneSettings } from './assemble-zones.ts';
+import { ClusterRecordSets } from './cluster-record-sets.ts';
 import { NameTree } from './name-tree.ts';
 import { isBelowOrEqual, parentOf } from './names.ts';
 import { NamespacesAndPods, type PodKey } from './namespaces-and-pods.ts';
-import { NO_ZONE, PlacedRecords } from './placed-records.ts';
+import { PlacedRecords } from './placed-records.ts';
 import { podNameGroups } from './pod-names.ts';
 import {
   canonicalRecord,
@@ -45,23 +46,17 @@ interface NameChangeInZone {
 /** What a zone says of another that it holds (RFC 1034 §4.2.1). */
 const DELEGATION_TYPES: ReadonlySet<string> = new Set(['NS', 'A', 'AAAA']);
 
-interface ClusterEntry {
-  readonly recordSets: Map<string, RecordSet>;
-  /** Zone of the cluster's domain while its records are in the tree. */
-  zone: string | undefined;
-}
-
 export class ZoneIndex {
   readonly #settings: ZoneSettings;
   /** Of every name that an answer can be made from. */
   readonly versions = new NameVersions();
   readonly #tree = new NameTree((name) => this.versions.bump(name));
-  readonly #clusters = new Map<string, ClusterEntry>();
   #zones = new Map<string, ServedZone>();
   /** Zone → cluster, of forward zones. */
   #owners: ReadonlyMap<string, string> = new Map();
   readonly #known = new NamespacesAndPods();
   readonly #records = new PlacedRecords(this.#tree, (name) => this.#zoneOf(name));
+  readonly #recordSets = new ClusterRecordSets(this.#records);
   #serial = serialOf(0);
   #rejected: readonly string[] = [];
   #epoch = 0;
@@ -73,33 +68,23 @@ export class ZoneIndex {
   }
 
   upsert(recordSet: RecordSet): void {
-    const entry = this.#cluster(recordSet.cluster);
     const records = recordSet.records.flatMap((record) => canonicalRecord(record) ?? []);
-    const id = `${recordSet.namespace}/${recordSet.name}`;
-    const known = entry.recordSets.get(id);
-    const next = { ...recordSet, records };
-    entry.recordSets.set(id, next);
+    const known = this.#recordSets.set({ ...recordSet, records });
     if (known?.zone !== undefined) this.#extraZones.delete(known.zone.name);
-    if (next.zone !== undefined) this.#extraZones.set(next.zone.name, next.zone);
-    this.#records.replace(entry.zone, known, next);
+    if (recordSet.zone !== undefined) this.#extraZones.set(recordSet.zone.name, recordSet.zone);
   }
 
   remove(key: ServiceKey): void {
-    const entry = this.#clusters.get(key.cluster);
-    const id = `${key.namespace}/${key.name}`;
-    const known = entry?.recordSets.get(id);
-    if (entry === undefined || known === undefined) return;
-    entry.recordSets.delete(id);
-    if (known.zone !== undefined) this.#extraZones.delete(known.zone.name);
-    this.#records.replace(entry.zone, known, undefined);
+    const known = this.#recordSets.delete(key);
+    if (known?.zone !== undefined) this.#extraZones.delete(known.zone.name);
   }
 
   /** Which clusters there are, and the revision that the record sets given so far make up. */
   setClusters(clusters: readonly IndexedCluster[], revision: number): void {
     const { owners, rejected } = claimDomains(clusters);
     this.#rejected = rejected;
-    const synced = new Map([...owners].filter(([, owner]) => owner.isSynced).map(([zone, { name }]) => [name, zone]));
-    for (const name of new Set([...this.#clusters.keys(), ...synced.keys()])) this.#activate(name, synced.get(name));
+    const synced = [...owners].filter(([, owner]) => owner.isSynced);
+    this.#recordSets.show(new Map(synced.map(([zone, { name }]) => [name, zone])));
     this.#serial = serialOf(revision);
     this.#owners = new Map([...owners].map(([zone, { name }]) => [zone, name]));
     const zones = zonesOf(owners, [...this.#extraZones.keys()]);
@@ -124,13 +109,12 @@ export class ZoneIndex {
 
   /** Clusters that have record sets here, served or not. */
   clusterNames(): string[] {
-    const holding = [...this.#clusters].filter(([, entry]) => entry.recordSets.size > 0);
-    return holding.map(([name]) => name).filter((name) => name !== INTENT_CLUSTER);
+    return this.#recordSets.clusterNames();
   }
 
   /** Every Service that has a record set here, served or not. */
   keys(): ServiceKey[] {
-    return [...this.#clusters.values()].flatMap((entry) => [...entry.recordSets.values()]);
+    return this.#recordSets.keys();
   }
 
   /** Changes when a zone comes, goes, or can be answered from no more; with names unchanged, answers may be others then. */
@@ -262,23 +246,6 @@ export class ZoneIndex {
       groups(`${namespace}.svc.${zone}`) !== undefined || this.#known.hasNamespace(cluster, namespace);
     const hasPod = (namespace: string, label: string) => this.#known.hasPod(cluster, namespace, label);
     return podNameGroups({ mode: pods, ttlSeconds, hasNamespace, hasPod, groups }, name, zone);
-  }
-
-  #cluster(name: string): ClusterEntry {
-    const zone = name === INTENT_CLUSTER ? NO_ZONE : undefined;
-    const entry = this.#clusters.get(name) ?? { recordSets: new Map<string, RecordSet>(), zone };
-    this.#clusters.set(name, entry);
-    return entry;
-  }
-
-  /** Takes all of a cluster's records out of the tree, or puts them in, when its zone changed. */
-  #activate(name: string, zone: string | undefined): void {
-    const entry = this.#cluster(name);
-    if (entry.zone === zone || name === INTENT_CLUSTER) return;
-    for (const recordSet of entry.recordSets.values()) this.#records.replace(entry.zone, recordSet, undefined);
-    entry.zone = zone;
-    for (const recordSet of entry.recordSets.values()) this.#records.replace(zone, undefined, recordSet);
-    if (entry.recordSets.size === 0 && zone === undefined) this.#clusters.delete(name);
   }
 
   #setZones(zones: Map<string, ServedZone>): void {

@@ -1,11 +1,12 @@
 /** The watcher: reads any number of clusters and keeps the event log equal to them. */
 import { errorText, SOURCE_KINDS, type SourceStatus, sourceStatusSubject } from '@signalbox/contracts';
 import {
-  appendRetrying,
   failureSignal,
+  patiently,
   type Readiness,
   type RunningService,
   type ServiceContext,
+  SoleWriter,
   startCompaction,
 } from '@signalbox/kit';
 import type { Source } from '@signalbox/kube';
@@ -46,6 +47,7 @@ class ApiWatcher implements RunningService {
   readonly #context: ServiceContext;
   readonly #options: ApiWatcherOptions;
   readonly #publishers = new Map<Source, ClusterPublisher>();
+  readonly #statuses: SoleWriter;
   readonly #stopping = new AbortController();
   /** Statuses not yet in the log: the newest per subject, so that a log that is away costs no memory. */
   readonly #pendingStatuses = new Map<string, SourceStatus>();
@@ -55,6 +57,7 @@ class ApiWatcher implements RunningService {
   constructor(context: ServiceContext, options: ApiWatcherOptions) {
     this.#context = context;
     this.#options = options;
+    this.#statuses = new SoleWriter({ log: context.log, stream: 'status', unknown: 'ask' });
     ({ failure: this.failure, fail: this.#fail } = failureSignal());
   }
 
@@ -66,7 +69,7 @@ class ApiWatcher implements RunningService {
       const publisher = new ClusterPublisher(this.#context, source, { onStatus, ...(writer && { writer }) });
       publisher.failure.catch(this.#fail);
       this.#publishers.set(source, publisher);
-      await publisher.load();
+      await patiently(() => publisher.load(), { signal: this.#stopping.signal });
     }
     await Promise.all([...this.#publishers].map(([source, publisher]) => source.start(publisher)));
     const { log, logger } = this.#context;
@@ -117,7 +120,7 @@ class ApiWatcher implements RunningService {
       }));
       this.#pendingStatuses.clear();
       try {
-        await appendRetrying(this.#context.log, 'status', entries, {
+        await this.#statuses.appendRetrying(entries, {
           signal: this.#stopping.signal,
           onFailure: (err) => this.#context.logger.warn({ err }, 'cannot write source status'),
         });

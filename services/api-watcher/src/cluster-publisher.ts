@@ -21,7 +21,7 @@ import {
   type SourceStatus,
 } from '@signalbox/contracts';
 import type { AppendEntry, LogMessage } from '@signalbox/event-log';
-import { appendRetrying, failureSignal, type ServiceContext } from '@signalbox/kit';
+import { failureSignal, type ServiceContext, SoleWriter } from '@signalbox/kit';
 import type { Source, SourceChange, SourceObject, SourceSink } from '@signalbox/kube';
 
 /** What the log holds of one object. Its subject is kept because a slice's changes when it moves to another Service. */
@@ -55,6 +55,7 @@ export class ClusterPublisher implements SourceSink {
   readonly #kinds: readonly SourceKind[];
   readonly #onStatus: (status: SourceStatus) => void;
   readonly #writer: string | undefined;
+  readonly #objects: SoleWriter;
   /** Rejects when somebody else wrote objects of this cluster. */
   readonly failure: Promise<never>;
   readonly #fail: (error: unknown) => void;
@@ -71,6 +72,8 @@ export class ClusterPublisher implements SourceSink {
     this.#kinds = source.kinds ?? SOURCE_KINDS;
     this.#onStatus = onStatus;
     this.#writer = writer;
+    const isOwn = ({ headers }: LogMessage): boolean => headers?.writer === writer;
+    this.#objects = new SoleWriter({ log: context.log, stream: 'objects', unknown: 'absent', isOwn });
     ({ failure: this.failure, fail: this.#fail } = failureSignal());
   }
 
@@ -149,6 +152,7 @@ export class ClusterPublisher implements SourceSink {
   }
 
   #loadMessage(message: LogMessage): void {
+    this.#objects.note(message);
     if (message.data === null) return;
     const key = parseObjectSubject(message.subject);
     const { object } = JSON.parse(message.data) as ObjectMessage;
@@ -188,7 +192,7 @@ export class ClusterPublisher implements SourceSink {
     for (let start = 0; start < planned.length; start += APPEND_CHUNK) {
       const chunk = planned.slice(start, start + APPEND_CHUNK);
       const entries = chunk.map((planned) => this.#traced(planned));
-      await appendRetrying(this.#context.log, 'objects', entries, {
+      await this.#objects.appendRetrying(entries, {
         signal: this.#stopping.signal,
         onFailure: (err) =>
           this.#context.logger.warn({ err, cluster: this.#source.cluster }, 'cannot write to the log'),

@@ -8,6 +8,9 @@
  * | targets | up to which target groups have been decided on | load balancers                          |
  * | derived | what every layer has derived                   | all others                              |
  *
+ * All up to its revision is in an answer, and what was answered for a revision stays as it was. It may hold what came
+ * later: a layer derives several revisions at once, and then shows the newest of them for each.
+ *
  * Pages after the first are of the first one's revision, so they wait for it as if it had been named.
  */
 import {

@@ -11,6 +11,7 @@ import {
   joinPatiently,
   LEAD,
   Membership,
+  patiently,
   type Readiness,
   type RunningService,
   type ServiceContext,
@@ -90,7 +91,9 @@ class Decider {
   }
 
   async #start(): Promise<void> {
-    const targets = await startTargetGroups(this.#context, { membership: this.#membership });
+    const membership = this.#membership;
+    const start = () => startTargetGroups(this.#context, { membership });
+    const targets = await patiently(start, { isWorthIt: () => membership.isValid });
     this.#running = [targets, startAddressAllocator(this.#context)];
     for (const part of this.#running) part.failure.catch(this.#fail);
   }

@@ -2,7 +2,6 @@
 import { errorText } from '@signalbox/contracts';
 import type { AppendEntry, LogBatch, LogMessage } from '@signalbox/event-log';
 import {
-  appendRetrying,
   type Clock,
   clean,
   FencedPublisher,
@@ -14,6 +13,7 @@ import {
   type Readiness,
   type RunningService,
   type ServiceContext,
+  SoleWriter,
   type StreamReader,
   SYSTEM_CLOCK,
   startCompaction,
@@ -59,6 +59,8 @@ class TargetGroupsService implements RunningTargetGroups {
   readonly #sweeper: ReportSweeper;
   readonly #membership: Membership | undefined;
   readonly #publisher: FencedPublisher;
+  /** Of one that has no replicas. */
+  readonly #writer: SoleWriter;
   readonly #stopping = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #stopCompaction = (): void => {};
@@ -68,6 +70,7 @@ class TargetGroupsService implements RunningTargetGroups {
     this.#membership = membership;
     const isValid = (): boolean => membership?.isValid ?? true;
     this.#publisher = new FencedPublisher({ log: context.log, stream: 'targets', partitionOf: () => LEAD, isValid });
+    this.#writer = new SoleWriter({ log: context.log, stream: 'targets', unknown: 'absent' });
     this.#context = { ...context, logger: context.logger.child({ component: NAME }) };
     this.#metrics = targetMetrics(context.registry);
     const { logger } = this.#context;
@@ -129,9 +132,11 @@ class TargetGroupsService implements RunningTargetGroups {
     const dirty = new Set(isDirty ? [LEAD] : []);
     const messages = await this.#publisher.hold([LEAD], { dirty, read: () => this.#read() });
     if (isDirty) await this.#membership?.update((state) => clean(state, this.#membership?.id ?? '', [LEAD]));
+    const { lastSequence: head } = await this.#context.log.info('objects');
     for (const message of messages) {
+      this.#writer.note(message);
       try {
-        this.#controller.restore(message);
+        this.#controller.restore(message, head);
       } catch (err) {
         this.#metrics.badMessages.inc();
         this.#context.logger.warn({ err, subject: message.subject }, 'target groups skipped');
@@ -187,8 +192,8 @@ class TargetGroupsService implements RunningTargetGroups {
   }
 
   async #publishAlone(entries: readonly AppendEntry[]): Promise<void> {
-    const { log, logger } = this.#context;
-    await appendRetrying(log, 'targets', entries, {
+    const { logger } = this.#context;
+    await this.#writer.appendRetrying(entries, {
       signal: this.#stopping.signal,
       onFailure: (err, text) => {
         this.#trouble = `${NAME}: cannot publish: ${text}`;

@@ -9,7 +9,7 @@ import dnsPacket from 'dns-packet';
 import { type AddressChange, DOMAIN } from './zone.ts';
 
 export interface Contender {
-  readonly name: string;
+  readonly program: string;
   readonly cores: number;
   /** Undefined when it is not installed. */
   start(): Promise<Running | undefined>;
@@ -27,15 +27,14 @@ interface Running {
 
 export function contenders(folder: string, services: number): Contender[] {
   const script = fileURLToPath(new URL('server-process.js', import.meta.url));
-  const own = (name: string, cores: number, ...settings: string[]): Contender => {
+  const own = (program: string, cores: number, ...settings: string[]): Contender => {
     const args = (port: number) => [script, `${port}`, `${services}`, ...settings];
-    return { name, cores, start: () => run(process.execPath, args, cores) };
+    return { program, cores, start: () => run(process.execPath, args, cores) };
   };
   const zone = join(folder, 'zone');
-  const other = (name: string, program: string, argsFor: (setup: Setup) => string[], cores: number): Contender => {
-    const suffix = cores === 1 ? '' : `, ${cores} cores`;
+  const other = (program: string, path: string, argsFor: (setup: Setup) => string[], cores: number): Contender => {
     const args = (port: number) => argsFor({ folder, zone, port, cores });
-    return { name: `${name}${suffix}`, cores, start: () => run(program, args, cores) };
+    return { program, cores, start: () => run(path, args, cores) };
   };
   const others = (cores: number) => [
     other('nsd', '/usr/sbin/nsd', nsd, cores),
@@ -47,8 +46,8 @@ export function contenders(folder: string, services: number): Contender[] {
     own('signalbox without native code', 1, 'dgram', '1'),
     own('dns-packet for each query', 1, 'dns-packet'),
     ...others(1),
-    own('signalbox, 2 cores', 2, 'batch', '2'),
-    own('signalbox without native code, 2 cores', 2, 'dgram', '2'),
+    own('signalbox', 2, 'batch', '2'),
+    own('signalbox without native code', 2, 'dgram', '2'),
     ...others(2),
   ];
 }

@@ -1,13 +1,27 @@
 /** dnsperf, and what it prints. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 
 export interface Queries {
   readonly file: string;
   readonly port: number;
-  /** On a core of its own. */
-  readonly isPinned: boolean;
+  readonly load: Load;
+}
+
+/** Where dnsperf runs. */
+export interface Load {
+  /** Of its own, as `taskset` has them; undefined: it shares those of the server. */
+  readonly cores: string | undefined;
+  readonly threads: number;
+}
+
+/** On the cores that the server leaves, which has the first ones. */
+export function loadBeside(serverCores: number): Load {
+  const all = availableParallelism();
+  const threads = all - serverCores;
+  return threads > 0 ? { cores: `${serverCores}-${all - 1}`, threads } : { cores: undefined, threads: 1 };
 }
 
 export interface Latency {
@@ -38,7 +52,7 @@ interface Pace {
 export async function measureRate(queries: Queries, seconds: number): Promise<Rate> {
   let perSecond = 0;
   let answered = 0;
-  await dnsperf(queries, ['-l', `${seconds}`, '-q', queries.isPinned ? '100' : '200'], (line) => {
+  await dnsperf(queries, ['-l', `${seconds}`, '-q', isOne(queries.load) ? '100' : '200'], (line) => {
     perSecond = Number(/Queries per second:\s+([\d.]+)/.exec(line)?.[1] ?? perSecond);
     answered = Number(/Queries completed:\s+(\d+)/.exec(line)?.[1] ?? answered);
   });
@@ -62,16 +76,22 @@ export function percentiles(tookUs: readonly number[]): Latency {
 }
 
 async function dnsperf(
-  { file, port, isPinned }: Queries,
+  { file, port, load }: Queries,
   options: string[],
   onLine: (line: string) => void,
 ): Promise<void> {
-  const args = ['-s', '127.0.0.1', '-p', `${port}`, '-d', file, '-c', isPinned ? '4' : '32', ...options];
-  const command = isPinned ? ['taskset', '-c', '1', 'dnsperf', ...args] : ['dnsperf', ...args];
+  const clients = ['-c', isOne(load) ? '4' : '32', '-T', `${load.threads}`];
+  const args = ['-s', '127.0.0.1', '-p', `${port}`, '-d', file, ...clients, ...options];
+  const command = load.cores === undefined ? ['dnsperf', ...args] : ['taskset', '-c', load.cores, 'dnsperf', ...args];
   const [program = '', ...rest] = command;
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
   const exited = once(child, 'exit');
   for await (const line of createInterface({ input: child.stdout })) onLine(line);
   const [code] = await exited;
   if (code !== 0) throw new Error(`dnsperf ended with code ${code}`);
+}
+
+/** One core asks, another answers. */
+function isOne({ cores, threads }: Load): boolean {
+  return cores !== undefined && threads === 1;
 }

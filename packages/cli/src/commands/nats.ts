@@ -6,6 +6,7 @@ import type { CliIo } from '../io.ts';
 interface SecretsOptions {
   readonly namespace: string;
   readonly agentNamespace?: string;
+  readonly folder?: string;
 }
 
 export function addNatsCommand(program: Command, io: CliIo): void {
@@ -33,8 +34,14 @@ function addSecretsCommand(nats: Command, io: CliIo): void {
     .description('print Kubernetes Secrets with a fresh password for each service; they are kept nowhere else')
     .option('--namespace <name>', 'of the NATS servers and the plane', namespaceName, 'signalbox')
     .option('--agent-namespace <name>', 'also a Secret for node agents, in their namespace', namespaceName)
+    .option('--folder <path>', 'files in this folder instead, where passwords that are there are kept')
     .addHelpText('after', SECRETS_EXAMPLES)
-    .action(async (options: SecretsOptions) => {
+    .action(async ({ folder, ...options }: SecretsOptions) => {
+      if (folder !== undefined) {
+        const { writeNatsLogins } = await import('../nats-login-files.ts');
+        await writeNatsLogins(folder, makePassword);
+        return;
+      }
       const [{ natsSecrets }, { stringify }] = await Promise.all([import('../nats-secrets.ts'), import('yaml')]);
       const documents = natsSecrets({ ...options, makePassword }).map((secret) => stringify(secret));
       io.stdout.write(documents.join('---\n'));
@@ -61,4 +68,5 @@ const SECRETS_EXAMPLES = `
 Examples:
   signalbox nats secrets | kubectl apply -f -
   signalbox nats secrets --agent-namespace signalbox-nodes | kubectl apply -f -
-  signalbox nats secrets --namespace plane-b | kubectl apply -f -`;
+  signalbox nats secrets --namespace plane-b | kubectl apply -f -
+  signalbox nats secrets --folder /logins`;

@@ -1,7 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { brief, entry, Tail, tombstone, waitFor } from '../../../../test/harness/event-log-tail.ts';
 import { describeEachLog } from '../../../../test/harness/event-logs.ts';
 import type { EventLog } from '../event-log.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describeEachLog((adapter) => {
   describe('follow from a snapshot', () => {
@@ -100,6 +104,31 @@ describeEachLog((adapter) => {
         isDone = values.get('mark') === 120;
       }
       await followed.return?.();
+    });
+
+    test('is caught up, with all that there was, for a reader that never comes to the end', async () => {
+      const { log } = await adapter.open();
+      const [subjects, maxBatch] = [1200, 100];
+      let written = 0;
+      const write = async (count: number): Promise<void> => {
+        const next = Array.from({ length: count }, (_, i) => entry(`s${(written + i) % subjects}`, written + i));
+        written += count;
+        await log.appendAll('objects', next);
+      };
+      await write(subjects);
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+      const values = new Map<string, number>();
+      for await (const batch of log.follow('objects', { from: 'snapshot', maxBatch })) {
+        expect(batch.messages.length).toBeLessThanOrEqual(maxBatch);
+        for (const [name, value] of brief(batch.messages)) values.set(name, Number(value));
+        if (batch.isCaughtUp && written > subjects * 5) break;
+        await write(subjects / 2);
+        vi.setSystemTime(Date.now() + 1000);
+      }
+      // Each value is written in turn, so a state has as many of them, one after the other.
+      const newest = Math.max(...values.values());
+      expect(values.size).toBe(subjects);
+      expect(Math.min(...values.values())).toBe(newest - subjects + 1);
     });
 
     test('delivers at the pace of its reader', async () => {

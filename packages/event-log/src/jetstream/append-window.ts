@@ -6,7 +6,10 @@
  *
  *     queued ──publish──► in flight ──ack──► acknowledged ──all before it acknowledged too──► out of the window
  *                          ▲      │
- *                          └──────┘ reconnect, no progress, or no leader: go back to the first one without ack
+ *                          └──────┘ reconnect, no progress, overtaken, or no leader: go back to the first one without ack
+ *
+ * Acknowledgements come in order. So one that is missing while later ones have come was lost, as with a leader that has
+ * just stepped down, and nothing else would tell: others may go on being acknowledged for ever.
  *
  * After a loss everything from the first unacknowledged message on is sent again, acknowledged or not: else an older value
  * of a subject could be stored after a newer one. An append with an expected sequence is not sent twice: its first try may
@@ -37,6 +40,8 @@ const RESEND_AFTER_MS = 2000;
 interface Job {
   readonly entries: readonly AppendEntry[];
   readonly addedAtMs: number;
+  /** Of its first publication, then of its last acknowledgement. */
+  movedAtMs: number;
   readonly sequences: number[];
   /** Index of the next entry to publish. */
   next: number;
@@ -50,6 +55,7 @@ interface Slot {
   readonly job: Job;
   readonly index: number;
   readonly bytes: number;
+  readonly sentAtMs: number;
   isAcknowledged: boolean;
 }
 
@@ -101,6 +107,7 @@ export class AppendWindow {
       const job: Job = {
         entries,
         addedAtMs: Date.now(),
+        movedAtMs: 0,
         ...progress,
         sequences: [],
         resolve,
@@ -158,7 +165,9 @@ export class AppendWindow {
   #send(job: Job, index: number): void {
     const entry = job.entries[index];
     if (entry === undefined) return;
-    if (this.#slots.length === 0) this.#lastMoveMs = Date.now();
+    const sentAtMs = Date.now();
+    if (this.#slots.length === 0) this.#lastMoveMs = sentAtMs;
+    if (job.movedAtMs === 0) job.movedAtMs = sentAtMs;
     const reply = `${this.#inbox}${this.#firstId + this.#slots.length}`;
     try {
       this.#publish(entry, reply);
@@ -167,7 +176,7 @@ export class AppendWindow {
       return;
     }
     const bytes = entry.data?.length ?? 0;
-    this.#slots.push({ job, index, bytes, isAcknowledged: false });
+    this.#slots.push({ job, index, bytes, sentAtMs, isAcknowledged: false });
     this.#bytesInFlight += bytes;
   }
 
@@ -196,6 +205,7 @@ export class AppendWindow {
 
   #acknowledge({ job, index }: Slot, sequence: number): void {
     job.acknowledged += 1;
+    job.movedAtMs = this.#lastAckMs;
     if (job.outcome !== 'open') return;
     job.sequences[index] = sequence;
     if (job.acknowledged === job.entries.length) {
@@ -222,8 +232,9 @@ export class AppendWindow {
     this.#bytesInFlight = 0;
     this.#lastMoveMs = Date.now();
     for (const { job, index, isAcknowledged } of again) {
-      if (job.entries[index]?.expectedSequence !== undefined) this.#reject(job, unanswered('its answer was lost'));
-      if (job.outcome === 'failed') continue;
+      const isSentOnce = job.entries[index]?.expectedSequence !== undefined;
+      if (isSentOnce) this.#reject(job, unanswered('its answer was lost'));
+      if (isSentOnce || job.outcome === 'failed') continue;
       if (isAcknowledged) job.acknowledged -= 1;
       this.#send(job, index);
     }
@@ -233,12 +244,20 @@ export class AppendWindow {
   #tick(): void {
     const nowMs = Date.now();
     for (const job of this.#jobs) {
-      const waitedMs = nowMs - Math.max(job.addedAtMs, this.#lastAckMs);
+      // One that was not sent yet waits for those before it.
+      const waitedMs = nowMs - (job.movedAtMs || Math.max(job.addedAtMs, this.#lastAckMs));
       if (waitedMs > this.#options.timeoutMs) this.#reject(job, unanswered(`no answer in ${waitedMs} ms`));
     }
-    const isStuck = nowMs - this.#lastMoveMs > RESEND_AFTER_MS;
+    const isStuck = nowMs - this.#lastMoveMs > RESEND_AFTER_MS || this.#isOvertaken(nowMs);
     if (this.#slots.length > 0 && (isStuck || nowMs >= this.#resendAtMs)) this.#resend();
     if (this.#jobs.size === 0) this.#stopTimer();
+  }
+
+  #isOvertaken(nowMs: number): boolean {
+    const first = this.#slots.findIndex((slot) => !slot.isAcknowledged);
+    const slot = this.#slots[first];
+    if (slot === undefined || nowMs - slot.sentAtMs <= RESEND_AFTER_MS) return false;
+    return this.#slots.slice(first).some((later) => later.isAcknowledged);
   }
 
   #reject(job: Job, error: SignalboxError): void {

@@ -14,6 +14,8 @@ export interface LogContext {
   readonly created: ReadonlyMap<string, string>;
   readonly newInbox: () => string;
   readonly isConnected: () => boolean;
+  /** A follower to which nothing came for this long asks whether that is right. */
+  readonly selfCheckMs: number;
 }
 
 /** How far the tombstones of a stream were compacted, and the sequence of the message in the meta stream that says so. */

@@ -6,12 +6,15 @@
  * received the message that was the last one to match its filter when it began, or a later one: messages are replaced by
  * later ones only. If that one was compacted away meanwhile, asking again tells.
  *
+ * A follower to which nothing comes asks now and then how far the stream goes, and makes itself another consumer when it stays
+ * behind (see `StallWatch`).
+ *
  * Compaction must not hide a deletion from a follower that has delivered the value. The compactor announces what it is about
  * to remove and waits (`COMPACTION_GRACE_MS`). A follower to which the server may send at once, and has nothing older to
  * send, receives those tombstones in that time; any other one that is not past them is `expired`.
  */
 
-import { AckPolicy, type ConsumerConfig, DeliverPolicy, JetStreamApiError } from '@nats-io/jetstream';
+import { AckPolicy, type ConsumerConfig, DeliverPolicy } from '@nats-io/jetstream';
 import { type Msg, nanos, nuid } from '@nats-io/transport-node';
 import type { StreamName } from '@signalbox/contracts';
 import { BatchSequence, MissingSince } from '../batch-sequence.ts';
@@ -19,11 +22,12 @@ import { expiredPosition } from '../checks.ts';
 import { DEFAULT_MAX_BATCH, type FollowOptions, type LogBatch, type LogMessage } from '../event-log.ts';
 import { type LogContext, readCompactionMark } from './context.ts';
 import type { DeliveryInfo } from './delivery-info.ts';
-import { JS_ERROR } from './errors.ts';
-import { isSameStream } from './identity.ts';
 import { fromNatsHeaders } from './message-headers.ts';
 import { PullReader, type PullSource } from './pull-reader.ts';
 import type { PullTarget } from './pull-session.ts';
+import { StallWatch } from './stall-watch.ts';
+import { type Place, StateProof } from './state-proof.ts';
+import { lastMatching, lastSequence } from './stream-end.ts';
 
 export const COMPACTION_GRACE_MS = 1000;
 /** Some of the grace is for the way that the announcement takes. */
@@ -39,10 +43,7 @@ export interface FollowerOptions extends FollowOptions {
 
 interface Received {
   readonly message: LogMessage;
-  /** The one after the message before it, which was whole: nothing between them was replaced. */
-  readonly isNext: boolean;
-  /** Nothing that replaced another message up to this one is still to come. */
-  readonly isWhole: boolean;
+  readonly place: Place;
 }
 
 export class Follower implements PullSource<Received> {
@@ -53,22 +54,22 @@ export class Follower implements PullSource<Received> {
   /** Then messages are missing all the time, and asking about each would cost more than it tells. */
   readonly #isFiltered: boolean;
   readonly #reader: PullReader<Received>;
-  /** Last sequence received; what comes next is after it. */
-  #position: number;
-  /** Last sequence handed to the reader. */
-  #delivered: number;
+  readonly #proof: StateProof;
+  /** Of the last message handed to the reader. */
+  #delivered: Place;
+  /** Up to there the reader has a state. */
+  #isState = true;
   /** Nothing that matches was missed up to here, whatever is compacted. */
   #safeTo = 0;
   #begin: number | undefined;
   #caughtUpAt = Number.POSITIVE_INFINITY;
-  /** Of the last message received, and of the last one handed to the reader. */
-  #isWhole = true;
-  #isDeliveredWhole = true;
   readonly #missing = new MissingSince();
   readonly #batches: BatchSequence;
   #target: PullTarget | undefined;
   #consumerSequence = 0;
   #pending = 0;
+  #askedAtMs = 0;
+  readonly #stall = new StallWatch();
   #compaction: { readonly to: number; readonly untilMs: number } | undefined;
 
   constructor(context: LogContext, stream: StreamName, options: FollowerOptions) {
@@ -77,11 +78,16 @@ export class Follower implements PullSource<Received> {
     this.#options = options;
     this.#subject = context.subjects.toNats(options.filter ?? '>');
     this.#isFiltered = options.filter !== undefined;
-    this.#position = options.from === 'snapshot' ? 0 : options.from;
-    this.#delivered = this.#position;
+    this.#proof = new StateProof(options.from === 'snapshot' ? 0 : options.from);
+    this.#delivered = this.#proof.received;
     this.#batches = new BatchSequence({ isReplay: options.from === 'snapshot' });
     const window = Math.max(WINDOW, options.maxBatch ?? 0);
     this.#reader = new PullReader(this, { ...context, window });
+  }
+
+  /** Last sequence received; what comes next is after it. */
+  get #position(): number {
+    return this.#proof.received.sequence;
   }
 
   get reader(): PullReader<Received> {
@@ -91,13 +97,12 @@ export class Follower implements PullSource<Received> {
   async *batches(signal: AbortSignal): AsyncGenerator<LogBatch> {
     try {
       while (true) {
-        const wait = this.#batches.isCaughtUp ? { signal } : { signal, timeoutMs: RECHECK_MS };
+        const isAtRest = this.#batches.isCaughtUp && !this.#stall.isSuspicious;
+        const wait = { signal, timeoutMs: isAtRest ? this.#context.selfCheckMs : RECHECK_MS };
         const messages = await this.#reader.read(this.#options.maxBatch ?? DEFAULT_MAX_BATCH, wait);
         if (messages === undefined) return;
         yield* this.#toBatches(messages);
-        // When the server does not answer, the next time-out of the read asks again.
-        const isAtEnd = messages.length === 0 || this.#pending === 0;
-        if (isAtEnd && !this.#batches.isCaughtUp) yield* await this.#recheck().catch(() => []);
+        if (this.#isTimeToAsk(messages.length === 0)) yield* await this.#recheck();
       }
     } finally {
       await this.#reader.close();
@@ -115,11 +120,9 @@ export class Follower implements PullSource<Received> {
     this.#compaction = undefined;
     // In this order: a mark that is read first is never above the end that is read second.
     const { compactedTo } = await readCompactionMark(this.#context, this.stream);
-    const lastSequence = await this.#lastSequence();
-    if (this.#begin === undefined) await this.#beginAt(lastSequence);
-    if (this.#position > lastSequence) {
-      throw expiredPosition(this.stream, this.#position, `is beyond its end (${lastSequence})`);
-    }
+    const end = await lastSequence(this.#context, this.stream, this.#position);
+    if (this.#begin === undefined) await this.#beginAt(end);
+    if (this.#position > end) throw expiredPosition(this.stream, this.#position, `is beyond its end (${end})`);
     this.#expireBelow(compactedTo);
     const { manager, subjects } = this.#context;
     const info = await manager.consumers.add(subjects.stream(this.stream), this.#consumerConfig());
@@ -133,12 +136,11 @@ export class Follower implements PullSource<Received> {
     if (info.consumerSequence !== this.#consumerSequence + 1) return undefined;
     this.#consumerSequence = info.consumerSequence;
     this.#pending = info.pending;
+    this.#stall.moved();
     this.#verifyCompaction();
-    const isNext = this.#isWhole && info.streamSequence === this.#position + 1;
-    const isComplete = isNext || (this.#isFiltered && info.pending === 0);
-    this.#isWhole = this.#missing.isOverdue(!isComplete) || isComplete;
-    this.#position = info.streamSequence;
-    return { message: this.#toLogMessage(message, info), isNext, isWhole: this.#isWhole };
+    const place = this.#proof.receive(info.streamSequence, this.#isFiltered && info.pending === 0);
+    this.#boundReader();
+    return { message: this.#toLogMessage(message, info), place };
   }
 
   isComplete(lastConsumerSequence: number): boolean {
@@ -149,36 +151,28 @@ export class Follower implements PullSource<Received> {
     await this.#deleteConsumer();
   }
 
-  async #lastSequence(): Promise<number> {
-    const { manager, subjects, created } = this.#context;
-    const name = subjects.stream(this.stream);
-    const replaced = () => expiredPosition(this.stream, this.#position, 'is of a stream that was deleted since');
-    try {
-      const info = await manager.streams.info(name);
-      if (!isSameStream(created.get(name), info)) throw replaced();
-      return info.state.last_seq;
-    } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === JS_ERROR.streamNotFound) throw replaced();
-      throw error;
-    }
-  }
-
-  async #beginAt(lastSequence: number): Promise<void> {
+  async #beginAt(end: number): Promise<void> {
     await this.#findCaughtUp();
-    this.#begin = lastSequence;
+    this.#begin = end;
     // A snapshot cannot miss deletions from before it began: of those subjects it has delivered nothing.
-    if (this.#options.from === 'snapshot') this.#safeTo = lastSequence;
+    if (this.#options.from === 'snapshot') this.#safeTo = end;
     if (this.#position >= this.#caughtUpAt) this.#reader.nudge();
   }
 
   /** Returns the sequence of the last message that matches. */
   async #findCaughtUp(): Promise<number> {
-    const { manager, subjects } = this.#context;
-    const query = { last_by_subj: this.#subject };
-    const message = await manager.streams.getMessage(subjects.stream(this.stream), query);
-    const last = message?.seq ?? 0;
+    const last = await lastMatching(this.#context, this.stream, this.#subject);
     this.#caughtUpAt = Math.min(this.#caughtUpAt, last);
     return last;
+  }
+
+  /** Near the end; and not only there, because a reader may keep up and yet never see that nothing is pending. */
+  #isTimeToAsk(isIdle: boolean): boolean {
+    if (this.#proof.hasStateAfter(this.#delivered.sequence)) return false;
+    if (isIdle) return true;
+    if (this.#batches.isCaughtUp) return false;
+    const isNearEnd = this.#pending === 0 || Date.now() - this.#askedAtMs >= RECHECK_MS;
+    return isNearEnd && !this.#proof.isRunUnbroken;
   }
 
   /**
@@ -187,29 +181,51 @@ export class Follower implements PullSource<Received> {
    */
   async #recheck(): Promise<LogBatch[]> {
     if (this.#begin === undefined) return [];
-    const last = await this.#findCaughtUp();
-    this.#isDeliveredWhole ||= this.#delivered === this.#position && this.#delivered >= last;
-    this.#isWhole ||= this.#isDeliveredWhole;
+    const position = this.#position;
+    this.#askedAtMs = Date.now();
+    try {
+      const end = await this.#findCaughtUp();
+      if (!this.#isState) this.#proof.tell(position, end);
+      if (this.#stall.isStalled(this.#position, end)) this.#reader.attachAgain();
+    } catch {
+      // The server does not answer: the next read, or its time-out, asks again.
+      return [];
+    }
+    this.#boundReader();
     return this.#toBatches([]);
   }
 
   #toBatches(received: readonly Received[]): LogBatch[] {
     this.#verifyCompaction();
-    const messages = received.map(({ message }) => message);
-    const wasWhole = this.#isDeliveredWhole;
-    this.#delivered = messages.at(-1)?.sequence ?? this.#delivered;
-    this.#isDeliveredWhole = received.at(-1)?.isWhole ?? wasWhole;
-    const isCaughtUp = this.#isDeliveredWhole && this.#delivered >= this.#caughtUpAt;
+    const stateAt = received.findLastIndex(({ place }) => this.#proof.isState(place)) + 1;
+    if (stateAt === 0 || stateAt === received.length) return this.#toBatch(received);
+    return [...this.#toBatch(received.slice(0, stateAt)), ...this.#toBatch(received.slice(stateAt))];
+  }
+
+  #toBatch(received: readonly Received[]): LogBatch[] {
+    const [before, wasState] = [this.#delivered, this.#isState];
+    this.#delivered = received.at(-1)?.place ?? before;
+    this.#isState = this.#proof.isState(this.#delivered);
+    const isPastBegin = this.#delivered.sequence >= this.#caughtUpAt;
+    if (this.#missing.isOverdue(isPastBegin && !this.#isState)) this.#reader.isBounded = false;
+    this.#boundReader();
+    const isCaughtUp = this.#isState && isPastBegin;
     if (isCaughtUp) this.#safeTo = Math.max(this.#safeTo, this.#begin ?? 0);
-    const isAlone = wasWhole && this.#isDeliveredWhole && received.length === 1;
-    const isInOrder = isAlone || received.every(({ isNext }) => isNext);
+    const isRun = this.#delivered.runFrom <= before.sequence;
+    const isInOrder = wasState && (isRun || (this.#isState && received.length === 1));
+    const messages = received.map(({ message }) => message);
     return this.#batches.add({ messages, sequence: this.#completeTo(isCaughtUp), isInOrder, isCaughtUp });
+  }
+
+  /** What a slow reader needs to have a state has been received: no more than that waits for it. */
+  #boundReader(): void {
+    this.#reader.isBounded ||= this.#isState || this.#proof.hasStateAfter(this.#delivered.sequence);
   }
 
   /** Up to here everything has been delivered: beyond the last message when the stream went on without a match. */
   #completeTo(isCaughtUp: boolean): number {
-    if (!isCaughtUp || this.#delivered < this.#position) return this.#delivered;
-    return Math.max(this.#delivered, this.#safeTo);
+    const { sequence } = this.#delivered;
+    return isCaughtUp && sequence === this.#position ? Math.max(sequence, this.#safeTo) : sequence;
   }
 
   #verifyCompaction(): void {

@@ -43,6 +43,72 @@ describe.skipIf(missing !== undefined)(`JetStreamEventLog on a real server${suff
     }
   }
 
+  test('a follower whose consumer lives and delivers nothing makes itself another one', async () => {
+    const prefix = newPrefix();
+    const log = await open({ prefix, selfCheckMs: 100 });
+    const tail = await new Tail(log, { from: 'snapshot' }).caughtUp();
+    await withObserver(async (observer) => {
+      const { consumers } = await jetstreamManager(observer);
+      const [consumer] = await consumers.list(`${prefix}-objects`).next();
+      // It goes on with its heartbeats.
+      const filter_subject = `${prefix}.objects.nothing`;
+      await consumers.update(`${prefix}-objects`, consumer?.name ?? '', { ...consumer?.config, filter_subject });
+    });
+    const last = await log.append('objects', entry('a'));
+    await tail.reached(last);
+    await log.append('objects', entry('b'));
+    await tail.reached(last + 1);
+    expect(brief(tail.messages)).toEqual([
+      ['a', 'a'],
+      ['b', 'b'],
+    ]);
+    await tail.stop();
+  });
+
+  describe('an acknowledgement that is lost while others come', () => {
+    /** Nobody stores the first message of `lost`, and nobody says so; as a leader does that steps down. */
+    async function loseFirst(
+      expectation: { expectedSequence?: number } = {},
+    ): Promise<{ log: JetStreamEventLog; lost: Promise<number> }> {
+      const prefix = newPrefix();
+      const log = await open({ prefix });
+      return await withObserver(async (observer) => {
+        const { streams } = await jetstreamManager(observer);
+        await streams.update(`${prefix}-objects`, { subjects: [`${prefix}.objects.kept`] });
+        const swallowed = new Promise((resolve) => {
+          observer.subscribe(`${prefix}.objects.lost`, { callback: resolve });
+        });
+        await observer.flush();
+        const appending = log.append('objects', { ...entry('lost'), ...expectation });
+        appending.catch(() => {});
+        await swallowed;
+        await streams.update(`${prefix}-objects`, { subjects: [`${prefix}.objects.>`] });
+        return { log, lost: appending };
+      });
+    }
+
+    /** As heartbeats do: often enough that there always was an acknowledgement a moment ago. */
+    async function whileOthersCome(log: JetStreamEventLog, appending: Promise<number>): Promise<number> {
+      const beat = setInterval(() => log.append('objects', entry('kept')).catch(() => {}), 200);
+      const tooLong = new Promise<never>((_resolve, reject) => {
+        setTimeout(() => reject(new Error('the append stands still')), 15_000).unref();
+      });
+      return await Promise.race([appending, tooLong]).finally(() => clearInterval(beat));
+    }
+
+    test('sends the append again', async () => {
+      const { log, lost } = await loseFirst();
+      const sequence = await whileOthersCome(log, lost);
+      expect(await log.last('objects', 'objects.lost')).toMatchObject({ sequence });
+    });
+
+    test('says of an append with an expectation that it is not known whether it was stored', async () => {
+      const { log, lost } = await loseFirst({ expectedSequence: 0 });
+      await expect(whileOthersCome(log, lost)).rejects.toMatchObject({ code: 'unavailable' });
+      expect(await log.last('objects', 'objects.lost')).toBeUndefined();
+    });
+  });
+
   describe('a server that crashes and comes back', () => {
     test('changes the state, and followers go on without loss or duplicates', async () => {
       const log = await open();

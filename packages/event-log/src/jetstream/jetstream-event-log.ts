@@ -47,9 +47,12 @@ export interface JetStreamEventLogOptions extends StreamWishes {
   readonly tls?: NatsTls;
   /** An append without an answer for this long is `unavailable`. Default 10 s. */
   readonly appendTimeoutMs?: number;
+  /** A follower to which nothing came for this long asks whether that is right: one small request. Default 30 s. */
+  readonly selfCheckMs?: number;
 }
 
 const REQUEST_TIMEOUT_MS = 5000;
+const DEFAULT_SELF_CHECK_MS = 30_000;
 const OLDEST_SERVER = [2, 9] as const;
 
 /** Throws `unavailable` when no server answers, `invalid` when its streams cannot be made as wanted. */
@@ -63,7 +66,8 @@ export async function openJetStreamEventLog(options: JetStreamEventLogOptions): 
     const found = await openStreams(manager, subjects, { wishes: options, isManager });
     const { logId, created } = await agreeOnIdentity({ connection, manager, subjects }, found, isManager);
     const newInbox = () => createInbox(inboxPrefixOf(options.name));
-    const parts = { connection, manager, subjects, created, newInbox };
+    const { selfCheckMs = DEFAULT_SELF_CHECK_MS } = options;
+    const parts = { connection, manager, subjects, created, newInbox, selfCheckMs };
     const log = new JetStreamEventLog(logId, parts, options.appendTimeoutMs ?? 10_000);
     await watchCompactions(parts, (stream, to) => log.compacted(stream, to));
     return log;

@@ -50,7 +50,8 @@ export const SERVICE_ACCESS = {
     compacts: [],
     managesStreams: true,
   },
-  'dns-server': consumerAccess('status.ack.dns.>'),
+  // Its own acknowledgements, before it writes the first one.
+  'dns-server': { ...consumerAccess('status.ack.dns.>'), reads: ['objects', 'derived', 'status'] },
   // What others have acknowledged says when an address that is gone may leave the rules.
   'node-agent': {
     ...consumerAccess('status.ack.proxy.>', 'status.drift.>'),

@@ -5,7 +5,8 @@
  *        └─────────── an error that will not pass, or close() ───────────► ended
  *
  * Arrived messages wait in a bounded buffer. Requests are sized so that buffered and requested messages together stay
- * within the window: a slow reader stops the delivery, at the server.
+ * within the window: a slow reader stops the delivery, at the server. Unless the source lifts the bound, to get to the end
+ * of a stream before it goes on.
  */
 
 import type { Msg } from '@nats-io/transport-node';
@@ -50,6 +51,8 @@ export class PullReader<Message> {
   #failure: SignalboxError | undefined;
   #released: Promise<void> | undefined;
   readonly #running: Promise<void>;
+  /** False: what is buffered does not count; the window is for what is on its way. */
+  isBounded = true;
 
   constructor(source: PullSource<Message>, options: PullReaderOptions) {
     this.#source = source;
@@ -87,6 +90,11 @@ export class PullReader<Message> {
   fail(error: SignalboxError): void {
     this.#failure ??= error;
     this.#end();
+  }
+
+  /** Its consumer is of no use any more, whatever the server says of it. */
+  attachAgain(): void {
+    this.#detach();
   }
 
   disconnected(): void {
@@ -145,6 +153,7 @@ export class PullReader<Message> {
       return;
     }
     this.#buffer.push(accepted);
+    if (!this.isBounded) this.#request();
     if (this.#isAwaited) return;
     // Not at once: by then, everything that came with the same read of the socket has arrived as well.
     this.#isAwaited = true;
@@ -159,7 +168,8 @@ export class PullReader<Message> {
     const session = this.#session;
     if (session === undefined || !this.#options.isConnected()) return;
     const { window } = this.#options;
-    const free = window - this.#buffer.length - session.outstanding;
+    const held = this.isBounded ? this.#buffer.length : 0;
+    const free = window - held - session.outstanding;
     if (free < Math.max(1, window / 2)) return;
     if (session.outstanding === 0 && Date.now() - this.#lastPullMs > MAX_IDLE_MS) {
       this.#detach();

@@ -3,8 +3,7 @@
  * reads pages by sequence, so that a replay holds one page in memory, and is woken by the append itself.
  */
 import type { StreamName } from '@signalbox/contracts';
-import { BatchSequence, MissingSince } from '../batch-sequence.ts';
-import { checkDurable, checkEntry, checkFilter, closedLog, expiredPosition } from '../checks.ts';
+import { checkDurable, checkEntry, checkFilter, closedLog } from '../checks.ts';
 import type {
   AppendEntry,
   ConsumeOptions,
@@ -21,6 +20,7 @@ import { DEFAULT_MAX_BATCH, DEFAULT_MAX_BYTES } from '../event-log.ts';
 import { nextTurn } from '../wakeup.ts';
 import { openDatabase, readLogId, type SqliteDatabase, STREAM_NAMES, wrapSqliteError } from './database.ts';
 import { DurablePosition } from './durable-position.ts';
+import { PageFollower } from './page-follower.ts';
 import { StreamTable } from './stream-table.ts';
 
 export interface SqliteEventLogOptions extends LogLimits {
@@ -106,28 +106,11 @@ export class SqliteEventLog implements EventLog {
 
   async *#follow(stream: StreamName, options: FollowOptions, signal: AbortSignal): AsyncGenerator<LogBatch> {
     const table = this.#tables[stream];
-    const begin = this.#use(() => table.totals.lastSequence);
-    let position = options.from === 'snapshot' ? 0 : options.from;
-    // A snapshot cannot miss deletions from before it began: of those subjects it has delivered nothing.
-    const safeTo = options.from === 'snapshot' ? begin : 0;
-    if (position > begin) throw expiredPosition(stream, position, `is beyond its end (${begin})`);
-    const batches = new BatchSequence({ isReplay: options.from === 'snapshot' });
-    const missing = new MissingSince();
-    let isWhole: boolean = true;
+    const follower = this.#use(() => new PageFollower(table, stream, options));
     while (!signal.aborted) {
-      if (table.totals.compactedTo > Math.max(position, safeTo)) {
-        throw expiredPosition(stream, position, `is older than what was compacted (${table.totals.compactedTo})`);
-      }
-      const page = this.#use(() => table.read(position, options.filter, options.maxBatch ?? DEFAULT_MAX_BATCH));
-      const isUnbroken: boolean = isWhole && follows(page.messages, position);
-      position = page.sequence;
-      const isAtEnd = position >= table.totals.lastSequence;
-      const isInOrder = isUnbroken || (isWhole && isAtEnd && page.messages.length === 1);
-      const isComplete: boolean = isUnbroken || isAtEnd;
-      isWhole = missing.isOverdue(!isComplete) || isComplete;
-      yield* batches.add({ ...page, isInOrder, isCaughtUp: isWhole && position >= begin });
-      if (position < table.totals.lastSequence) await nextTurn();
-      else await table.changed.wait({ signal });
+      yield* this.#use(() => follower.read());
+      if (follower.isAtEnd) await table.changed.wait({ signal });
+      else await nextTurn();
     }
   }
 
@@ -190,9 +173,4 @@ export class SqliteEventLog implements EventLog {
       throw wrapSqliteError(error, this.#path);
     }
   }
-}
-
-/** One after the other, none between them. */
-function follows(messages: readonly LogMessage[], after: number): boolean {
-  return messages.every(({ sequence }, index) => sequence === after + index + 1);
 }

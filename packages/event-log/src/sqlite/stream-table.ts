@@ -15,8 +15,8 @@ interface AppendLimits {
 }
 
 /** Part of a stream, in sequence order. */
-interface StreamPage {
-  readonly messages: LogMessage[];
+export interface StreamPage {
+  readonly messages: readonly LogMessage[];
   /** Everything up to here was looked at. */
   readonly sequence: number;
 }

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '@signalbox/contracts';
 import type { ServiceContext } from '../service.ts';
+import { SoleWriter } from '../sole-writer.ts';
 
 interface StatusWriterOptions {
   readonly intervalMs: number;
@@ -23,6 +24,7 @@ const MAX_RETRY_MS = 10_000;
 export class StatusWriter {
   readonly #context: ServiceContext;
   readonly #options: StatusWriterOptions;
+  readonly #writer: SoleWriter;
   readonly #wanted = new Map<string, Wanted>();
   /** Content that the log has, by subject; empty: something, by an earlier life. */
   readonly #told = new Map<string, string>();
@@ -32,6 +34,7 @@ export class StatusWriter {
   constructor(context: ServiceContext, options: StatusWriterOptions) {
     this.#context = context;
     this.#options = options;
+    this.#writer = new SoleWriter({ log: context.log, stream: 'status', unknown: 'ask' });
   }
 
   /** `stamps` are times, which alone are no reason to write. */
@@ -54,7 +57,9 @@ export class StatusWriter {
   /** Learns which messages an earlier life, or another holder of the lease, left behind. */
   async restore(pattern: string): Promise<void> {
     for await (const batch of this.#context.log.follow('status', { from: 'snapshot', filter: pattern })) {
-      for (const { subject, data } of batch.messages) {
+      for (const message of batch.messages) {
+        this.#writer.note(message);
+        const { subject, data } = message;
         if (data === null) this.#told.delete(subject);
         else this.#told.set(subject, '');
       }
@@ -101,7 +106,7 @@ export class StatusWriter {
     try {
       const entries = changed.map((subject) => ({ subject, data: this.#wanted.get(subject)?.data ?? null }));
       const contents = changed.map((subject) => this.#wanted.get(subject)?.content);
-      if (entries.length > 0) await this.#context.log.appendAll('status', entries);
+      if (entries.length > 0) await this.#writer.append(entries);
       for (const [i, subject] of changed.entries()) this.#noteTold(subject, contents[i]);
       return true;
     } catch (error) {

@@ -33,7 +33,7 @@ export interface MembershipOptions {
   readonly group: string;
   readonly partitions: readonly string[];
   readonly leaseMs: number;
-  /** The group, or what this member has of it, may have changed. */
+  /** The group, or what this member has of it, may have changed; also because its lease is valid again. */
   readonly onChange: () => void;
   /** A member told how far it is; null: it is gone. */
   readonly onProgress?: (member: string, data: string | null) => void;
@@ -173,14 +173,21 @@ export class Membership {
     const subject = memberSubject(group, this.id);
     try {
       const sequence = await log.append('leases', { subject, data, expectedSequence });
-      this.#lease = { sequence, sentAt };
+      this.#extend({ sequence, sentAt });
     } catch (error) {
       if (!isSignalboxError(error, 'unavailable')) throw error;
       // It may have been stored: then the next one has to come after it.
       const last = await log.last('leases', subject);
       if (last?.data !== data) throw error;
-      this.#lease = { sequence: last.sequence, sentAt };
+      this.#extend({ sequence: last.sequence, sentAt });
     }
+  }
+
+  /** An answer may come after the lease before it was over, and until then this member had nothing. */
+  #extend(lease: { readonly sequence: number; readonly sentAt: Moment }): void {
+    const wasValid = this.isValid;
+    this.#lease = lease;
+    if (!wasValid) this.#options.onChange();
   }
 
   async #evictSilent(): Promise<void> {

@@ -151,6 +151,7 @@ class SharedWorker implements RunningWorkers {
       const membership = this.#newMembership();
       try {
         await membership.join();
+        if (signal.aborted) return await membership.leave();
         this.#membership = membership;
         this.#settle();
         await Promise.race([membership.lost, untilAborted(signal)]);

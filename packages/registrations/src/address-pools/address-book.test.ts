@@ -137,7 +137,7 @@ describe('a requested address', () => {
     const settled = log.settle();
     expect(settled).toMatchObject({ a: ['192.0.2.0'], b: ['192.0.2.1'] });
     if (problem.includes('family')) return;
-    expect(settled['c']).toEqual([]);
+    expect(settled.c).toEqual([]);
     expect([log.problem('b'), log.problem('c')]).toEqual([problem, problem]);
   });
 
@@ -176,9 +176,9 @@ describe('sharing', () => {
     const log = new Log().service('tcp', on(53), shared).service('udp', on(53, 'UDP'), shared);
     log.service('again', on(53), shared).service('alone', on(80));
     const settled = log.settle();
-    expect(settled['tcp']).not.toEqual(settled['again']);
-    expect([settled['tcp'], settled['again']]).toContainEqual(settled['udp']);
-    expect(settled['alone']).not.toEqual(settled['udp']);
+    expect(settled.tcp).not.toEqual(settled.again);
+    expect([settled.tcp, settled.again]).toContainEqual(settled.udp);
+    expect(settled.alone).not.toEqual(settled.udp);
   });
 
   test.for([
@@ -203,7 +203,7 @@ describe('sharing', () => {
     const log = new Log().service('a', { ...on(80), externalTrafficPolicy: 'Local', selector: { app: 'a' } }, shared);
     log.service('b', { ...on(81), externalTrafficPolicy: 'Local', selector: { app: 'b' } }, shared);
     const settled = log.settle();
-    expect(settled['a']).not.toEqual(settled['b']);
+    expect(settled.a).not.toEqual(settled.b);
   });
 });
 

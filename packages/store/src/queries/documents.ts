@@ -2,13 +2,13 @@
 import type { DerivedMessage, Layer, LayerDocuments, ServiceKey, Skipped } from '@signalbox/contracts';
 import { sql } from 'kysely';
 import { compiledQuery } from '../compiled-query.ts';
-import { REMOVAL_PENDING } from '../schema.ts';
+import { STILL_VALID } from '../schema.ts';
 import type { Store } from '../store.ts';
 import { isAfter, type Place, START } from './place.ts';
 
 export interface StoredDocument<L extends Layer = Layer> {
   readonly key: ServiceKey;
-  /** From which on this is the layer's document. */
+  /** Of the newest change that is in it. */
   readonly revision: number;
   readonly changedAtMs: number;
   /** Null when all that the service has in this layer had to be left out. */
@@ -25,7 +25,7 @@ export interface DocumentFilter<L extends Layer> {
   readonly limit: number;
 }
 
-const COLUMNS = ['cluster', 'namespace', 'name', 'from_revision', 'data'] as const;
+const COLUMNS = ['cluster', 'namespace', 'name', 'data'] as const;
 
 const documentByKey = compiledQuery(
   (builder, layer: Layer, cluster: string, namespace: string, name: string, from: number, to: number) =>
@@ -102,7 +102,7 @@ export function listClosedDocuments<L extends Layer>(
       .where('to_revision', '>', after)
       .where('to_revision', '<=', upTo)
       // The bound in the text is what lets SQLite use the index of closed versions.
-      .where('to_revision', '<', sql.lit(REMOVAL_PENDING))
+      .where('to_revision', '<', sql.lit(STILL_VALID))
       .orderBy('to_revision')
       .limit(limit),
   );
@@ -118,12 +118,12 @@ export function revisionBefore(store: Store, atMs: number): number {
   return store.first(query.where('at_ms', '<', atMs))?.revision ?? 0;
 }
 
-function parseRow<L extends Layer>(row: ServiceKey & { from_revision: number; data: string }): StoredDocument<L> {
+function parseRow<L extends Layer>(row: ServiceKey & { data: string }): StoredDocument<L> {
   const { cluster, namespace, name } = row;
   const message = JSON.parse(row.data) as DerivedMessage<LayerDocuments[L] | null>;
   return {
     key: { cluster, namespace, name },
-    revision: row.from_revision,
+    revision: message.revision,
     changedAtMs: message.changedAtMs,
     document: message.document ?? null,
     skipped: message.skipped,

@@ -32,7 +32,7 @@ export interface ObjectFilter<Kind extends ObjectKind> {
   readonly limit: number;
 }
 
-const COLUMNS = ['kind', 'cluster', 'namespace', 'name', 'from_revision', 'data'] as const;
+const COLUMNS = ['kind', 'cluster', 'namespace', 'name', 'from_revision', 'content_revision', 'data'] as const;
 
 const objectByKey = compiledQuery(
   (builder, kind: ObjectKind, cluster: string, namespace: string, name: string, from: number, to: number) =>
@@ -117,13 +117,17 @@ export function countObjects(store: Store, revision: number): ObjectCount[] {
 }
 
 function parseRow<Kind extends ObjectKind>(
-  row: ObjectKey & { readonly from_revision: number; readonly data: string },
+  row: ObjectKey & {
+    readonly from_revision: number;
+    readonly content_revision: number | null;
+    readonly data: string;
+  },
 ): StoredObject<Kind> {
   const { kind, cluster, namespace, name } = row;
   const message = JSON.parse(row.data) as ObjectMessage;
   return {
     key: { kind, cluster, namespace, name },
-    revision: row.from_revision,
+    revision: row.content_revision ?? row.from_revision,
     changedAtMs: message.changedAtMs,
     object: message.object as ObjectOfKind<Kind>,
   };

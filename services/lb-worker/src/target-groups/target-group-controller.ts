@@ -58,6 +58,8 @@ export class TargetGroupController {
   #decidedRevision = -1;
   /** Of the watermark in the log. */
   #publishedRevision = -1;
+  /** Nothing is decided from less than what was decided from before: registrations may be read from a server that is behind. */
+  #leastRevision = -1;
   #onWake = (): void => {};
 
   constructor(options: ControllerOptions) {
@@ -75,11 +77,12 @@ export class TargetGroupController {
     return groups.some(({ port, protocol }) => `${port}/${protocol}` === name);
   }
 
-  /** What was published before this process. */
-  restore(message: LogMessage): void {
+  /** What was published before this process. `head`: the log's last revision; what is of a later one was another log's. */
+  restore(message: LogMessage, head: number): void {
     if (message.subject !== TARGETS_WATERMARK_SUBJECT) this.#table.restore(message);
     else if (message.data !== null) {
       this.#publishedRevision = targetsWatermarkSchema.parse(JSON.parse(message.data)).revision;
+      if (this.#publishedRevision <= head) this.#leastRevision = this.#publishedRevision;
     }
   }
 
@@ -144,8 +147,8 @@ export class TargetGroupController {
 
   #hasWork(): boolean {
     const { intents, sources, ruleAcks, clock } = this.#options;
-    if (this.#watermark === undefined || !intents.isCaughtUp || !sources.isCaughtUp || !ruleAcks.isCaughtUp)
-      return false;
+    if (this.#watermark === undefined || this.#watermark.revision < this.#leastRevision) return false;
+    if (!intents.isCaughtUp || !sources.isCaughtUp || !ruleAcks.isCaughtUp) return false;
     if (this.#dirty.size > 0 || this.#watermark.revision > this.#decidedRevision) return true;
     const nextMs = this.#nextMs();
     return nextMs !== undefined && nextMs <= clock.nowMs();
