@@ -174,7 +174,8 @@ export class RulesSync {
     return error === '';
   }
 
-  #changesIn(changes: readonly TimedPlanChange[]): TimedPlanChange[] {
+  #changesIn(changes: readonly TimedPlanChange[]): readonly TimedPlanChange[] {
+    if (this.#failedChanges.size === 0 && this.#state.error === '') return changes;
     for (const change of changes) {
       const text = serviceKeyText(change.key);
       // A service that changed again has waited since the first time.

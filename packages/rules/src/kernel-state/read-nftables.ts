@@ -145,7 +145,10 @@ class NftablesReader {
     this.#use(chain);
     for (const source of sourcesOf(this.#options.podSources)) {
       const route = traceRoute(this.#graph, chain, { ...place, source });
-      if (route.endpoints.size > 0) routes.set(source, route);
+      if (route.endpoints.size === 0) continue;
+      // Sources mostly reach the same endpoints: one map for all of them is half of the memory of a large state.
+      const known = [...routes.values()].find(({ endpoints }) => areSame(endpoints, route.endpoints));
+      routes.set(source, known === undefined ? route : { ...route, endpoints: known.endpoints });
     }
     return routes;
   }
@@ -243,6 +246,14 @@ class NftablesReader {
 }
 
 const NO_FRONTEND: Frontend = { service: '', routes: new Map(), verdict: undefined, sourceRanges: undefined };
+
+function areSame(a: Route['endpoints'], b: Route['endpoints']): boolean {
+  if (a.size !== b.size) return false;
+  return [...a].every(([target, { share, isHairpinMasqueraded }]) => {
+    const other = b.get(target);
+    return other?.share === share && other.isHairpinMasqueraded === isHairpinMasqueraded;
+  });
+}
 
 interface Place {
   readonly protocol: string;

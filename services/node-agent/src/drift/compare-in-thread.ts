@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type ProxyPlan, SignalboxError } from '@signalbox/contracts';
 import type { KernelOwner } from '@signalbox/rules';
-import { programRunner } from '../kernel/run-program.ts';
+import { lowerPriority, programRunner } from '../kernel/run-program.ts';
 import type { ComparisonAnswer, ComparisonTask, PlansMessage } from './comparison-thread.ts';
 import type { CompareKernel, KernelComparison } from './kernel-comparison.ts';
 import { listKernel } from './read-kernel.ts';
@@ -13,6 +13,9 @@ import { listKernel } from './read-kernel.ts';
 const THREAD = import.meta.url.endsWith('.ts')
   ? new URL('../../dist/drift/comparison-thread.js', import.meta.url)
   : new URL('comparison-thread.js', import.meta.url);
+
+/** Most of what it makes lives until its end: a larger young generation would be copied in vain, and is 20 MiB more. */
+const THREAD_LIMITS = { maxYoungGenerationSizeMb: 8 };
 
 /** As JSON some milliseconds of work; in between, other things happen. */
 const PLANS_AT_ONCE = 200;
@@ -27,15 +30,13 @@ interface ThreadComparerOptions {
  * can be ended at once: nft begins its listing again with each change of the rules, as long as there are changes.
  */
 export function threadComparer({ owner, commandPrefix }: ThreadComparerOptions): CompareKernel {
-  const run = programRunner(commandPrefix);
+  const run = programRunner(commandPrefix, lowerPriority);
   return async ({ plans, options }, signal) => {
     signal.throwIfAborted();
     const listings = await listKernel((call) => run({ ...call, signal }), options, owner);
+    const workerData: ComparisonTask = { options, owner, listings };
     // Flags of this process, such as where tests resolve packages, are not for the thread.
-    const thread = new Worker(THREAD, {
-      workerData: { options, owner, listings } satisfies ComparisonTask,
-      execArgv: [],
-    });
+    const thread = new Worker(THREAD, { workerData, execArgv: [], resourceLimits: THREAD_LIMITS });
     const answered = answerOf(thread, signal);
     try {
       await Promise.race([sendPlans(thread, plans), answered]);

@@ -13,6 +13,7 @@ import type { Readable } from 'node:stream';
 import type { RulesBackend } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
 import type { KernelOwner } from '@signalbox/rules';
+import { lowerPriority } from '../kernel/run-program.ts';
 
 /** Bounds what is remembered of processes that ended long ago; their numbers come again. */
 const OWN_PROCESSES_MAX = 256;
@@ -66,6 +67,8 @@ export function openKernelMonitor(options: KernelMonitorOptions): KernelMonitor 
     if (child !== undefined || isClosed) return;
     const [file = 'nft', ...args]: string[] = [...(options.commandPrefix ?? []), 'nft', 'monitor'];
     const started = spawn(file, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    // It begins by reading all tables, elements included.
+    lowerPriority(started.pid);
     child = started;
     const transactions = new TransactionLines(options);
     createInterface(started.stdout).on('line', (line) => transactions.read(line));

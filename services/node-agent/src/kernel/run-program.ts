@@ -1,5 +1,6 @@
 /** Programs of the system, run to their end. */
 import { spawn } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import { errorText, SignalboxError } from '@signalbox/contracts';
 
 export interface ProgramCall {
@@ -49,6 +50,16 @@ export function programRunner(prefix: readonly string[] = [], noteProcess: NoteP
       child.stdin.end(input ?? '');
     });
   };
+}
+
+/** A `NoteProcess` for what can wait: reading 10,000 services takes a core for seconds, and changes come first. */
+export function lowerPriority(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // It has ended already.
+  }
 }
 
 /** Whether a call failed because the program is not installed; `exec of …` is how `ip netns exec` says it. */
