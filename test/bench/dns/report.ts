@@ -35,6 +35,7 @@ function tableText(rows: readonly Row[]): string {
       { title: 'cores', value: (row) => row.cores },
       { title: 'queries/s (median of runs)', value: (row) => `${rateOf(row)} (${row.rates.join(', ')})` },
       { title: 'of bind', value: (row) => ratioText(row, find(rows, 'bind', row.cores)) },
+      { title: 'by CPU', value: (row) => cpuRatioText(row, find(rows, 'bind', row.cores)) },
       { title: 'CPU a query', value: (row) => `${row.cpuUs.toFixed(1)} us` },
       { title: 'p50 at 10,000/s', value: (row) => `${row.p50Us} us` },
       { title: 'p99', value: (row) => `${row.p99Us} us` },
@@ -63,6 +64,11 @@ function find(rows: readonly Row[], program: string, cores: number): Row | undef
 
 function ratioText(row: Row, base: Row | undefined): string {
   return base === undefined ? '' : (rateOf(row) / rateOf(base)).toFixed(2);
+}
+
+/** Queries for the same CPU time. */
+function cpuRatioText(row: Row, base: Row | undefined): string {
+  return base === undefined ? '' : (base.cpuUs / row.cpuUs).toFixed(2);
 }
 
 function rateOf({ rates }: Row): number {
