@@ -69,7 +69,10 @@ test('answers are those of one process', { timeout: 60_000 }, async () => {
   const unsynced = await answersOf(alone);
   expect(new Set(unsynced.flat().map(({ status }) => status))).toContain('SERVFAIL');
   expect(await answersOf(together)).toEqual(unsynced);
-  for (const lab of [alone, together]) await serve(lab, 1, '10.96.0.1');
+  for (const lab of [alone, together]) {
+    await serve(lab, 1, '10.96.0.1');
+    await waitFor(async () => (await acknowledged(lab)) === 1, 'the first revision');
+  }
   await others(together, 2);
   const expected = await answersOf(alone);
   for (let round = 0; round < 3; round += 1) expect(await answersOf(together)).toEqual(expected);
@@ -91,7 +94,7 @@ async function aLab(processes: number, options: Partial<DnsServerOptions> = {}):
   return await startDnsLab({ ...options, processes, ackIntervalMs: 10 }, undefined, startDnsServer);
 }
 
-/** Resolves when this process serves it; the others may come later. */
+/** What is to be served, some time later. */
 async function serve(lab: DnsLab, revision: number, address: string): Promise<void> {
   const records: DnsRecord[] = [{ type: 'A', name: `${WEB}.`, ttlSeconds: 30, address }];
   const recordSet = { cluster: 'shop', namespace: 'a', name: 'web', records };
