@@ -66,7 +66,7 @@ export async function runSeed(bus: NatsCluster, { seed, faults, say }: SeedOptio
     operate(world.plane);
     const life = await live(world, { seed, faults, say: tell }, timeline).catch(unableToGoOn);
     const violations = [...life.violations, ...unexpectedEnds(world.plane)];
-    const outputs = violations.length === 0 ? undefined : keepOutputs(world.plane, timeline, seed);
+    const outputs = violations.length === 0 ? undefined : keepOutputs(world, timeline, seed);
     return { ...life, seed, skipped: skippedFaults(world), violations, outputs };
   } finally {
     await world.close();

@@ -24,6 +24,7 @@ export interface NatsServer {
   readonly url: string;
   readonly port: number;
   readonly pid: number | undefined;
+  readonly storeDir: string;
   /** Ends the server for good. Idempotent. */
   stop(): Promise<void>;
   /** Ends it as a crash would (SIGKILL); the store stays. */
@@ -90,6 +91,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     get pid() {
       return child?.pid;
     },
+    storeDir,
     stop,
     kill,
     restart: start,
