@@ -72,3 +72,19 @@ test('what came while a lease was over for a moment is told when it is renewed',
   slow.letGo();
   await expect.poll(() => seen.at(-1), POLL).toBeGreaterThan(0);
 });
+
+test('a member that is gone is taken out although its last heartbeat was never heard', async () => {
+  const log = openLog();
+  const [line, deaf] = [new HeldBackLog(log), holdableLog(log)];
+  const gone = member(line.log, { leaseMs: 400 });
+  await gone.join();
+  const observer = member(deaf, { leaseMs: 400 });
+  opened.push({ close: async () => deaf.release() }, { close: async () => line.letGo() });
+  await observer.join();
+  await expect.poll(() => observer.members, POLL).toEqual([gone.id, observer.id]);
+  deaf.hold();
+  const heard = await heartbeatOf(log, gone);
+  await expect.poll(() => heartbeatOf(log, gone), POLL).toBeGreaterThan(heard);
+  line.hold();
+  await expect.poll(() => observer.members, POLL).toEqual([observer.id]);
+});

@@ -215,15 +215,19 @@ export class Membership {
     return heard;
   }
 
-  /** False when it has been heard of meanwhile. */
+  /**
+   * False when there is a heartbeat that was not heard: it may have come meanwhile, or from a server whose copy is behind. So
+   * the next look asks for it, and its time begins anew.
+   */
   async #endLease(member: string, { sequence: expectedSequence }: Heard): Promise<boolean> {
     const { log, group } = this.#options;
     try {
       await log.append('leases', { subject: memberSubject(group, member), data: null, expectedSequence });
       return true;
     } catch (error) {
-      if (isSignalboxError(error, 'conflict')) return false;
-      throw error;
+      if (!isSignalboxError(error, 'conflict')) throw error;
+      this.#heard.delete(member);
+      return false;
     }
   }
 
