@@ -70,6 +70,16 @@ async function objectsIn(log: EventLog): Promise<Record<string, LogObject>> {
 const clusterIn = async (log: EventLog): Promise<ClusterObject | undefined> =>
   (await objectsIn(log))['Cluster /eu'] as ClusterObject | undefined;
 
+test('what went while the log was read a second time is not taken for published', async () => {
+  const log = openLog();
+  await listAll(await openPublisher(log), [aService('web')]);
+  const late = await openPublisher(log);
+  await (await openPublisher(log)).replace('Service', []);
+  await late.load();
+  await late.replace('Service', [asRead(aService('web'))]);
+  expect(Object.keys(await objectsIn(log))).toContain('Service shop/web');
+});
+
 test('Pods are kept for as long as they are asked for', async () => {
   const log = openLog();
   const pod = { kind: 'Pod', metadata: { namespace: 'shop', name: 'web-0' }, status: { podIP: '10.1.2.3' } } as const;

@@ -82,10 +82,11 @@ export class ClusterPublisher implements SourceSink {
     return this.#kinds.every((kind) => this.#listed.has(kind) || this.#isRefused(kind));
   }
 
-  /** Reads what the log holds of this cluster. Call once, before the source starts. */
+  /** Reads what the log holds of this cluster. Call before the source starts; again only after it has failed. */
   async load(): Promise<void> {
     const filter = objectsOfCluster(this.#source.cluster);
     const options = { from: 'snapshot', filter, signal: this.#stopping.signal } as const;
+    this.#published.clear();
     for await (const batch of this.#context.log.follow('objects', options)) {
       for (const message of batch.messages) this.#loadMessage(message);
       if (!batch.isCaughtUp) continue;
@@ -153,12 +154,17 @@ export class ClusterPublisher implements SourceSink {
 
   #loadMessage(message: LogMessage): void {
     this.#objects.note(message);
-    if (message.data === null) return;
     const key = parseObjectSubject(message.subject);
+    const id = idOf(key.kind, key);
+    if (message.data === null) {
+      // A slice that has moved is still there, by its other subject.
+      if (this.#published.get(id)?.subject === message.subject) this.#published.delete(id);
+      return;
+    }
     const { object } = JSON.parse(message.data) as ObjectMessage;
     if (object.kind === 'Cluster') this.#syncedBefore = object.syncedKinds;
     const entry = { kind: key.kind, subject: message.subject, contentHash: hashOf(JSON.stringify(object)) };
-    this.#published.set(idOf(key.kind, key), entry);
+    this.#published.set(id, entry);
   }
 
   #planUpsert(item: { object: LogObject; resourceVersion: string; changedAtMs: number }): Planned[] {
