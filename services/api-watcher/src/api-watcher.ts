@@ -3,6 +3,7 @@ import { errorText, SOURCE_KINDS, type SourceStatus, sourceStatusSubject } from 
 import {
   failureSignal,
   patiently,
+  READY,
   type Readiness,
   type RunningService,
   type ServiceContext,
@@ -93,7 +94,7 @@ class ApiWatcher implements RunningService {
     const waiting = [...this.#publishers]
       .filter(([, publisher]) => !publisher.isSettled)
       .map(([{ cluster }]) => cluster);
-    if (waiting.length === 0) return { isReady: true, reason: '' };
+    if (waiting.length === 0) return READY;
     return { isReady: false, reason: `api-watcher: ${SOURCE_KINDS.length} kinds to list of ${waiting.join(', ')}` };
   }
 
