@@ -6,6 +6,7 @@ import { watchGroup } from '@signalbox/contracts';
 import { asOneService, type RunningService, type ServiceContext, startInTurn } from '@signalbox/kit';
 import type { Source } from '@signalbox/kube';
 import { type ApiWatcherOptions, startApiWatcher } from './api-watcher.ts';
+import { WatchMetrics } from './watch-metrics.ts';
 
 export interface TurnOptions extends ApiWatcherOptions {
   /** Another one takes over when the active one is silent for longer. */
@@ -29,6 +30,7 @@ async function startTurn(
   { leaseMs, sources, forget, onStatus }: TurnOptions,
 ): Promise<RunningService> {
   const { cluster } = source;
+  new WatchMetrics(context.registry, cluster).setActive(false);
   return await startInTurn(context, {
     name: 'api-watcher',
     work: `watching ${cluster}`,

@@ -86,12 +86,16 @@ export class JetStreamEventLog implements EventLog {
   readonly #closing = new AbortController();
   #state: LogState = 'connected';
   #isConnected = true;
+  #lostConsumers = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(id: string, parts: Omit<LogContext, 'isConnected'>, appendTimeoutMs: number) {
+  constructor(id: string, parts: Omit<LogContext, 'isConnected' | 'onConsumerLost'>, appendTimeoutMs: number) {
     this.id = id;
     const isConnected = () => this.#isConnected;
-    this.#context = { ...parts, isConnected };
+    const onConsumerLost = () => {
+      this.#lostConsumers += 1;
+    };
+    this.#context = { ...parts, isConnected, onConsumerLost };
     const openWindow = () => new AppendWindow({ ...this.#context, timeoutMs: appendTimeoutMs });
     this.#windows = {
       objects: openWindow(),
@@ -105,6 +109,10 @@ export class JetStreamEventLog implements EventLog {
 
   get state(): LogState {
     return this.#state;
+  }
+
+  get lostConsumers(): number {
+    return this.#lostConsumers;
   }
 
   async append(stream: StreamName, entry: AppendEntry): Promise<number> {
