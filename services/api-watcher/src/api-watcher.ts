@@ -80,7 +80,7 @@ class ApiWatcher implements RunningService {
   async #forgetClusters(): Promise<void> {
     const { log, logger } = this.#context;
     for (const cluster of this.#options.forget ?? []) {
-      const objects = await forgetCluster(log, cluster);
+      const objects = await patiently(() => forgetCluster(log, cluster));
       logger.info({ cluster, objects }, 'cluster forgotten');
     }
     const own = new Set([...this.#options.sources.map(({ cluster }) => cluster), ...(this.#options.siblings ?? [])]);
