@@ -2,10 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { memberSubject, watchGroup } from '@signalbox/contracts';
 import { type EventLog, openSqliteEventLog } from '@signalbox/event-log';
 import { createLogger, createRegistry, type RunningService } from '@signalbox/kit';
 import { manifestsSource } from '@signalbox/kube';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { startWatcherInTurn } from './take-turns.ts';
 
 const POLL = { timeout: 10_000, interval: 10 };
@@ -64,4 +65,13 @@ test('an active one ends when another one wrote objects of its cluster', async (
     .toBe(true);
   await log.append('objects', { subject: 'objects.all.Namespace.shop._.late', data: '{}', headers: { writer: 'x' } });
   await expect(only.failure).rejects.toThrow(/was written by another watcher/);
+});
+
+test('tombstones of lives that ended days ago are removed from the leases too', async () => {
+  const subject = memberSubject(watchGroup('shop'), 'gone');
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 2 * 86_400_000 });
+  await log.append('leases', { subject, data: null });
+  vi.useRealTimers();
+  await watcher();
+  await expect.poll(() => log.last('leases', subject), POLL).toBeUndefined();
 });

@@ -78,7 +78,8 @@ class Turn {
     await joinPatiently(this.#membership);
     this.#membership.lost.then(() => {
       if (this.#isStopping) return;
-      this.#fail(new SignalboxError('unavailable', `another watcher has the turn for ${this.#source.cluster}`));
+      const reason = 'it was not renewed in time, or another watcher ended it';
+      this.#fail(new SignalboxError('unavailable', `the lease on ${this.#source.cluster} is over: ${reason}`));
     }, this.#fail);
     this.#look();
   }

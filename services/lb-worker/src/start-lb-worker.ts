@@ -62,7 +62,9 @@ class Decider {
   async join(): Promise<void> {
     await joinPatiently(this.#membership);
     this.#membership.lost.then(() => {
-      if (!this.#isStopping) this.#fail(new SignalboxError('unavailable', 'another replica decides on target groups'));
+      if (this.#isStopping) return;
+      const reason = 'it was not renewed in time, or another replica ended it';
+      this.#fail(new SignalboxError('unavailable', `the lease on target groups is over: ${reason}`));
     }, this.#fail);
     this.#look();
   }
