@@ -162,7 +162,7 @@ export class Membership {
       try {
         await this.#renew();
         await this.#evictSilent();
-        await this.#sweep();
+        if (this.#isJoined) await this.#sweep();
       } catch (err) {
         if (isSignalboxError(err, 'conflict')) return this.#stop();
         logger.warn({ err, member: this.id }, 'the lease could not be renewed, trying again');
