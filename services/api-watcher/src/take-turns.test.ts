@@ -7,6 +7,7 @@ import { type EventLog, openSqliteEventLog } from '@signalbox/event-log';
 import { createLogger, createRegistry, type RunningService } from '@signalbox/kit';
 import { manifestsSource } from '@signalbox/kube';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { openSources } from './open-sources.ts';
 import { startWatcherInTurn } from './take-turns.ts';
 
 const POLL = { timeout: 10_000, interval: 10 };
@@ -74,4 +75,11 @@ test('tombstones of lives that ended days ago are removed from the leases too', 
   vi.useRealTimers();
   await watcher();
   await expect.poll(() => log.last('leases', subject), POLL).toBeUndefined();
+});
+
+test('a path that is not there is refused at once, also where another one watches', () => {
+  const requests = [{ type: 'manifests', cluster: 'shop', path: join(folder, 'mistyped') } as const];
+  const flags = { requests, domains: { byCluster: new Map(), fallback: undefined }, forget: [] };
+  const open = (): unknown => openSources(flags, { logger, stdin: Readable.from([]) });
+  expect(open).toThrow(expect.objectContaining({ code: 'invalid', message: expect.stringContaining('mistyped') }));
 });
