@@ -78,6 +78,9 @@ export function natsPasswordVariable(service: string): string {
   return `NATS_PASSWORD_${service.replaceAll('-', '_').toUpperCase()}`;
 }
 
+/** The user that servers of a cluster are to each other: no service, so it may not log in as a client. */
+export const NATS_ROUTES_USER = 'routes';
+
 export function natsPermissions(service: ServiceName, prefix = 'signalbox'): NatsPermissions {
   const access: ServiceAccess = SERVICE_ACCESS[service];
   const subjects = new LogSubjects(prefix);
