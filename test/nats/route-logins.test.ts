@@ -37,8 +37,10 @@ describe.skipIf(missing !== undefined).each([
     deployment = await deploymentOf(folder.path, routes);
     const { config, included, environments } = deployment;
     const starting = environments.map(async (env, i) => {
-      const own = config.replace('port: 6222', `listen: "127.0.0.1:${routes[i]}"`);
-      servers.push(await startNatsServer({ config: own, included, env }));
+      const own = config
+        .replace('port: 6222', `listen: "127.0.0.1:${routes[i]}"`)
+        .replace('"/data"', JSON.stringify(join(folder.path, `store-${i}`)));
+      servers.push(await startNatsServer({ config: own, included, env, hasJetStream: false }));
     });
     await Promise.all(starting);
   });
@@ -47,7 +49,7 @@ describe.skipIf(missing !== undefined).each([
     await folder?.remove();
   });
 
-  test('are one cluster: a stream has a copy on each', async () => {
+  test('are one cluster, with room for a copy of each stream on each', async () => {
     const { passwordFile } = deployment;
     let log: EventLog | undefined;
     const open = async () => {
@@ -56,7 +58,6 @@ describe.skipIf(missing !== undefined).each([
         name: 'api-watcher',
         login: { user: 'api-watcher', passwordFile },
         replicas: 3,
-        maxBytes: 1024 ** 2,
       });
       return log.state;
     };
@@ -108,7 +109,7 @@ async function composed(folder: string, routes: readonly number[]): Promise<Depl
   const texts = await Promise.all(files.map((file) => readFile(join(folder, 'nats', file), 'utf8')));
   const config = await read('deploy/compose/nats-cluster.conf');
   return {
-    config: config.replaceAll('login/', '').replaceAll(/^(port|http|jetstream): .*$/gm, ''),
+    config: config.replaceAll('login/', '').replaceAll(/^(port|http): .*$/gm, ''),
     included: Object.fromEntries(files.map((file, i) => [file, texts[i] ?? ''])),
     environments: [1, 2, 3].map((n) => ({ SERVER_NAME: `nats-${n}` })),
     passwordFile: join(folder, 'api-watcher/password'),
@@ -138,7 +139,7 @@ async function orchestrated(folder: string, routes: readonly number[]): Promise<
   const passwordFile = join(folder, 'password');
   await writeFile(passwordFile, dataOf('nats-login-api-watcher').password ?? '');
   return {
-    config: (config['nats.conf'] ?? '').replaceAll(/^(port|http_port|jetstream): .*$/gm, ''),
+    config: (config['nats.conf'] ?? '').replaceAll(/^(port|http_port): .*$/gm, ''),
     included: { 'authorization.conf': config['authorization.conf'] ?? '' },
     environments: [0, 1, 2].map((n) => ({ ...passwords, ...environment, POD_NAME: `nats-${n}` })),
     passwordFile,
