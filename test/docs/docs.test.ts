@@ -25,7 +25,8 @@ const README = read('README.md');
 /** What runs in a service and lies in the kit. */
 function runtimeOf(service: string): string {
   if (service.endsWith('-worker')) return sourcesOf('packages/kit/src', (file) => !file.startsWith('lb-driver/'));
-  return service.endsWith('-driver') ? sourcesOf('packages/kit/src/lb-driver') : '';
+  const frame = sourcesOf('packages/kit/src', (file) => file === 'health-server.ts');
+  return service.endsWith('-driver') ? frame + sourcesOf('packages/kit/src/lb-driver') : frame;
 }
 
 function sourcesOf(folder: string, isMeant = (_file: string) => true): string {

@@ -17,6 +17,12 @@ export function workerMetrics(registry: Registry) {
     ),
   };
 }
+
+/** Prometheus sees no increase in a series that begins above 0: so the first failure would alert nobody. */
+export function startCounting({ derived, published, failed, badMessages }: WorkerMetrics, worker: string): void {
+  for (const each of [derived, published, failed, badMessages]) each.inc({ worker }, 0);
+}
+
 /** Of a worker that shares its layer with other replicas. */
 export function sharesMetrics(registry: Registry) {
   return {
