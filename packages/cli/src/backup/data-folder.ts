@@ -1,6 +1,6 @@
 /** The data folder of a stopped `signalbox up`, to and from an archive: the event log, and the store with its history. */
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSignalboxError, SignalboxError } from '@signalbox/contracts';
 import { copySqliteEventLog, openSqliteEventLog } from '@signalbox/event-log';
@@ -21,7 +21,7 @@ export async function copyDataFolder(dataDir: string, to: string): Promise<strin
 }
 
 /**
- * Puts unpacked files in their place. Everything is copied, and so checked, beside the old files before the first of them
+ * Puts unpacked files in their place, a folder that is there. Everything is copied, and so checked, beside the old files before the first of them
  * goes; the event log comes last, so that a restore which was cut off leaves no log without its store.
  */
 export async function restoreDataFolder(
@@ -30,7 +30,6 @@ export async function restoreDataFolder(
   { files, isForced }: { files: readonly string[]; isForced: boolean },
 ): Promise<void> {
   await requireFree(dataDir, isForced);
-  await mkdir(dataDir, { recursive: true });
   const incoming = (name: string): string => join(dataDir, `${name}.incoming`);
   try {
     for (const name of files) await remove(incoming(name));
