@@ -1,8 +1,9 @@
 /** Backups bring back what was there, and refuse what would lose something. */
 import { spawnSync } from 'node:child_process';
-import { cp, mkdir, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Intent, List, ServiceSummary } from '@signalbox/contracts';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CLI, ROOT, signalbox, temporaryFolder } from '../harness/signalbox.ts';
 import { type RunningPlane, startPlaneOn } from './running-plane.ts';
@@ -98,6 +99,21 @@ describe('the data folder', () => {
     expect(restored).toMatchObject({ code: 0 });
     expect(await intentsOf(await start('data'))).toHaveLength(3);
   });
+});
+
+test('the data folder of a newer Signalbox takes the place of none', async () => {
+  await (await start('newer')).stop();
+  const store = new Database(at('newer/store.db'));
+  store.exec(`insert into kysely_migration (name, timestamp) values ('9999-from-the-future', '2030-01-01')`);
+  store.close();
+  await signalbox(['backup', '--to', at('newer.backup'), '--data-dir', at('newer')]);
+  const mine = await start('data');
+  await setIntents(mine);
+  await mine.stop();
+  const refused = await signalbox(['restore', '--from', at('newer.backup'), '--data-dir', at('data'), '--force']);
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('written by a newer Signalbox') });
+  expect((await readdir(at('data'))).filter((name) => name.includes('incoming') || name.startsWith('.'))).toEqual([]);
+  expect(await intentsOf(await start('data'))).toHaveLength(3);
 });
 
 /** On a disk of a few kilobytes, mounted where nobody else sees it. */

@@ -4,7 +4,7 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSignalboxError, SignalboxError } from '@signalbox/contracts';
 import { copySqliteEventLog, openSqliteEventLog } from '@signalbox/event-log';
-import { copyStore } from '@signalbox/store';
+import { copyStore, openStore } from '@signalbox/store';
 
 export const EVENT_LOG = 'events.db';
 export const STORE = 'store.db';
@@ -33,7 +33,11 @@ export async function restoreDataFolder(
   const incoming = (name: string): string => join(dataDir, `${name}.incoming`);
   try {
     for (const name of files) await remove(incoming(name));
-    if (files.includes(STORE)) await copyStore(join(from, STORE), incoming(STORE));
+    if (files.includes(STORE)) {
+      await copyStore(join(from, STORE), incoming(STORE));
+      // One of a newer program is refused here, while what it would replace is still there.
+      (await openStore({ path: incoming(STORE) })).close();
+    }
     await copySqliteEventLog(join(from, EVENT_LOG), incoming(EVENT_LOG));
     for (const name of [STORE, EVENT_LOG]) await remove(join(dataDir, name));
     if (files.includes(STORE)) await rename(incoming(STORE), join(dataDir, STORE));
