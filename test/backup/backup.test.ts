@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { cp, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Intent, List, ServiceSummary } from '@signalbox/contracts';
-import Database from 'better-sqlite3';
+import { openStore } from '@signalbox/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CLI, ROOT, signalbox, temporaryFolder } from '../harness/signalbox.ts';
 import { type RunningPlane, startPlaneOn } from './running-plane.ts';
@@ -103,8 +103,8 @@ describe('the data folder', () => {
 
 test('the data folder of a newer Signalbox takes the place of none', async () => {
   await (await start('newer')).stop();
-  const store = new Database(at('newer/store.db'));
-  store.exec(`insert into kysely_migration (name, timestamp) values ('9999-from-the-future', '2030-01-01')`);
+  const store = await openStore({ path: at('newer/store.db') });
+  store.sqlite.exec(`insert into kysely_migration (name, timestamp) values ('9999-from-the-future', '2030-01-01')`);
   store.close();
   await signalbox(['backup', '--to', at('newer.backup'), '--data-dir', at('newer')]);
   const mine = await start('data');
