@@ -1,10 +1,14 @@
 /** Backups bring back what was there, and refuse what would lose something. */
-import { cp, stat, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { cp, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Intent, List, ServiceSummary } from '@signalbox/contracts';
+import { openStore } from '@signalbox/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ROOT, signalbox, temporaryFolder } from '../harness/signalbox.ts';
+import { CLI, ROOT, signalbox, temporaryFolder } from '../harness/signalbox.ts';
 import { type RunningPlane, startPlaneOn } from './running-plane.ts';
+
+const NO_NAMESPACE = spawnSync('unshare', ['--map-root-user', '--mount', 'true']).status !== 0;
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let planes: RunningPlane[] = [];
@@ -96,6 +100,58 @@ describe('the data folder', () => {
     expect(await intentsOf(await start('data'))).toHaveLength(3);
   });
 });
+
+test('the data folder of a newer Signalbox takes the place of none', async () => {
+  await (await start('newer')).stop();
+  const store = await openStore({ path: at('newer/store.db') });
+  store.sqlite.exec(`insert into kysely_migration (name, timestamp) values ('9999-from-the-future', '2030-01-01')`);
+  store.close();
+  await signalbox(['backup', '--to', at('newer.backup'), '--data-dir', at('newer')]);
+  const mine = await start('data');
+  await setIntents(mine);
+  await mine.stop();
+  const refused = await signalbox(['restore', '--from', at('newer.backup'), '--data-dir', at('data'), '--force']);
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('written by a newer Signalbox') });
+  expect((await readdir(at('data'))).filter((name) => name.includes('incoming') || name.startsWith('.'))).toEqual([]);
+  expect(await intentsOf(await start('data'))).toHaveLength(3);
+});
+
+/** On a disk of a few kilobytes, mounted where nobody else sees it. */
+describe.skipIf(NO_NAMESPACE)(
+  `a disk that is full${NO_NAMESPACE ? ' (skipped: unshare --map-root-user --mount)' : ''}`,
+  () => {
+    function onSmallDisk(args: readonly string[]) {
+      const script = 'mount -t tmpfs -o size=64k tmpfs "$0" && node "$@"; code=$?; ls -A "$0"; exit $code';
+      const command = ['--map-root-user', '--mount', 'sh', '-c', script, at('small'), CLI, ...args];
+      return spawnSync('unshare', command, { encoding: 'utf8' });
+    }
+
+    beforeEach(async () => {
+      await (await start('data')).stop();
+      await mkdir(at('small'));
+      expect((await stat(at('data'))).mode & 0o777).toBe(0o700);
+    });
+
+    test('takes no backup: it is named, and nothing is left there', () => {
+      const { status, stdout, stderr } = onSmallDisk([
+        'backup',
+        '--to',
+        at('small/a.backup'),
+        '--data-dir',
+        at('data'),
+      ]);
+      expect([status, stdout]).toEqual([1, '']);
+      expect(stderr).toMatch(/no space left for event log \S+small\S+events\.db/);
+    });
+
+    test('is not restored to: it is named, and nothing is left there', async () => {
+      await signalbox(['backup', '--to', at('a.backup'), '--data-dir', at('data')]);
+      const { status, stdout, stderr } = onSmallDisk(['restore', '--from', at('a.backup'), '--data-dir', at('small')]);
+      expect([status, stdout]).toEqual([1, '']);
+      expect(stderr).toMatch(/no space left in \S+small\S+ to unpack/);
+    });
+  },
+);
 
 describe('the intents of a running Signalbox', () => {
   test('come back on another one', async () => {

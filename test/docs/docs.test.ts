@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SERVICE_ACCESS } from '@signalbox/event-log';
+import { SERVICE_ACCESS, type ServiceAccess } from '@signalbox/event-log';
 import { describe, expect, test } from 'vitest';
 import { CLI, ROOT, signalbox, startProcess, temporaryFolder } from '../harness/signalbox.ts';
 
@@ -26,7 +26,8 @@ const README = read('README.md');
 function runtimeOf(service: string): string {
   if (service.endsWith('-worker'))
     return sourcesOf('packages/kit/src', (file) => !file.startsWith('lb-driver/') && file !== 'log-metrics.ts');
-  return service.endsWith('-driver') ? sourcesOf('packages/kit/src/lb-driver') : '';
+  const frame = sourcesOf('packages/kit/src', (file) => file === 'health-server.ts');
+  return service.endsWith('-driver') ? frame + sourcesOf('packages/kit/src/lb-driver') : frame;
 }
 
 function sourcesOf(folder: string, isMeant = (_file: string) => true): string {
@@ -81,9 +82,10 @@ describe('README', () => {
 
   test('of NATS shows who may do what, as the code has it', async () => {
     const page = read('docs/nats.md');
-    for (const [service, { reads, appends, compacts }] of Object.entries(SERVICE_ACCESS)) {
+    const services: [string, ServiceAccess][] = Object.entries(SERVICE_ACCESS);
+    for (const [service, { reads, appends, neverAppends = [], compacts }] of services) {
       const row = page.split('\n').find((line) => line.startsWith(`| \`${service}\` |`)) ?? '';
-      for (const each of [...reads, ...appends, ...compacts])
+      for (const each of [...reads, ...appends, ...neverAppends, ...compacts])
         expect([service, row]).toEqual([service, expect.stringContaining(`\`${each}\``)]);
     }
     const { stdout } = await signalbox(['nats', 'permissions', 'dns-server']);

@@ -9,6 +9,8 @@ import { ROOT, type RunningProcess, startProcess, temporaryFolder } from '../har
 
 const POLL = { timeout: 20_000, interval: 50 };
 const METRICS_TOKEN = 'metrics-of-the-example';
+/** By the second word of a metric's name. */
+const OWNERS: Readonly<Record<string, string>> = { worker: 'lb-worker', dns: 'dns-server', api: 'api' };
 const missing = natsServerMissing();
 
 describe.skipIf(missing !== undefined)(`services on nats-server${missing === undefined ? '' : ` (${missing})`}`, () => {
@@ -94,6 +96,18 @@ describe.skipIf(missing !== undefined)(`services on nats-server${missing === und
         expect([name, known.status]).toEqual([name, 200]);
         expect((await fetch(`${url}/healthz`)).status).toBe(200);
       }
+    }
+  });
+
+  test('count from 0 what alerts watch: an increase from nothing is none', async () => {
+    const alerts = await readFile(join(ROOT, 'deploy/prometheus/signalbox.rules.yml'), 'utf8');
+    const asked = [...alerts.matchAll(/increase\((\w+?(worker|dns|api)\w+)(?:\{result[!=]+"(\w+)"\})?\[/g)];
+    expect(asked.length).toBeGreaterThan(5);
+    for (const [, metric = '', owner = '', result] of asked) {
+      const [, health = ''] = (await processes.get(OWNERS[owner] ?? '')?.waitFor(/"health":"([^"]+)"/)) ?? [];
+      const answer = await fetch(`${health}/metrics`, { headers: { authorization: `Bearer ${METRICS_TOKEN}` } });
+      const label = result === undefined ? '.*' : `\\{result="${result}"\\}`;
+      expect(await answer.text()).toMatch(new RegExp(`^${metric}${label} 0$`, 'm'));
     }
   });
 

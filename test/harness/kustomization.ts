@@ -39,6 +39,8 @@ interface ManifestSpec {
   readonly podSelector?: Selector;
   readonly ports?: readonly { readonly targetPort: string }[];
   readonly ingress?: readonly { readonly ports?: readonly { readonly port: string }[] }[];
+  /** Of a PodDisruptionBudget. */
+  readonly unhealthyPodEvictionPolicy?: string;
   readonly template?: PodTemplate;
   replicas?: number;
 }

@@ -46,7 +46,7 @@ describe.skipIf(missing !== undefined)(`logins of containers${missing === undefi
     const config = await readFile(join(ROOT, 'deploy/compose/nats.conf'), 'utf8');
     nats = await startNatsServer({
       // Ports and store are those of the test.
-      config: config.replace('login/', '').replaceAll(/^(port|http_port|jetstream): .*$/gm, ''),
+      config: config.replace('login/', '').replaceAll(/^(port|http|jetstream): .*$/gm, ''),
       included: { 'authorization.conf': await readFile(join(folder.path, 'nats/authorization.conf'), 'utf8') },
     });
   });

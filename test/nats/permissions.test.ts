@@ -109,6 +109,8 @@ describe.skipIf(missing !== undefined)(`permissions${missing === undefined ? '' 
     { who: 'proxy-worker', stream: 'objects', subject: 'objects.p1.Service.shop.web.x' },
     { who: 'proxy-worker', stream: 'leases', subject: 'leases.dns.m1' },
     { who: 'api', stream: 'objects', subject: 'objects.p1.Service.shop.web.x' },
+    { who: 'api-watcher', stream: 'objects', subject: 'objects.all.ApiToken._._.x' },
+    { who: 'api-watcher', stream: 'objects', subject: 'objects.all.DnsRecords._._.x' },
   ] as const)('$who cannot append $subject: refused at once, and named', async ({ who, stream, subject }) => {
     const log = await openAs(who);
     const append = log.append(stream, { subject, data: '{}' });

@@ -1,16 +1,16 @@
 /**
- * The Secrets that deploy/kubernetes refers to: one with all passwords for the servers' environment, and for each service one
- * of its own. The servers get passwords, not hashes, because none of our dependencies makes the bcrypt hashes that
+ * The Secrets that deploy/kubernetes refers to: one with all passwords for the servers' environment, that of the routes
+ * between them too, and for each service one of its own. The servers get passwords, not hashes, because none of our dependencies makes the bcrypt hashes that
  * nats-server takes.
  */
-import { natsPasswordVariable, SERVICE_ACCESS } from '@signalbox/event-log';
+import { NATS_ROUTES_USER, natsPasswordVariable, SERVICE_ACCESS } from '@signalbox/event-log';
 
 export interface NatsSecretsOptions {
   /** Of the NATS servers and the plane. */
   readonly namespace: string;
   /** Node agents run in a namespace of their own; without it there is no login for them to be found. */
   readonly agentNamespace?: string;
-  /** Called once for each service, in the order of the table of permissions. */
+  /** Called once for each service, in the order of the table of permissions, and then for routes. */
   readonly makePassword: () => string;
 }
 
@@ -25,7 +25,8 @@ export interface SecretManifest {
 export function natsSecrets({ namespace, agentNamespace, makePassword }: NatsSecretsOptions): SecretManifest[] {
   const logins = Object.keys(SERVICE_ACCESS).map((service) => ({ service, password: makePassword() }));
   const variables = logins.map(({ service, password }) => [natsPasswordVariable(service), password] as const);
-  const servers = secret('nats-passwords', namespace, 'Opaque', Object.fromEntries(variables));
+  const routes = [natsPasswordVariable(NATS_ROUTES_USER), makePassword()] as const;
+  const servers = secret('nats-passwords', namespace, 'Opaque', Object.fromEntries([...variables, routes]));
   const own = logins.flatMap(({ service, password }) => {
     const where = service === 'node-agent' ? agentNamespace : namespace;
     if (where === undefined) return [];

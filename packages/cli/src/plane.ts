@@ -129,12 +129,12 @@ async function openLog({ dataDir, nats }: PlaneOptions): Promise<EventLog> {
   return openSqliteEventLog({ path: join(dataDir, 'events.db') });
 }
 
-/** With the folders above it. Not `recursive`, which in Node 20 never ends where folders cannot be made, as in /proc. */
+/** With the folders above it, for its owner only: it holds what all clusters have. Not `recursive`, which in Node 20 never ends where folders cannot be made, as in /proc. */
 async function makeFolder(path: string): Promise<void> {
   if (existsSync(path)) return;
   const parent = dirname(path);
   if (parent !== path) await makeFolder(parent);
-  await mkdir(path);
+  await mkdir(path, { mode: 0o700 });
 }
 
 function apiOptions(options: PlaneOptions) {

@@ -46,6 +46,11 @@ test('without a token everybody may know', async () => {
   expect(await ask('/readyz')).toEqual([503, null, `not ready: ${NOT_READY.reason}\n`]);
 });
 
+test.for([true, false])('metrics say whether it is ready: %s', async (isReady) => {
+  await start({ hasToken: false, readiness: { isReady, reason: '' } });
+  expect((await ask('/metrics'))[2]).toMatch(new RegExp(`^signalbox_ready ${Number(isReady)}$`, 'm'));
+});
+
 test.for([
   { name: 'no token', authorization: undefined, challenge: CHALLENGE },
   { name: 'another token', authorization: `Bearer ${TOKEN}r`, challenge: `${CHALLENGE}, error="invalid_token"` },

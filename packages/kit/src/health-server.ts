@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SignalboxError } from '@signalbox/contracts';
-import type { Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import { formatAddress, type ListenAddress } from './listen-address.ts';
 import { bearerChallenge, type MetricsToken } from './metrics-token.ts';
 import type { Readiness } from './service.ts';
@@ -25,6 +25,7 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
     answer(request, response, options).catch(() => response.destroy());
   });
   server.requestTimeout = 10_000;
+  registerReadiness(options);
   await listenOn(server, options.listen);
   const { address, port } = server.address() as AddressInfo;
   return {
@@ -35,6 +36,15 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
         server.closeAllConnections();
       }),
   };
+}
+
+function registerReadiness({ registry, readiness }: HealthServerOptions): void {
+  const ready: Gauge = new Gauge({
+    name: 'signalbox_ready',
+    help: 'What /readyz says: 1 while this process is ready.',
+    registers: [registry],
+    collect: () => ready.set(Number(readiness().isReady)),
+  });
 }
 
 async function answer(

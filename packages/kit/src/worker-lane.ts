@@ -18,7 +18,7 @@ import type { ServiceContext } from './service.ts';
 import type { DirtySet, ServiceIndex } from './service-index.ts';
 import { PASSIVE_TRACER, type Tracer } from './tracer.ts';
 import { readsNodes, type WorkerDefinition } from './worker.ts';
-import { type WorkerMetrics, workerMetrics } from './worker-metrics.ts';
+import { startCounting, type WorkerMetrics, workerMetrics } from './worker-metrics.ts';
 
 const NOTHING: Derivation<unknown> = { document: undefined, skipped: [] };
 
@@ -39,6 +39,7 @@ export class WorkerLane {
     this.#index = index;
     this.#logger = logger.child({ component: worker.name });
     this.#metrics = workerMetrics(registry);
+    startCounting(this.#metrics, worker.name);
     this.#withNodes = readsNodes(worker);
   }
 

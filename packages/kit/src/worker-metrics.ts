@@ -48,6 +48,11 @@ export const workerMetrics = oncePerRegistry((registry) => {
 });
 export type WorkerMetrics = ReturnType<typeof workerMetrics>;
 
+/** Prometheus sees no increase in a series that begins above 0: so the first failure would alert nobody. */
+export function startCounting({ derived, published, failed, badMessages }: WorkerMetrics, worker: string): void {
+  for (const each of [derived, published, failed, badMessages]) each.inc({ worker }, 0);
+}
+
 /** Of a worker that shares its layer with other replicas. */
 export const sharesMetrics = oncePerRegistry((registry) => {
   const registers = [registry];

@@ -11,7 +11,7 @@ export async function copyStore(path: string, to: string): Promise<void> {
     if (state !== 'ok') throw new Error(String(state));
     await sqlite.backup(to);
   } catch (cause) {
-    throw new SignalboxError('invalid', `the store ${path} cannot be copied: ${errorText(cause)}`, { cause });
+    throw new SignalboxError('invalid', `the store ${path} cannot be copied to ${to}: ${errorText(cause)}`, { cause });
   } finally {
     sqlite?.close();
   }

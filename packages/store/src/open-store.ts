@@ -31,7 +31,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 function openFile(path: string): Database.Database {
   let sqlite: Database.Database | undefined;
   try {
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
+    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     sqlite = new Database(path);
     sqlite.pragma('busy_timeout = 5000');
     // Takes effect in a new file only. Documents of some kilobytes then need fewer pages, and fewer writes.

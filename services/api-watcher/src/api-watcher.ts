@@ -94,6 +94,10 @@ class ApiWatcher implements RunningService {
   }
 
   readiness(): Readiness {
+    for (const [{ cluster }, { trouble }] of this.#publishers) {
+      if (trouble !== '')
+        return { isReady: false, reason: `api-watcher: cannot write ${cluster} to the log: ${trouble}` };
+    }
     const waiting = [...this.#publishers]
       .filter(([, publisher]) => !publisher.isSettled)
       .map(([{ cluster }]) => cluster);

@@ -183,6 +183,19 @@ describe('a change', () => {
   });
 });
 
+test('a full log is told, until it takes what is waiting', async () => {
+  const log = openSqliteEventLog({ path: ':memory:', maxBytes: 4000 });
+  logs.push(log);
+  const publisher = await openPublisher(log);
+  const filler = { subject: 'objects.p1.Service.us.a.b', data: 'x'.repeat(3800) };
+  await log.append('objects', filler);
+  const listing = listAll(publisher, [aService('web')]);
+  await expect.poll(() => publisher.trouble).toContain('full');
+  await log.append('objects', { ...filler, data: null });
+  await listing;
+  expect(publisher.trouble).toBe('');
+});
+
 test('stopping ends a wait for a log that is away', async () => {
   const log = openLog();
   const publisher = await openPublisher(log);

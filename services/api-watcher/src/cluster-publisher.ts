@@ -67,6 +67,7 @@ export class ClusterPublisher implements SourceSink {
   readonly #stopping = new AbortController();
   #syncedBefore: readonly SourceKind[] = [];
   #clusterTurn: Promise<void> = Promise.resolve();
+  #trouble = '';
 
   constructor(context: ServiceContext, source: WatchedSource, { onStatus, writer }: ClusterPublisherOptions) {
     this.#context = context;
@@ -84,6 +85,11 @@ export class ClusterPublisher implements SourceSink {
   /** True when every kind was listed, or is known not to be listable. */
   get isSettled(): boolean {
     return this.#kinds.every((kind) => this.#listed.has(kind) || this.#isRefused(kind));
+  }
+
+  /** Why the log takes nothing now, and so holds less than is known; empty while it does. */
+  get trouble(): string {
+    return this.#trouble;
   }
 
   /** Reads what the log holds of this cluster. Call before the source starts; again only after it has failed. */
@@ -209,9 +215,12 @@ export class ClusterPublisher implements SourceSink {
       const entries = chunk.map((planned) => this.#traced(planned));
       await this.#objects.appendRetrying(entries, {
         signal: this.#stopping.signal,
-        onFailure: (err) =>
-          this.#context.logger.warn({ err, cluster: this.#source.cluster }, 'cannot write to the log'),
+        onFailure: (err, text) => {
+          this.#trouble = text;
+          this.#context.logger.warn({ err, cluster: this.#source.cluster }, 'cannot write to the log');
+        },
       });
+      this.#trouble = '';
       for (const { id, subject, published } of chunk) {
         this.#metrics.published(parseObjectSubject(subject).kind);
         if (published === undefined) this.#published.delete(id);

@@ -1,11 +1,12 @@
 /**
  * Which addresses a webhook may not be sent to, because they lead into this machine or its cloud's insides (SSRF). Pure.
  *
- *   always refused             │ unspecified, multicast, broadcast, link-local (cloud metadata lives at 169.254.169.254 and
- *                              │ fd00:ec2::254), documentation and reserved ranges
+ *   always refused             │ unspecified, multicast, broadcast, link-local (cloud metadata lives at 169.254.169.254),
+ *                              │ the other addresses of cloud metadata, documentation and reserved ranges
  *   refused unless allowed     │ loopback, private (RFC 1918, RFC 4193), shared (RFC 6598)
  *
- * An IPv4 address inside of an IPv6 one (mapped, NAT64, 6to4) is judged as the IPv4 address.
+ * An IPv4 address inside of an IPv6 one (mapped, NAT64, 6to4) is judged as the IPv4 address. Where it stands in another one is
+ * not known (NAT64 with a prefix of its own, RFC 8215; Teredo): those are never sent to.
  */
 import { BlockList, isIP } from 'node:net';
 
@@ -28,7 +29,14 @@ const NEVER = blockList([
   'ff00::/8',
   '100::/64',
   '2001:db8::/32',
+  '3fff::/20',
+  '64:ff9b:1::/48',
+  '2001::/32',
+  // Metadata: Amazon, Google, Azure's host, Alibaba.
   'fd00:ec2::254/128',
+  'fd20:ce::254/128',
+  '168.63.129.16/32',
+  '100.100.100.200/32',
 ]);
 const PRIVATE = blockList([
   '127.0.0.0/8',

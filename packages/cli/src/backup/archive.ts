@@ -43,7 +43,10 @@ export async function writeArchive(
   }
 }
 
-/** Unpacks into a folder. Throws `invalid` when the file is no backup, of an unknown version, cut off or changed. */
+/**
+ * Unpacks into a folder. Throws `invalid` when the file is no backup, of an unknown version, cut off or changed, `limit` when
+ * the folder is too small.
+ */
 export async function readArchive(path: string, folder: string): Promise<BackupHeader> {
   const source = createReadStream(path);
   const reader = new ByteReader(source.pipe(createGunzip()).on('error', () => {}));
@@ -55,6 +58,9 @@ export async function readArchive(path: string, folder: string): Promise<BackupH
     return header;
   } catch (cause) {
     if (isSignalboxError(cause)) throw cause;
+    if ((cause as NodeJS.ErrnoException).code === 'ENOSPC') {
+      throw new SignalboxError('limit', `no space left in ${folder} to unpack ${path}`, { cause });
+    }
     throw new SignalboxError('invalid', `cannot read the backup ${path}: ${errorText(cause)}`, { cause });
   } finally {
     source.destroy();

@@ -1,10 +1,10 @@
 /** The data folder of a stopped `signalbox up`, to and from an archive: the event log, and the store with its history. */
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSignalboxError, SignalboxError } from '@signalbox/contracts';
 import { copySqliteEventLog, openSqliteEventLog } from '@signalbox/event-log';
-import { copyStore } from '@signalbox/store';
+import { copyStore, openStore } from '@signalbox/store';
 
 export const EVENT_LOG = 'events.db';
 export const STORE = 'store.db';
@@ -21,7 +21,7 @@ export async function copyDataFolder(dataDir: string, to: string): Promise<strin
 }
 
 /**
- * Puts unpacked files in their place. Everything is copied, and so checked, beside the old files before the first of them
+ * Puts unpacked files in their place, a folder that is there. Everything is copied, and so checked, beside the old files before the first of them
  * goes; the event log comes last, so that a restore which was cut off leaves no log without its store.
  */
 export async function restoreDataFolder(
@@ -30,11 +30,14 @@ export async function restoreDataFolder(
   { files, isForced }: { files: readonly string[]; isForced: boolean },
 ): Promise<void> {
   await requireFree(dataDir, isForced);
-  await mkdir(dataDir, { recursive: true });
   const incoming = (name: string): string => join(dataDir, `${name}.incoming`);
   try {
     for (const name of files) await remove(incoming(name));
-    if (files.includes(STORE)) await copyStore(join(from, STORE), incoming(STORE));
+    if (files.includes(STORE)) {
+      await copyStore(join(from, STORE), incoming(STORE));
+      // One of a newer program is refused here, while what it would replace is still there.
+      (await openStore({ path: incoming(STORE) })).close();
+    }
     await copySqliteEventLog(join(from, EVENT_LOG), incoming(EVENT_LOG));
     for (const name of [STORE, EVENT_LOG]) await remove(join(dataDir, name));
     if (files.includes(STORE)) await rename(incoming(STORE), join(dataDir, STORE));

@@ -25,8 +25,14 @@ export async function readUnpackedIntents(folder: string, path: string): Promise
   }
 }
 
-export async function inTemporaryFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
-  const folder = await mkdtemp(join(tmpdir(), 'signalbox-backup-'));
+/** Below `parent`, which has to have the room: where what is made there goes in the end. */
+export async function inTemporaryFolder<Result>(
+  work: (folder: string) => Promise<Result>,
+  parent = tmpdir(),
+): Promise<Result> {
+  const folder = await mkdtemp(join(parent, '.signalbox-backup-')).catch((cause: unknown) => {
+    throw new SignalboxError('invalid', `cannot write to ${parent}: ${errorText(cause)}`, { cause });
+  });
   try {
     return await work(folder);
   } finally {

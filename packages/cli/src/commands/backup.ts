@@ -1,6 +1,6 @@
 /** `signalbox backup`, `signalbox restore`. */
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type BackupHeader, SignalboxError } from '@signalbox/contracts';
 import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
@@ -48,25 +48,32 @@ async function runBackup({ to, dataDir, ...access }: BackupOptions, io: CliIo): 
     const about = { contents: isData ? 'data' : 'intents', signalbox: VERSION } as const;
     const header = await writeArchive(to, folder, about, names);
     io.stdout.write(`saved ${describe(header)} to ${to}\n`);
-  });
+  }, dirname(to));
 }
 
 async function runRestore({ from, dataDir, force, ...access }: RestoreOptions, io: CliIo): Promise<void> {
+  const isForced = force === true;
+  if (dataDir === undefined) {
+    await inTemporaryFolder(async (folder) => {
+      await unpack(from, folder, 'intents');
+      await restoreIntents(openClient(access), { from, folder, isForced }, io);
+    });
+    return;
+  }
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await inTemporaryFolder(async (folder) => {
-    const header = await readArchive(from, folder);
-    const wanted = dataDir === undefined ? 'intents' : 'data';
-    if (header.contents !== wanted) {
-      const flag = header.contents === 'data' ? '--data-dir' : '--api';
-      throw new SignalboxError('invalid', `${from} holds ${CONTENTS[header.contents]}: restore it with ${flag}`);
-    }
-    if (dataDir === undefined) {
-      return await restoreIntents(openClient(access), { from, folder, isForced: force === true }, io);
-    }
+    const header = await unpack(from, folder, 'data');
     const { restoreDataFolder } = await import('../backup/data-folder.ts');
-    const files = header.files.map(({ name }) => name);
-    await restoreDataFolder(folder, dataDir, { files, isForced: force === true });
+    await restoreDataFolder(folder, dataDir, { files: header.files.map(({ name }) => name), isForced });
     io.stdout.write(`restored ${describe(header)} to ${dataDir}\n`);
-  });
+  }, dataDir);
+}
+
+async function unpack(from: string, folder: string, wanted: BackupHeader['contents']): Promise<BackupHeader> {
+  const header = await readArchive(from, folder);
+  if (header.contents === wanted) return header;
+  const flag = header.contents === 'data' ? '--data-dir' : '--api';
+  throw new SignalboxError('invalid', `${from} holds ${CONTENTS[header.contents]}: restore it with ${flag}`);
 }
 
 async function copyData(dataDir: string, folder: string): Promise<string[]> {

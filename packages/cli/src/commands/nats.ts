@@ -7,6 +7,7 @@ interface SecretsOptions {
   readonly namespace: string;
   readonly agentNamespace?: string;
   readonly folder?: string;
+  readonly routes: readonly string[];
 }
 
 export function addNatsCommand(program: Command, io: CliIo): void {
@@ -35,11 +36,17 @@ function addSecretsCommand(nats: Command, io: CliIo): void {
     .option('--namespace <name>', 'of the NATS servers and the plane', namespaceName, 'signalbox')
     .option('--agent-namespace <name>', 'also a Secret for node agents, in their namespace', namespaceName)
     .option('--folder <path>', 'files in this folder instead, where passwords that are there are kept')
+    .option(
+      '--routes <servers>',
+      'with --folder: HOST:PORT,… where servers of a cluster reach each other',
+      serverList,
+      [],
+    )
     .addHelpText('after', SECRETS_EXAMPLES)
-    .action(async ({ folder, ...options }: SecretsOptions) => {
+    .action(async ({ folder, routes, ...options }: SecretsOptions) => {
       if (folder !== undefined) {
         const { writeNatsLogins } = await import('../nats-login-files.ts');
-        await writeNatsLogins(folder, makePassword);
+        await writeNatsLogins(folder, { routes, makePassword });
         return;
       }
       const [{ natsSecrets }, { stringify }] = await Promise.all([import('../nats-secrets.ts'), import('yaml')]);
@@ -59,6 +66,13 @@ function namespaceName(text: string): string {
   throw new InvalidArgumentError('It must be the name of a namespace.');
 }
 
+/** They end up in a configuration: nothing but names, addresses and ports. */
+function serverList(text: string): string[] {
+  const servers = text.split(',');
+  if (servers.every((server) => /^([\w.-]+|\[[\da-f:.]+\]):\d{1,5}$/i.test(server))) return servers;
+  throw new InvalidArgumentError('It must be HOST:PORT, several with commas between them.');
+}
+
 const PERMISSIONS_EXAMPLES = `
 Examples:
   signalbox nats permissions > authorization.conf
@@ -69,4 +83,5 @@ Examples:
   signalbox nats secrets | kubectl apply -f -
   signalbox nats secrets --agent-namespace signalbox-nodes | kubectl apply -f -
   signalbox nats secrets --namespace plane-b | kubectl apply -f -
-  signalbox nats secrets --folder /logins`;
+  signalbox nats secrets --folder /logins
+  signalbox nats secrets --folder /logins --routes nats-1:6222,nats-2:6222,nats-3:6222`;

@@ -15,6 +15,8 @@ export interface ServiceAccess {
   readonly reads: readonly StreamName[];
   /** Patterns of the subjects that it appends to. */
   readonly appends: readonly string[];
+  /** Patterns of those among them that it may not append to all the same. */
+  readonly neverAppends?: readonly string[];
   /** Streams whose old tombstones it removes. */
   readonly compacts: readonly StreamName[];
   /** Makes streams, and changes their settings. */
@@ -25,6 +27,8 @@ export const SERVICE_ACCESS = {
   'api-watcher': {
     reads: ['objects', 'status', 'leases'],
     appends: ['objects.>', 'status.source.>', 'leases.watch.>'],
+    // What belongs to no cluster: intents, and the tokens of the API.
+    neverAppends: [`objects.*.*.${encodeToken(INTENT_CLUSTER)}.>`],
     compacts: ['objects', 'status', 'leases'],
     managesStreams: true,
   },
@@ -65,6 +69,8 @@ export type ServiceName = keyof typeof SERVICE_ACCESS;
 
 export interface NatsPermissions {
   readonly publish: readonly string[];
+  /** Of what `publish` allows. */
+  readonly neverPublish: readonly string[];
   readonly subscribe: readonly string[];
 }
 
@@ -77,6 +83,9 @@ export function accessOf(service: string): ServiceAccess | undefined {
 export function natsPasswordVariable(service: string): string {
   return `NATS_PASSWORD_${service.replaceAll('-', '_').toUpperCase()}`;
 }
+
+/** The user that servers of a cluster are to each other: no service, so it may not log in as a client. */
+export const NATS_ROUTES_USER = 'routes';
 
 export function natsPermissions(service: ServiceName, prefix = 'signalbox'): NatsPermissions {
   const access: ServiceAccess = SERVICE_ACCESS[service];
@@ -99,6 +108,7 @@ export function natsPermissions(service: ServiceName, prefix = 'signalbox'): Nat
       ),
       ...access.compacts.flatMap((stream) => api(`STREAM.MSG.DELETE.${subjects.stream(stream)}`)),
     ],
+    neverPublish: (access.neverAppends ?? []).map((pattern) => subjects.toNats(pattern)),
     subscribe: [`${inboxPrefixOf(service)}.>`, subjects.compacted('*')],
   };
 }
@@ -151,18 +161,16 @@ function consumerAccess(...appends: string[]): ServiceAccess {
 }
 
 /** A password in the configuration is a reference: `$NAME` is read from the server's environment. */
-function renderUser(service: string, { publish, subscribe }: NatsPermissions): string {
-  const list = (subjects: readonly string[]) => subjects.map((subject) => `        "${subject}"`).join('\n');
+function renderUser(service: string, { publish, neverPublish, subscribe }: NatsPermissions): string {
+  const list = (subjects: readonly string[]) =>
+    `[\n${subjects.map((subject) => `        "${subject}"`).join('\n')}\n        ]`;
+  const allowed = list(publish);
   return `    {
       user: "${service}"
       password: $${natsPasswordVariable(service)}
       permissions: {
-        publish: [
-${list(publish)}
-        ]
-        subscribe: [
-${list(subscribe)}
-        ]
+        publish: ${neverPublish.length === 0 ? allowed : `{ allow: ${allowed}, deny: ${list(neverPublish)} }`}
+        subscribe: ${list(subscribe)}
       }
     }`;
 }

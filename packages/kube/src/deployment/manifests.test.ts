@@ -90,6 +90,10 @@ describe.each(FOLDERS)('%s', (folder) => {
     );
     const wanted = workloads.filter(({ kind }) => kind !== 'DaemonSet').map(({ metadata }) => metadata.name);
     expect(budgets.map(({ name }) => name).sort()).toEqual(wanted.sort());
+    for (const { metadata, spec } of of('PodDisruptionBudget')) {
+      const policy = metadata.name === 'nats' ? undefined : 'AlwaysAllow';
+      expect([metadata.name, spec?.unhealthyPodEvictionPolicy]).toEqual([metadata.name, policy]);
+    }
   });
 
   test('denies in every restricted namespace what no policy allows', () => {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { loadClusterConfig } from './cluster-config.ts';
 
@@ -37,6 +38,13 @@ test('the current context, or the named one', () => {
   expect(config.getCurrentCluster()).toMatchObject({ server: 'https://one.example:6443' });
   expect(description).toBe(`context kind-a of ${kubeconfig}`);
   expect(loadClusterConfig({ kubeconfig, context: 'kind-a' }).description).toBe(description);
+});
+
+test('what is wrong in the text is told without the lines around it: they may hold a token', () => {
+  const kubeconfig = write('users:\n- name: ada\n  user:\n    token: s3cr3t\n   bad: [\n');
+  const load = (): unknown => loadClusterConfig({ kubeconfig });
+  expect(load).toThrow(`kubeconfig ${kubeconfig} cannot be used: bad indentation of a mapping entry (5:4)`);
+  expect(inspect(errorOf(load))).not.toContain('s3cr3t');
 });
 
 describe('what is wrong, with the file and what there is', () => {
@@ -110,3 +118,11 @@ describe('in a Pod', () => {
     expect(loadClusterConfig({ inCluster: true }).config.getCurrentCluster()?.server).toBe('https://[fd00::1]:443');
   });
 });
+
+function errorOf(work: () => unknown): unknown {
+  try {
+    return work();
+  } catch (error) {
+    return error;
+  }
+}

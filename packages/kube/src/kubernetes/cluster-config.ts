@@ -68,7 +68,9 @@ function loadFile(file: string): KubeConfig {
     config.users = config.users.map((user) => withTokenFile(user, text, dirname(file)));
     config.clusters = config.clusters.map(withPlainHttp);
   } catch (error) {
-    throw new SignalboxError('invalid', `kubeconfig ${file} cannot be used: ${errorText(error)}`, { cause: error });
+    // Behind the first line of its message, and in itself, a parser's error has the text around the fault: credentials.
+    const [reason] = errorText(error).split('\n');
+    throw new SignalboxError('invalid', `kubeconfig ${file} cannot be used: ${reason}`);
   }
   return config;
 }
