@@ -12,8 +12,8 @@ const EXPECTED_ENDS: readonly { readonly process: RegExp; readonly says: RegExp 
   { process: /^api-\d/, says: DAMAGED },
   { process: /^api-\d/, says: /cannot be written|cannot be used/ },
   // What only one may do ends with its process, so that nothing of it is on its way when another one begins.
-  { process: /^api-watcher-\d/, says: /the lease on \S+ is over|was written by another watcher/ },
-  { process: /^lb-worker-\d/, says: /the lease (on target groups )?is over|may or may not have been stored/ },
+  { process: /^api-watcher-\d/, says: /the turn of .* is over|was written by another watcher/ },
+  { process: /^lb-worker-\d/, says: /the (lease|turn of .*) is over|may or may not have been stored/ },
 ];
 
 export function operate({ apis, processes }: Plane): void {

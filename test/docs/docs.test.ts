@@ -24,7 +24,8 @@ const README = read('README.md');
 
 /** What runs in a service and lies in the kit. */
 function runtimeOf(service: string): string {
-  if (service.endsWith('-worker')) return sourcesOf('packages/kit/src', (file) => !file.startsWith('lb-driver/'));
+  if (service.endsWith('-worker'))
+    return sourcesOf('packages/kit/src', (file) => !file.startsWith('lb-driver/') && file !== 'log-metrics.ts');
   return service.endsWith('-driver') ? sourcesOf('packages/kit/src/lb-driver') : '';
 }
 
@@ -62,6 +63,11 @@ describe.each(SERVICES)('README of %s', (service) => {
     const listed = [...flagsIn(text), ...flagsIn(read('docs/nats.md'))];
     expect(new Set(listed)).toEqual(new Set(flags.filter((flag) => flag !== '--help')));
   });
+});
+
+test('docs/nats.md lists the metrics of the event log, and no others', () => {
+  const rows = read('docs/nats.md').match(/^\| `signalbox_.*/gm) ?? [];
+  expect(metricsIn(rows.join('\n'))).toEqual(metricsIn(read('packages/kit/src/log-metrics.ts')));
 });
 
 describe('README', () => {

@@ -11,6 +11,7 @@ import { collectDefaultMetrics } from 'prom-client';
 import { dropEmptyVariables, unknownVariables } from './environment.ts';
 import { startHealthServer } from './health-server.ts';
 import type { ListenAddress } from './listen-address.ts';
+import { measureLog } from './log-metrics.ts';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
 import { createRegistry } from './metrics.ts';
 import { type MetricsTokenFlags, metricsTokenOf, metricsTokenOption } from './metrics-token.ts';
@@ -126,6 +127,7 @@ async function runService<Options>(
   service = await whileStarting(async () => {
     const log = await openNatsLog(definition.name, options, logger);
     onOpened(() => log.close());
+    measureLog(log, registry);
     return await definition.start({ log, logger, registry, tracer, ...(metricsToken && { metricsToken }) }, options);
   });
   const started = service;
