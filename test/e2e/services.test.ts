@@ -85,6 +85,10 @@ describe.skipIf(missing !== undefined)(`services on nats-server${missing === und
     await expect.poll(() => resolve4('storefront.shop.svc.cluster.local'), POLL).toEqual(['10.96.10.1']);
   });
 
+  test('tell in their logs which revision they have reached', async () => {
+    for (const each of processes.values()) await each.waitFor(/"revision":[1-9]/);
+  });
+
   test('give metrics only to who has the token', async () => {
     for (const [name, each] of processes) {
       const [, health = ''] = await each.waitFor(/"health":"([^"]+)"/);

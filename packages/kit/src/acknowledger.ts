@@ -34,14 +34,14 @@ export class Acknowledger {
   /** Something may have changed. */
   note(): void {
     this.#wake();
-    if (this.#told?.error !== this.#options.currentAck().error) this.#isUrgent();
+    if (this.#hasUrgentNews) this.#isUrgent();
   }
 
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#wake(), { once: true });
     let retryInMs = 250;
     while (!signal.aborted) {
-      const ack = readAck(this.#options.currentAck());
+      const ack = this.#current;
       if (this.#isToldAlready(ack)) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
@@ -49,9 +49,20 @@ export class Acknowledger {
         continue;
       }
       const isTold = await this.#tell(ack);
+      // It came while the word before it was on its way.
+      if (isTold && this.#hasUrgentNews) continue;
       await this.#pause(isTold ? this.#options.intervalMs : retryInMs, signal);
       retryInMs = isTold ? 250 : Math.min(retryInMs * 2, MAX_RETRY_MS);
     }
+  }
+
+  get #current(): Ack {
+    return readAck(this.#options.currentAck());
+  }
+
+  /** A failure, its end, or another one. */
+  get #hasUrgentNews(): boolean {
+    return (this.#told?.error ?? '') !== this.#current.error;
   }
 
   #isToldAlready(ack: Ack): boolean {

@@ -54,6 +54,11 @@ export class SoleWriter {
     this.#sequences.delete(oldest);
   }
 
+  /** Of its last message, as far as it was noted; 0: of none. */
+  sequenceOf(subject: string): number {
+    return this.#sequences.get(subject) ?? 0;
+  }
+
   /**
    * Each subject once. Throws what the log throws; some may have been stored then. Calling it again with the same entries, or
    * newer ones of these subjects, goes on from there.
@@ -92,7 +97,7 @@ export class SoleWriter {
   }
 
   async #appendOnto(entries: readonly AppendEntry[]): Promise<void> {
-    const onto = entries.map((entry) => ({ ...entry, expectedSequence: this.#sequences.get(entry.subject) ?? 0 }));
+    const onto = entries.map((entry) => ({ ...entry, expectedSequence: this.sequenceOf(entry.subject) }));
     const sequences = await this.#options.log.appendAll(this.#options.stream, onto);
     for (const [i, { subject, data }] of entries.entries()) this.note({ subject, data, sequence: sequences[i] ?? 0 });
   }

@@ -262,7 +262,15 @@ export class ClusterPublisher implements SourceSink {
         source: this.#source.type,
         syncedKinds: kinds,
       };
-      await this.#append(this.#planUpsert({ object, resourceVersion: '', changedAtMs: Date.now() }));
+      const planned = this.#planUpsert({ object, resourceVersion: '', changedAtMs: Date.now() });
+      await this.#append(planned);
+      const { cluster } = this.#source;
+      for (const { subject } of planned) {
+        this.#context.logger.info(
+          { cluster, kinds, revision: this.#objects.sequenceOf(subject) },
+          'the cluster is synced',
+        );
+      }
     });
     this.#clusterTurn = turn.catch(() => {});
     return turn;

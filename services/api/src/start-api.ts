@@ -9,11 +9,20 @@ import {
   failureSignal,
   formatAddress,
   type ListenAddress,
+  type Logger,
   patiently,
   type RunningService,
   type ServiceContext,
 } from '@signalbox/kit';
-import { claimStore, type HistoryRetention, openStore, startProjector } from '@signalbox/store';
+import {
+  claimStore,
+  type HistoryRetention,
+  openStore,
+  type Projector,
+  type Store,
+  startProjector,
+  stateRevision,
+} from '@signalbox/store';
 import { provideAdminToken } from './auth/admin-token.ts';
 import { type Api, createApi } from './create-api.ts';
 import { registerMetrics } from './metrics.ts';
@@ -115,6 +124,7 @@ async function startParts(
   registerMetrics(registry, { ...api, store, projector });
   const url = `${tls === undefined ? 'http' : 'https'}://${formatAddress(address)}`;
   logger.info({ url, store: storePath }, 'the API is listening');
+  tellWhenCaughtUp(logger, projector, store);
   return {
     name: 'api',
     url,
@@ -126,6 +136,14 @@ async function startParts(
     processAll: () => projector.processAll(),
     stop,
   };
+}
+
+function tellWhenCaughtUp(logger: Logger, projector: Projector, store: Store): void {
+  projector.processAll().then(
+    () => logger.info({ revision: stateRevision(store).head }, 'the store is up with the event log'),
+    // Stopped, or failed: whoever waits for that is told.
+    () => {},
+  );
 }
 
 function isTokenRequired(auth: ApiAuth, isLocal: boolean): boolean {

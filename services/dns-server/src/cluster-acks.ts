@@ -85,8 +85,17 @@ class ClusterAck {
   }
 
   note({ revision, error }: ServedCluster, nowMs: number): void {
+    this.#logNews({ revision, error });
     this.#ack = { ...this.#ack, error, ...(error === '' && { revision, appliedAtMs: nowMs }) };
     this.#acknowledger.note();
+  }
+
+  #logNews({ revision, error }: Pick<ServedCluster, 'revision' | 'error'>): void {
+    const { cluster, appliedAtMs, error: before } = this.#ack;
+    const { logger } = this.#context;
+    if (error !== '' && error !== before) logger.warn({ cluster, revision, reason: error }, 'a cluster is not served');
+    else if (error === '' && (appliedAtMs === null || before !== ''))
+      logger.info({ cluster, revision }, 'a cluster is served');
   }
 
   /** While the log is away nobody can be told, and stopping does not wait for it. */

@@ -173,6 +173,10 @@ export class RulesSync {
     const { error } = this.#state;
     if (kind === 'full') this.#tellRepairs(error);
     const seconds = (performance.now() - startedMs) / 1000;
+    if (error === '' && kind !== 'none') {
+      const fields = { revision, services: request.changes.length, seconds };
+      this.#options.logger[kind === 'full' ? 'info' : 'debug'](fields, kind === 'full' ? 'all applied' : 'applied');
+    }
     this.#options.onOutcome({ kind, seconds, revision, changes: this.#changesIn(request.changes), error });
     return error === '';
   }

@@ -50,6 +50,14 @@ export class LayerLead {
   }
 
   notePublished(watermark: Watermark): void {
+    const { logger, layer } = this.#options;
+    const [before, clusters] = [clustersOf(this.#watermark), clustersOf(watermark)];
+    const isNews = before.join() !== clusters.join();
+    logger[isNews ? 'info' : 'debug']({ layer, revision: watermark.revision, clusters }, 'derived');
     this.#watermark = watermark;
   }
+}
+
+function clustersOf(watermark: Watermark | undefined): string[] {
+  return Object.keys(watermark?.clusters ?? {}).sort();
 }
