@@ -7,8 +7,6 @@ import {
   type LbDriverAck,
   MAX_CONSUMERS_BEHIND,
   type RevisionDetail,
-  type SourceStatus,
-  sourceStatusSubject,
 } from '@signalbox/contracts';
 import type { EventLog } from '@signalbox/event-log';
 import { createRegistry } from '@signalbox/kit';
@@ -220,27 +218,6 @@ test('the metric counts consumers by layer and state, measured by what their lay
     '{layer="lb",state="lagging"} 0',
     '{layer="lb",state="failing"} 0',
   ]);
-});
-
-test('the metric of sources tells what is current from what is only remembered', async () => {
-  await using world = await openWorld();
-  using api = openApi(world);
-  const { store, projector } = world;
-  const registry = createRegistry();
-  registerMetrics(registry, { ...api, store, projector });
-  const rest = { cluster: 'eu', message: '', objects: 1, skipped: 0, resourceVersion: '1', sinceMs: 0 };
-  const statuses = [
-    { ...rest, kind: 'Service', state: 'watching' },
-    { ...rest, kind: 'Node', state: 'unreachable' },
-  ] as const satisfies readonly SourceStatus[];
-  for (const status of statuses) {
-    const subject = sourceStatusSubject(status.cluster, status.kind);
-    await world.log.append('status', { subject, data: JSON.stringify(status) });
-  }
-  await world.projector.processAll();
-  const text = await registry.metrics();
-  expect(text).toContain('signalbox_api_source_watched{cluster="eu",kind="Service"} 1\n');
-  expect(text).toContain('signalbox_api_source_watched{cluster="eu",kind="Node"} 0\n');
 });
 
 test('staleness is the age of the oldest revision that a consumer has not applied', async () => {

@@ -1,4 +1,5 @@
 /** `npm run test:chaos`: many seeds of the fault test, one after the other, and the numbers of all of them. */
+import { delimiter, resolve } from 'node:path';
 import { errorText } from '@signalbox/contracts';
 import { startNatsCluster } from '../harness/nats-cluster.ts';
 import { natsServerMissing } from '../harness/nats-server.ts';
@@ -23,6 +24,7 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  if (options.nats !== undefined) process.env.PATH = `${resolve(options.nats)}${delimiter}${process.env.PATH ?? ''}`;
   const missing = natsServerMissing();
   if (missing !== undefined) throw new Error(missing);
   if (!isRoot) console.log('without root: no node agent, and no disk that can be filled');

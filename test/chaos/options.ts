@@ -9,6 +9,8 @@ export interface Options {
   /** In each seed. */
   readonly faults: number;
   readonly isQuiet: boolean;
+  /** Folder of the nats-server to run; undefined: the one on the PATH. */
+  readonly nats: string | undefined;
 }
 
 export const HELP = `Runs the plane as processes under faults, and compares all that it serves with what is true.
@@ -18,6 +20,7 @@ export const HELP = `Runs the plane as processes under faults, and compares all 
   --seed SEED       this one only
   --minutes COUNT   no further seed begins after these
   --faults COUNT    in each seed (8)
+  --nats FOLDER     with the nats-server to run (the one on the PATH)
   --quiet           a line for each seed, and nothing of single faults
   --help
 
@@ -39,6 +42,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       seed: { type: 'string' },
       minutes: { type: 'string', default: String(24 * 60) },
       faults: { type: 'string', default: '8' },
+      nats: { type: 'string' },
       quiet: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -52,6 +56,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     minutes: positive('--minutes', values.minutes),
     faults: positive('--faults', values.faults),
     isQuiet: values.quiet,
+    nats: values.nats,
   };
 }
 

@@ -24,8 +24,9 @@ const README = read('README.md');
 
 /** What runs in a service and lies in the kit. */
 function runtimeOf(service: string): string {
-  if (service.endsWith('-worker')) return sourcesOf('packages/kit/src', (file) => !file.startsWith('lb-driver/'));
   const frame = sourcesOf('packages/kit/src', (file) => file === 'health-server.ts');
+  if (service.endsWith('-worker'))
+    return sourcesOf('packages/kit/src', (file) => !file.startsWith('lb-driver/') && file !== 'log-metrics.ts');
   return service.endsWith('-driver') ? frame + sourcesOf('packages/kit/src/lb-driver') : frame;
 }
 
@@ -63,6 +64,11 @@ describe.each(SERVICES)('README of %s', (service) => {
     const listed = [...flagsIn(text), ...flagsIn(read('docs/nats.md'))];
     expect(new Set(listed)).toEqual(new Set(flags.filter((flag) => flag !== '--help')));
   });
+});
+
+test('docs/nats.md lists the metrics of the event log, and no others', () => {
+  const rows = read('docs/nats.md').match(/^\| `signalbox_.*/gm) ?? [];
+  expect(metricsIn(rows.join('\n'))).toEqual(metricsIn(read('packages/kit/src/log-metrics.ts')));
 });
 
 describe('README', () => {

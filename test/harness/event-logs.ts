@@ -78,7 +78,7 @@ function describeJetStream(
     afterAll(async () => {
       await observer.close();
       await nats.stop();
-    });
+    }, 60_000);
 
     define({
       name: `JetStream R${replicas}`,

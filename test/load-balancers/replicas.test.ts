@@ -33,7 +33,7 @@ async function startReplica() {
   const logger = createLogger({ component: 'lb-worker', level: 'info', destination });
   const service = await startLbWorker({ log, logger, registry: createRegistry() }, { leaseMs: 1_000 });
   running.push(service);
-  return { service, isDeciding: () => logged.includes('this is the active replica') };
+  return { service, isDeciding: () => logged.includes('this is the active one') };
 }
 
 const put = (...objects: Parameters<typeof upsertOf>[1][]) =>

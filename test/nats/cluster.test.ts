@@ -1,5 +1,6 @@
 /** The event log on three real servers: what happens when the one that leads dies in the middle. */
 
+import { spawnSync } from 'node:child_process';
 import {
   type JetStreamEventLog,
   type JetStreamEventLogOptions,
@@ -44,6 +45,14 @@ describe.skipIf(missing !== undefined)(`a cluster of three${missing === undefine
     opened.push(log);
     return log;
   }
+
+  test('a release whose copies may differ is told of, and no other', async () => {
+    const { stdout } = spawnSync('nats-server', ['--version'], { encoding: 'utf8' });
+    expect(stdout).toMatch(/v\d+\.\d+\./);
+    const { caution } = await open({});
+    if (/v2\.9\./.test(stdout)) expect(caution).toMatch(/may keep different copies/);
+    else expect(caution).toBeUndefined();
+  });
 
   test('the leader is killed while appending and following: nothing is lost, the order is kept', async () => {
     const prefix = newPrefix();

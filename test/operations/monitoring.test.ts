@@ -14,12 +14,10 @@ const DASHBOARD = read('deploy/grafana/signalbox.json');
 const RUNBOOKS = read('docs/runbooks.md');
 const ALERTS = [...RULES.matchAll(/- alert: (\w+)/g)].map((match) => match[1] ?? '');
 
-/** Those that a service's README lists; another test holds these lists to the code. */
-const KNOWN = new Set(
-  readdirSync(join(ROOT, 'services')).flatMap((service) =>
-    [...read(`services/${service}/README.md`).matchAll(/^\| `([a-z_]+)`/gm)].map((match) => match[1] ?? ''),
-  ),
-);
+/** Those that a page lists; another test holds these lists to the code. */
+const listedIn = (page: string) => [...read(page).matchAll(/^\| `([a-z_]+)`/gm)].map((match) => match[1] ?? '');
+const SERVICES = readdirSync(join(ROOT, 'services')).map((service) => `services/${service}/README.md`);
+const KNOWN = new Set([...SERVICES, 'docs/nats.md'].flatMap(listedIn));
 
 function metricsIn(text: string): string[] {
   const names = text.match(/\b(?:signalbox|kubeproxy|coredns)_[a-z_]+\b/g) ?? [];

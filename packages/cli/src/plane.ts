@@ -25,6 +25,7 @@ import {
   type Readiness,
   type RunningService,
   type RunningWorkers,
+  readinessOf,
   type ServiceContext,
   startWorkers,
 } from '@signalbox/kit';
@@ -112,13 +113,11 @@ async function startParts(
     workers,
     api,
     dns,
-    readiness: () => services.map((service) => service.readiness()).find(({ isReady }) => !isReady) ?? READY,
+    readiness: () => readinessOf(services),
     failure: Promise.race(services.map((service) => service.failure)),
     stop,
   };
 }
-
-const READY: Readiness = { isReady: true, reason: '' };
 
 async function openLog({ dataDir, nats }: PlaneOptions): Promise<EventLog> {
   try {

@@ -105,6 +105,11 @@ export interface EventLog {
   /** Identity of this log: two logs never share one, so a stored position can be told to be of another log. */
   readonly id: string;
   readonly state: LogState;
+  /**
+   * How often a reader had to begin anew where it was although the connection held: messages were missing, a server was silent,
+   * or its copy of the stream stayed behind. Nothing is lost by it. Always 0 with SQLite.
+   */
+  readonly lostConsumers: number;
 
   /**
    * Stores one message. Throws `conflict` when it is not the expected sequence, `limit` when the stream is full,

@@ -13,7 +13,7 @@ export async function openNatsLog(name: string, flags: NatsFlags, logger: Logger
   // Loaded here, so that --help and mistyped flags answer at once.
   const { accessOf, openJetStreamEventLog } = await import('@signalbox/event-log');
   const managesStreams = accessOf(name)?.managesStreams ?? true;
-  return await pRetry(() => openJetStreamEventLog({ ...natsSettingsOf(flags), name, managesStreams }), {
+  const log = await pRetry(() => openJetStreamEventLog({ ...natsSettingsOf(flags), name, managesStreams }), {
     retries: Number.POSITIVE_INFINITY,
     minTimeout: 250,
     maxTimeout: 5000,
@@ -24,4 +24,6 @@ export async function openNatsLog(name: string, flags: NatsFlags, logger: Logger
       }
     },
   });
+  if (log.caution !== undefined) logger.warn({ reason: log.caution }, 'an old event log');
+  return log;
 }

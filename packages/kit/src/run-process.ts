@@ -9,6 +9,7 @@ import { Command, CommanderError } from 'commander';
 import { collectDefaultMetrics } from 'prom-client';
 import { dropEmptyVariables, unknownVariables } from './environment.ts';
 import { parseListenAddress, startHealthServer } from './health-server.ts';
+import { measureLog } from './log-metrics.ts';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
 import { createRegistry } from './metrics.ts';
 import { type MetricsTokenFlags, metricsTokenOf, metricsTokenOption } from './metrics-token.ts';
@@ -120,6 +121,7 @@ async function runService<Options>(
   service = await whileStarting(async () => {
     const log = await openNatsLog(definition.name, options, logger);
     onOpened(() => log.close());
+    measureLog(log, registry);
     return await definition.start({ log, logger, registry, tracer, ...(metricsToken && { metricsToken }) }, options);
   });
   const started = service;

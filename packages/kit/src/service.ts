@@ -34,6 +34,27 @@ export interface RunningService {
   stop(): Promise<void>;
 }
 
+export const READY: Readiness = { isReady: true, reason: '' };
+
+/** Ready when all parts are; else what the first of the others lacks. */
+export function readinessOf(parts: readonly Pick<RunningService, 'readiness'>[]): Readiness {
+  return parts.map((part) => part.readiness()).find(({ isReady }) => !isReady) ?? READY;
+}
+
+/** Several parts that live, fail and stop together. */
+export function asOneService(name: string, parts: readonly RunningService[]): RunningService {
+  const failure = Promise.race(parts.map((part) => part.failure));
+  failure.catch(() => {});
+  return {
+    name,
+    failure,
+    readiness: () => readinessOf(parts),
+    async stop() {
+      await Promise.all(parts.map((part) => part.stop()));
+    },
+  };
+}
+
 /** A promise and the function that rejects it, for `RunningService.failure`. Never an unhandled rejection by itself. */
 export function failureSignal(): { failure: Promise<never>; fail: (error: unknown) => void } {
   const controller = new AbortController();

@@ -18,7 +18,7 @@ import { followObjects } from './follow-objects.ts';
 import type { PublishedDocument } from './layer-outputs.ts';
 import type { Logger } from './logger.ts';
 import { ReachedRevision } from './reached-revision.ts';
-import { failureSignal, type Readiness, type RunningService, type ServiceContext } from './service.ts';
+import { failureSignal, READY, type Readiness, type RunningService, type ServiceContext } from './service.ts';
 import { ServiceIndex } from './service-index.ts';
 import { SoleWriter } from './sole-writer.ts';
 import { Turns } from './turns.ts';
@@ -91,7 +91,7 @@ class WorkerRuntime implements RunningWorkers {
   readiness(): Readiness {
     if (this.#trouble !== '') return { isReady: false, reason: this.#trouble };
     if (!this.#reached.isCaughtUp) return { isReady: false, reason: `${this.name}: replaying the event log` };
-    return { isReady: true, reason: '' };
+    return READY;
   }
 
   /** Reads back what these workers have published before, so that only differences are published from here on. */

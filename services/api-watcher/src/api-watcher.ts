@@ -3,6 +3,7 @@ import { errorText, SOURCE_KINDS, type SourceStatus, sourceStatusSubject } from 
 import {
   failureSignal,
   patiently,
+  READY,
   type Readiness,
   type RunningService,
   type ServiceContext,
@@ -79,7 +80,7 @@ class ApiWatcher implements RunningService {
   async #forgetClusters(): Promise<void> {
     const { log, logger } = this.#context;
     for (const cluster of this.#options.forget ?? []) {
-      const objects = await forgetCluster(log, cluster);
+      const objects = await patiently(() => forgetCluster(log, cluster));
       logger.info({ cluster, objects }, 'cluster forgotten');
     }
     const own = new Set([...this.#options.sources.map(({ cluster }) => cluster), ...(this.#options.siblings ?? [])]);
@@ -97,7 +98,7 @@ class ApiWatcher implements RunningService {
     const waiting = [...this.#publishers]
       .filter(([, publisher]) => !publisher.isSettled)
       .map(([{ cluster }]) => cluster);
-    if (waiting.length === 0) return { isReady: true, reason: '' };
+    if (waiting.length === 0) return READY;
     return { isReady: false, reason: `api-watcher: ${SOURCE_KINDS.length} kinds to list of ${waiting.join(', ')}` };
   }
 

@@ -23,6 +23,7 @@ import {
 import type { AppendEntry, LogMessage } from '@signalbox/event-log';
 import { failureSignal, type ServiceContext, SoleWriter } from '@signalbox/kit';
 import type { Source, SourceChange, SourceObject, SourceSink } from '@signalbox/kube';
+import { WatchMetrics } from './watch-metrics.ts';
 
 /** What the log holds of one object. Its subject is kept because a slice's changes when it moves to another Service. */
 interface Published {
@@ -56,6 +57,7 @@ export class ClusterPublisher implements SourceSink {
   readonly #onStatus: (status: SourceStatus) => void;
   readonly #writer: string | undefined;
   readonly #objects: SoleWriter;
+  readonly #metrics: WatchMetrics;
   /** Rejects when somebody else wrote objects of this cluster. */
   readonly failure: Promise<never>;
   readonly #fail: (error: unknown) => void;
@@ -73,6 +75,8 @@ export class ClusterPublisher implements SourceSink {
     this.#kinds = source.kinds ?? SOURCE_KINDS;
     this.#onStatus = onStatus;
     this.#writer = writer;
+    this.#metrics = new WatchMetrics(context.registry, source.cluster);
+    this.#metrics.setActive(true);
     const isOwn = ({ headers }: LogMessage): boolean => headers?.writer === writer;
     this.#objects = new SoleWriter({ log: context.log, stream: 'objects', unknown: 'absent', isOwn });
     ({ failure: this.failure, fail: this.#fail } = failureSignal());
@@ -141,9 +145,14 @@ export class ClusterPublisher implements SourceSink {
       change.type === 'upsert' ? this.#planUpsert(change) : this.#planDelete(id),
     );
     await this.#append(planned);
+    for (const { subject, changedAtMs } of planned) {
+      if (changedAtMs === undefined) continue;
+      this.#metrics.observeDelay(parseObjectSubject(subject).kind, Date.now() - changedAtMs);
+    }
   }
 
   report(status: SourceStatus): void {
+    this.#metrics.note(status, this.#statuses.get(status.kind));
     this.#statuses.set(status.kind, status);
     this.#onStatus(status);
     if (this.#isRefused(status.kind)) this.#publishClusterLater();
@@ -212,7 +221,8 @@ export class ClusterPublisher implements SourceSink {
         },
       });
       this.#trouble = '';
-      for (const { id, published } of chunk) {
+      for (const { id, subject, published } of chunk) {
+        this.#metrics.published(parseObjectSubject(subject).kind);
         if (published === undefined) this.#published.delete(id);
         else this.#published.set(id, published);
       }

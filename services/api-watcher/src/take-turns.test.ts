@@ -26,7 +26,8 @@ afterEach(async () => {
 
 const manifest = (name: string): string => JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
 
-async function watcher(): Promise<RunningService> {
+/** `isActive`: what its /metrics say. */
+async function watcher(): Promise<RunningService & { isActive: () => Promise<boolean> }> {
   const source = manifestsSource({
     cluster: 'shop',
     domain: 'cluster.local',
@@ -35,10 +36,11 @@ async function watcher(): Promise<RunningService> {
     stdin: Readable.from([]),
     clock: Date.now,
   });
-  const context = { log, logger, registry: createRegistry() };
-  const started = await startWatcherInTurn(context, { sources: [source], leaseMs: 400 });
+  const registry = createRegistry();
+  const started = await startWatcherInTurn({ log, logger, registry }, { sources: [source], leaseMs: 400 });
   running.push(started);
-  return started;
+  const isActive = async () => (await registry.getSingleMetricAsString('signalbox_watch_active')).endsWith(' 1');
+  return Object.assign(started, { isActive });
 }
 
 const hasNamespace = async (name: string): Promise<boolean> =>
@@ -50,11 +52,13 @@ test('one watches, the other stands by; it takes over at once and publishes only
   const second = await watcher();
   await expect.poll(() => hasNamespace('one'), POLL).toBe(true);
   await expect.poll(() => first.readiness().isReady && second.readiness().isReady, POLL).toBe(true);
+  expect([await first.isActive(), await second.isActive()]).toEqual([true, false]);
   const { lastSequence } = await log.info('objects');
   await first.stop();
   await writeFile(join(folder, 'two.json'), manifest('two'));
   await expect.poll(() => hasNamespace('two'), POLL).toBe(true);
   expect((await log.info('objects')).lastSequence).toBe(lastSequence + 1);
+  expect(await second.isActive()).toBe(true);
 });
 
 test('an active one ends when another one wrote objects of its cluster', async () => {

@@ -1,14 +1,7 @@
 /** What the API tells Prometheus about itself and its store. */
 import { CONSUMER_STATES, LAYERS, WITHDRAWN_STATES } from '@signalbox/contracts';
 import { Counter, Gauge, Histogram, LATENCY_BUCKETS_SECONDS, type Registry } from '@signalbox/kit';
-import {
-  controllerLease,
-  loadBalancerClasses,
-  type Projector,
-  type Store,
-  sourceStatuses,
-  stateRevision,
-} from '@signalbox/store';
+import { controllerLease, loadBalancerClasses, type Projector, type Store, stateRevision } from '@signalbox/store';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
 import { describeConsumers } from './convergence.ts';
@@ -48,26 +41,10 @@ export function registerMetrics(registry: Registry, measured: Measured): void {
       for (const layer of LAYERS) layers.set({ layer }, reached[layer] ?? 0);
     },
   });
-  registerSourceMetrics(registry, store);
   registerConsumerMetrics(registry, store);
   registerProjectorMetrics(registry, projector);
   registerWithdrawnRecords(registry, measured);
   registerLeaseMetrics(registry, store);
-}
-
-function registerSourceMetrics(registry: Registry, store: Store): void {
-  const watched: Gauge<'cluster' | 'kind'> = new Gauge({
-    name: 'signalbox_api_source_watched',
-    help: 'By cluster and kind, 1: what is known is current; 0: it is the last that was known.',
-    labelNames: ['cluster', 'kind'],
-    registers: [registry],
-    collect: () => {
-      watched.reset();
-      for (const { cluster, kind, state } of sourceStatuses(store)) {
-        watched.set({ cluster, kind }, Number(state === 'watching'));
-      }
-    },
-  });
 }
 
 /** A series for every node would be too many; those that are worst are what one looks for. */

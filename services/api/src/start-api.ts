@@ -9,6 +9,7 @@ import {
   failureSignal,
   formatAddress,
   type ListenAddress,
+  patiently,
   type RunningService,
   type ServiceContext,
 } from '@signalbox/kit';
@@ -80,17 +81,14 @@ async function startParts(
   const { storePath, listen, historyRetention, ttlSeconds, clusterCIDRs, hasExternalDns, tls } = options;
   const isTokenNeeded = isTokenRequired(options.auth ?? 'auto', isLoopback(listen.address));
   if (isTokenNeeded && options.adminTokenFile !== undefined) {
-    await provideAdminToken({ log, logger }, options.adminTokenFile);
+    const { adminTokenFile } = options;
+    await patiently(() => provideAdminToken({ log, logger }, adminTokenFile));
   }
   const store = await openStore({ path: storePath });
   closers.push(() => store.close());
-  const projector = await startProjector({
-    store,
-    log,
-    logger,
-    tracer,
-    ...(historyRetention && { historyRetention }),
-  });
+  const projector = await patiently(() =>
+    startProjector({ store, log, logger, tracer, ...(historyRetention && { historyRetention }) }),
+  );
   closers.push(() => projector.stop());
   const api = createApi({
     store,

@@ -23,6 +23,7 @@ import {
   failureSignal,
   Gauge,
   type Logger,
+  READY,
   type Readiness,
   type RunningService,
   type ServiceContext,
@@ -58,7 +59,7 @@ class AddressAllocator implements RunningService {
   }
 
   readiness(): Readiness {
-    if (this.#trouble === '') return { isReady: true, reason: '' };
+    if (this.#trouble === '') return READY;
     return { isReady: false, reason: `${this.name}: ${this.#trouble}` };
   }
 

@@ -10,6 +10,7 @@ import {
   LEAD,
   type Membership,
   PASSIVE_TRACER,
+  READY,
   type Readiness,
   type RunningService,
   type ServiceContext,
@@ -123,7 +124,7 @@ class TargetGroupsService implements RunningTargetGroups {
   readiness(): Readiness {
     if (this.#trouble !== '') return { isReady: false, reason: this.#trouble };
     if (this.revision < 0) return { isReady: false, reason: `${NAME}: reading registrations` };
-    return { isReady: true, reason: '' };
+    return READY;
   }
 
   /** The state is what was published: a restart goes on from there. */

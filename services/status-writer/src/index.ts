@@ -16,6 +16,7 @@ import {
   failureSignal,
   followStream,
   Gauge,
+  READY,
   type Readiness,
   type RunningService,
   type ServiceContext,
@@ -80,7 +81,7 @@ class StatusWriter implements RunningService {
     for (const [cluster, { trouble }] of this.#writers) {
       if (trouble !== '') return { isReady: false, reason: `${this.name}: cannot write to ${cluster}: ${trouble}` };
     }
-    return { isReady: true, reason: '' };
+    return READY;
   }
 
   async stop(): Promise<void> {

@@ -7,6 +7,7 @@ import {
   followStream,
   groupKey,
   ProgrammedChanges,
+  READY,
   type Readiness,
   type RunningService,
   type ServiceContext,
@@ -218,6 +219,6 @@ class Driver implements WebhookDriver {
     if (standby !== undefined) return standby;
     if (!this.#feed.isCurrent) return { isReady: false, reason: 'the target groups have not come yet' };
     const failing = this.#deliveries.states.find(({ error }) => error !== '');
-    return failing === undefined ? { isReady: true, reason: '' } : { isReady: false, reason: failing.error };
+    return failing === undefined ? READY : { isReady: false, reason: failing.error };
   }
 }

@@ -14,6 +14,7 @@ export interface LogContext {
   readonly created: ReadonlyMap<string, string>;
   readonly newInbox: () => string;
   readonly isConnected: () => boolean;
+  readonly onConsumerLost: () => void;
   /** A follower to which nothing came for this long asks whether that is right. */
   readonly selfCheckMs: number;
 }

@@ -54,6 +54,7 @@ describe.skipIf(missing !== undefined)(`JetStreamEventLog on a real server${suff
       const filter_subject = `${prefix}.objects.nothing`;
       await consumers.update(`${prefix}-objects`, consumer?.name ?? '', { ...consumer?.config, filter_subject });
     });
+    expect(log.lostConsumers).toBe(0);
     const last = await log.append('objects', entry('a'));
     await tail.reached(last);
     await log.append('objects', entry('b'));
@@ -62,6 +63,7 @@ describe.skipIf(missing !== undefined)(`JetStreamEventLog on a real server${suff
       ['a', 'a'],
       ['b', 'b'],
     ]);
+    expect(log.lostConsumers).toBe(1);
     await tail.stop();
   });
 

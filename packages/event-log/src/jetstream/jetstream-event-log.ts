@@ -7,7 +7,7 @@
  */
 
 import { jetstreamManager } from '@nats-io/jetstream';
-import { connect, createInbox, errors, type NatsConnection } from '@nats-io/transport-node';
+import { connect, createInbox, errors } from '@nats-io/transport-node';
 import { SignalboxError, type StreamName } from '@signalbox/contracts';
 import { checkDurable, checkEntry, checkFilter, closedLog } from '../checks.ts';
 import type {
@@ -31,6 +31,7 @@ import { agreeOnIdentity } from './identity.ts';
 import { inboxPrefixOf } from './inbox.ts';
 import { fromNatsHeaders } from './message-headers.ts';
 import { authenticatorOf, connectError, type NatsLogin, type NatsTls, serverOptions } from './nats-settings.ts';
+import { cautionOf, checkVersion } from './server-version.ts';
 import { openStreams, type StreamWishes } from './streams.ts';
 import { LogSubjects } from './subjects.ts';
 
@@ -53,14 +54,13 @@ export interface JetStreamEventLogOptions extends StreamWishes {
 
 const REQUEST_TIMEOUT_MS = 5000;
 const DEFAULT_SELF_CHECK_MS = 30_000;
-const OLDEST_SERVER = [2, 9] as const;
 
 /** Throws `unavailable` when no server answers, `invalid` when its streams cannot be made as wanted. */
 export async function openJetStreamEventLog(options: JetStreamEventLogOptions): Promise<JetStreamEventLog> {
   const subjects = new LogSubjects(options.prefix ?? 'signalbox');
   const connection = await openConnection(options);
   try {
-    checkVersion(connection);
+    if (connection.info !== undefined) checkVersion(connection.info);
     const manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
     const isManager = options.managesStreams ?? true;
     const found = await openStreams(manager, subjects, { wishes: options, isManager });
@@ -86,12 +86,16 @@ export class JetStreamEventLog implements EventLog {
   readonly #closing = new AbortController();
   #state: LogState = 'connected';
   #isConnected = true;
+  #lostConsumers = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(id: string, parts: Omit<LogContext, 'isConnected'>, appendTimeoutMs: number) {
+  constructor(id: string, parts: Omit<LogContext, 'isConnected' | 'onConsumerLost'>, appendTimeoutMs: number) {
     this.id = id;
     const isConnected = () => this.#isConnected;
-    this.#context = { ...parts, isConnected };
+    const onConsumerLost = () => {
+      this.#lostConsumers += 1;
+    };
+    this.#context = { ...parts, isConnected, onConsumerLost };
     const openWindow = () => new AppendWindow({ ...this.#context, timeoutMs: appendTimeoutMs });
     this.#windows = {
       objects: openWindow(),
@@ -105,6 +109,16 @@ export class JetStreamEventLog implements EventLog {
 
   get state(): LogState {
     return this.#state;
+  }
+
+  /** What people should know of the server that is connected to; undefined when nothing. */
+  get caution(): string | undefined {
+    const { info } = this.#context.connection;
+    return info && cautionOf(info);
+  }
+
+  get lostConsumers(): number {
+    return this.#lostConsumers;
   }
 
   async append(stream: StreamName, entry: AppendEntry): Promise<number> {
@@ -288,12 +302,4 @@ async function openConnection({ servers, name, login = {}, tls = {} }: JetStream
   } catch (error) {
     throw connectError(error, list, login);
   }
-}
-
-function checkVersion(connection: NatsConnection): void {
-  const version = connection.info?.version ?? '0.0';
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [oldestMajor, oldestMinor] = OLDEST_SERVER;
-  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
-  throw new SignalboxError('invalid', `nats-server ${version} is older than ${OLDEST_SERVER.join('.')}`);
 }

@@ -31,6 +31,8 @@ interface PullReaderOptions extends PullChannel {
   /** Messages on their way and not read, at most. */
   readonly window: number;
   readonly isConnected: () => boolean;
+  /** The consumer was of no use any more, although the connection holds. */
+  readonly onConsumerLost: () => void;
 }
 
 const PAUSE_MS = 250;
@@ -94,7 +96,9 @@ export class PullReader<Message> {
 
   /** Its consumer is of no use any more, whatever the server says of it. */
   attachAgain(): void {
+    if (this.#session === undefined) return;
     this.#detach();
+    this.#options.onConsumerLost();
   }
 
   disconnected(): void {
@@ -135,8 +139,8 @@ export class PullReader<Message> {
       if (this.#isEnded || !this.#options.isConnected()) return;
       this.#session = new PullSession(this.#options, target, {
         onMessage: (message, info) => this.#onMessage(message, info),
-        onHeartbeat: (last) => (this.#source.isComplete(last) ? this.#request() : this.#detach()),
-        onLost: () => this.#detach(),
+        onHeartbeat: (last) => (this.#source.isComplete(last) ? this.#request() : this.attachAgain()),
+        onLost: () => this.attachAgain(),
       });
       this.#lastPullMs = Date.now();
       this.#request();
@@ -149,7 +153,7 @@ export class PullReader<Message> {
   #onMessage(message: Msg, info: DeliveryInfo): void {
     const accepted = this.#source.accept(message, info);
     if (accepted === undefined) {
-      this.#detach();
+      this.attachAgain();
       return;
     }
     this.#buffer.push(accepted);

@@ -37,6 +37,7 @@ export function openSqliteEventLog(options: SqliteEventLogOptions): SqliteEventL
 
 export class SqliteEventLog implements EventLog {
   readonly id: string;
+  readonly lostConsumers = 0;
   readonly #path: string;
   readonly #maxBytes: number;
   readonly #db: SqliteDatabase;
