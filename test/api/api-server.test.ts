@@ -7,6 +7,7 @@ import { type RunningApi, startApi } from '@signalbox/api';
 import { type List, type ServiceKey, type ServiceSummary, SignalboxError } from '@signalbox/contracts';
 import { type EventLog, openSqliteEventLog } from '@signalbox/event-log';
 import { createRegistry } from '@signalbox/kit';
+import { openStore } from '@signalbox/store';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { aService, put, putDerivedService, quietLogger } from './world.ts';
 
@@ -255,4 +256,13 @@ test('on loopback, a request under the name of another host is refused', async (
   expect(await statusFor(`rebound.example:${port}`)).toBe(403);
   for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])
     expect(await statusFor(host)).toBe(200);
+});
+
+test('a store has one API at a time; others may read it', async () => {
+  const first = await start();
+  await expect(start()).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('store.db') });
+  (await openStore({ path: join(folder, 'store.db') })).close();
+  expect((await fetch(`${first.url}/healthz`)).status).toBe(200);
+  await first.stop();
+  await start();
 });

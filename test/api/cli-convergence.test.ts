@@ -131,6 +131,19 @@ describe('wait', () => {
     expect([code, err]).toEqual([3, expect.stringContaining('cannot reach the API')]);
   });
 
+  test('waits for an API that is not there yet', async () => {
+    const revision = await putDerivedService(log, WEB);
+    const listen = { address: '127.0.0.1', port: Number(new URL(api.url).port) };
+    await api.stop();
+    let again: Promise<RunningApi> | undefined;
+    const { code, out } = await signalbox('wait --revision latest --timeout 30s', (text) => {
+      if (text.includes('cannot reach the API'))
+        again ??= startApi({ log, logger: quietLogger, registry: createRegistry() }, { storePath: ':memory:', listen });
+    });
+    api = (await again) ?? api;
+    expect([code, out]).toEqual([0, expect.stringContaining(`revision ${revision}\n`)]);
+  });
+
   test('refuses what is no revision, layer, time or cluster', async () => {
     await putDerivedService(log, WEB);
     await api.processAll();

@@ -12,8 +12,8 @@ const EXPECTED_ENDS: readonly { readonly process: RegExp; readonly says: RegExp 
   { process: /^api-\d/, says: DAMAGED },
   { process: /^api-\d/, says: /cannot be written|cannot be used/ },
   // What only one may do ends with its process, so that nothing of it is on its way when another one begins.
-  { process: /^api-watcher-\d/, says: /another watcher has the turn|was written by another watcher/ },
-  { process: /^lb-worker-\d/, says: /another replica decides|may or may not have been stored|the lease is over/ },
+  { process: /^api-watcher-\d/, says: /the lease for .+ is over|was written by another watcher/ },
+  { process: /^lb-worker-\d/, says: /the lease (for .+ )?is over|may or may not have been stored/ },
 ];
 
 export function operate({ apis, processes }: Plane): void {

@@ -24,9 +24,9 @@ const README = read('README.md');
 
 /** What runs in a service and lies in the kit. */
 function runtimeOf(service: string): string {
-  const frame = sourcesOf('packages/kit/src', (file) => file === 'health-server.ts');
   if (service.endsWith('-worker'))
     return sourcesOf('packages/kit/src', (file) => !file.startsWith('lb-driver/') && file !== 'log-metrics.ts');
+  const frame = sourcesOf('packages/kit/src', (file) => file === 'health-server.ts');
   return service.endsWith('-driver') ? frame + sourcesOf('packages/kit/src/lb-driver') : frame;
 }
 

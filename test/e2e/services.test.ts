@@ -137,7 +137,17 @@ describe.skipIf(missing !== undefined)(`services on nats-server${missing === und
     await expect.poll(rules, POLL).toContain('10.96.79.1');
   });
 
-  test('end with exit code 0 when asked to stop', async () => {
-    for (const [name, each] of processes) expect([name, (await each.stop()).code]).toEqual([name, 0]);
+  test('end with exit code 0 when asked to stop, and are not ready any more until then', async () => {
+    for (const [name, each] of processes) {
+      const [, health = ''] = await each.waitFor(/"health":"([^"]+)"/);
+      const end = each.stop();
+      await each.waitFor(/"msg":"stopping"/);
+      const readiness = await fetch(`${health}/readyz`).then(
+        ({ status }) => status,
+        () => 'gone',
+      );
+      expect([503, 'gone'], name).toContain(readiness);
+      expect([name, (await end).code]).toEqual([name, 0]);
+    }
   });
 });

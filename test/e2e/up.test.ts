@@ -226,6 +226,11 @@ describe('what is wrong', () => {
     expect(code).toBe(2);
   });
 
+  test('an empty variable is one that is not set', async () => {
+    const { stderr } = await startProcess([CLI, 'status', '--api', 'nowhere'], { SIGNALBOX_TOKEN_FILE: '' }).finished;
+    expect(stderr).toContain('"nowhere" is not a URL');
+  });
+
   test('a wrong flag of a service ends with exit code 2', async () => {
     const { code, stderr } = await startProcess([join(ROOT, 'services/api/dist/main.js'), '--dns-ttl', 'x']).finished;
     expect([code, stderr]).toEqual([2, expect.stringContaining('--dns-ttl')]);
@@ -245,7 +250,8 @@ test('a process that waits for the event log ends at once when it is told to', a
   const connected = once(silent, 'connection');
   const started = launch('--nats', `nats://127.0.0.1:${port}`);
   const [socket] = (await connected) as [Socket];
-  expect((await started.stop()).code).toBe(130);
+  // 128 and the number of SIGTERM.
+  expect((await started.stop()).code).toBe(143);
   socket.destroy();
   silent.close();
 });

@@ -1,3 +1,4 @@
+import { dropEmptyVariables } from '@signalbox/kit';
 import { runCli } from './program.ts';
 
 // Whoever reads the output may stop early, as `head` does: that is no failure.
@@ -6,4 +7,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
+dropEmptyVariables(process.env);
 process.exitCode = await runCli(process.argv.slice(2), process);

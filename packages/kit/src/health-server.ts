@@ -3,13 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { SignalboxError } from '@signalbox/contracts';
 import { Gauge, type Registry } from 'prom-client';
+import { formatAddress, type ListenAddress } from './listen-address.ts';
 import { bearerChallenge, type MetricsToken } from './metrics-token.ts';
 import type { Readiness } from './service.ts';
-
-export interface ListenAddress {
-  readonly address: string;
-  readonly port: number;
-}
 
 export interface HealthServer {
   readonly url: string;
@@ -40,24 +36,6 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
         server.closeAllConnections();
       }),
   };
-}
-
-/** `127.0.0.1:80`, `[::1]:80`. */
-export function formatAddress({ address, port }: ListenAddress): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-/** Throws `invalid` on anything but `ADDRESS:PORT`, `[ADDRESS]:PORT` or `:PORT` (loopback). */
-export function parseListenAddress(text: string): ListenAddress {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
-    throw new SignalboxError(
-      'invalid',
-      `not an address to listen on: "${text}"; use ADDRESS:PORT, for example 127.0.0.1:8080`,
-    );
-  }
-  return { address: match[1] ?? (match[2] || '127.0.0.1'), port };
 }
 
 function registerReadiness({ registry, readiness }: HealthServerOptions): void {

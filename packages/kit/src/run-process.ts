@@ -2,13 +2,15 @@
  * The frame of every service that runs as a process of its own: settings from flags and environment, the event log,
  * health server, graceful stop on SIGTERM and SIGINT.
  *
- * Exit codes: 0 stopped as asked · 1 failed while running · 2 a setting is wrong.
+ * Exit codes: 0 stopped as asked · 1 failed while running · 2 a setting is wrong · 128 and the signal's number: ended by it
+ * before it had started, or by a second one.
  */
 import { errorText, isSignalboxError } from '@signalbox/contracts';
 import { Command, CommanderError } from 'commander';
 import { collectDefaultMetrics } from 'prom-client';
 import { dropEmptyVariables, unknownVariables } from './environment.ts';
-import { parseListenAddress, startHealthServer } from './health-server.ts';
+import { startHealthServer } from './health-server.ts';
+import type { ListenAddress } from './listen-address.ts';
 import { measureLog } from './log-metrics.ts';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
 import { createRegistry } from './metrics.ts';
@@ -16,12 +18,12 @@ import { type MetricsTokenFlags, metricsTokenOf, metricsTokenOption } from './me
 import { type NatsFlags, natsOptions } from './nats-options.ts';
 import { openNatsLog } from './open-nats-log.ts';
 import type { Readiness, RunningService, ServiceContext } from './service.ts';
-import { settingOption } from './settings.ts';
+import { listenOption, settingOption } from './settings.ts';
 import { openTracer } from './tracer.ts';
 
 /** Settings that every process has. */
 interface CommonOptions extends NatsFlags, MetricsTokenFlags {
-  readonly healthListen: string;
+  readonly healthListen: ListenAddress;
   readonly logLevel: LogLevel;
 }
 
@@ -43,8 +45,10 @@ export async function runProcess<Options>(definition: ProcessDefinition<Options>
   try {
     await command.parseAsync();
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
+    // What parses an option may find fault with it in its own words.
+    if (isSignalboxError(error, 'invalid')) process.stderr.write(`error: ${errorText(error)}\n`);
+    else if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error instanceof CommanderError && error.exitCode === 0 ? 0 : 2;
   }
 }
 
@@ -71,7 +75,7 @@ function withCommonOptions(command: Command): Command {
   );
   for (const option of natsOptions()) command.addOption(option);
   return command
-    .addOption(settingOption('--health-listen <address>', '/healthz, /readyz, /metrics').default('127.0.0.1:9090'))
+    .addOption(listenOption('--health-listen <address>', '/healthz, /readyz, /metrics', '127.0.0.1:9090'))
     .addOption(metricsTokenOption())
     .addOption(settingOption('--log-level <level>', 'how much to log').choices(LOG_LEVELS).default('info'));
 }
@@ -87,8 +91,9 @@ async function runUntilStopped<Options>(
     await runService(definition, options, logger, (closer) => closers.unshift(closer));
     return 0;
   } catch (err) {
-    logger.fatal({ err, reason: errorText(err) }, 'cannot go on');
-    return isSignalboxError(err, 'invalid') ? 2 : 1;
+    const [isWrongSetting, reason] = [isSignalboxError(err, 'invalid'), errorText(err)];
+    logger.fatal(isWrongSetting ? { reason } : { err, reason }, 'cannot go on');
+    return isWrongSetting ? 2 : 1;
   } finally {
     for (const close of closers) {
       await close().catch((err: unknown) => logger.error({ err }, 'could not be closed'));
@@ -108,13 +113,14 @@ async function runService<Options>(
   const tracer = openTracer(definition.name, process.env, logger);
   onOpened(() => tracer.close());
   let service: RunningService | undefined;
-  const starting: Readiness = { isReady: false, reason: `${definition.name}: starting` };
-  const listen = parseListenAddress(options.healthListen);
+  let isStopping = false;
+  const notYet: Readiness = { isReady: false, reason: `${definition.name}: starting` };
+  const noLonger: Readiness = { isReady: false, reason: `${definition.name}: stopping` };
   const metricsToken = metricsTokenOf(options);
   const health = await startHealthServer({
-    listen,
+    listen: options.healthListen,
     registry,
-    readiness: () => service?.readiness() ?? starting,
+    readiness: () => (isStopping ? noLonger : (service?.readiness() ?? notYet)),
     ...(metricsToken && { metricsToken }),
   });
   onOpened(() => health.close());
@@ -128,7 +134,9 @@ async function runService<Options>(
   onOpened(() => started.stop());
   const stopRequested = untilStopSignal();
   logger.info({ health: health.url }, 'started');
-  await Promise.race([stopRequested, service.failure]);
+  await Promise.race([stopRequested, service.failure]).finally(() => {
+    isStopping = true;
+  });
   logger.info('stopping');
 }
 
@@ -137,13 +145,17 @@ async function runService<Options>(
  * for a server must not hold up whoever wants to stop it. (The first process of a container has no such default.)
  */
 export async function whileStarting<T>(start: () => Promise<T>): Promise<T> {
-  const exit = (): void => process.exit(130);
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, exit);
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, exitBy);
   try {
     return await start();
   } finally {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, exit);
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, exitBy);
   }
+}
+
+/** As a shell tells of a program that a signal has ended. */
+function exitBy(_name: NodeJS.Signals, number: number): never {
+  process.exit(128 + number);
 }
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once, as people expect of Ctrl-C twice. */
@@ -152,7 +164,7 @@ export function untilStopSignal(): Promise<void> {
     const onSignal = (): void => {
       for (const name of ['SIGINT', 'SIGTERM'] as const) {
         process.off(name, onSignal);
-        process.once(name, () => process.exit(130));
+        process.once(name, exitBy);
       }
       resolve();
     };

@@ -1,6 +1,7 @@
 /** Flags and environment variables of processes and of the command line. */
 import { isIP } from 'node:net';
 import { InvalidArgumentError, Option } from 'commander';
+import type { ListenAddress } from './listen-address.ts';
 
 /** An option with an environment variable: `--nats-replicas` is also SIGNALBOX_NATS_REPLICAS. */
 export function settingOption(flags: string, description: string): Option {
@@ -27,6 +28,19 @@ export function wholeNumber({ min, max }: { min: number; max: number }): (text: 
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
   };
+}
+
+/** An option that is an address to listen on; `address` when nothing was said. */
+export function listenOption(flags: string, description: string, address: string): Option {
+  return settingOption(flags, description).default(listenAddress(address), `"${address}"`).argParser(listenAddress);
+}
+
+/** Parser of `ADDRESS:PORT`, `[ADDRESS]:PORT`, or `:PORT` (loopback). */
+export function listenAddress(text: string): ListenAddress {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match !== null && port <= 65_535) return { address: match[1] ?? (match[2] || '127.0.0.1'), port };
+  throw new InvalidArgumentError('It must be ADDRESS:PORT, for example 127.0.0.1:8080.');
 }
 
 const UNITS = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;

@@ -1,12 +1,13 @@
 /**
- * Spans, and where they go. Without `OTEL_EXPORTER_OTLP_ENDPOINT` nothing is begun and nothing is sent; a trace that
- * somebody else began is still carried on. With it, spans go to a collector as OTLP/HTTP JSON
- * (https://opentelemetry.io/docs/specs/otlp/#otlphttp), in batches; what a collector does not take is dropped and counted.
+ * Spans. Without `OTEL_EXPORTER_OTLP_ENDPOINT` nothing is begun and nothing is sent; a trace that somebody else began is
+ * still carried on. With it, spans go to a collector as OTLP/HTTP JSON (https://opentelemetry.io/docs/specs/otlp/#otlphttp),
+ * one batch at a time. What comes faster than the collector takes it, and what it does not take, is dropped and counted.
  */
 import { randomBytes } from 'node:crypto';
 import { errorText, SignalboxError } from '@signalbox/contracts';
 import type { Logger } from './logger.ts';
 import { childContext, formatTraceparent, parseTraceparent, type TraceContext } from './trace-context.ts';
+import { type TraceExport, traceExportOf } from './trace-export.ts';
 
 export interface SpanInfo {
   readonly name: string;
@@ -20,7 +21,7 @@ export interface Tracer {
   span(traceparent: string | undefined, info: SpanInfo): string | undefined;
   /** The same, and begins a trace where there is none, if spans are exported. */
   root(traceparent: string | undefined, info: SpanInfo): string | undefined;
-  /** Sends what is left. */
+  /** Sends what is left, as far as the collector takes it in 5 s. */
   close(): Promise<void>;
 }
 
@@ -44,26 +45,23 @@ export const PASSIVE_TRACER: Tracer = {
 
 /** As OpenTelemetry's own variables say; a tracer that only carries traces on when they say nothing. */
 export function openTracer(service: string, environment: NodeJS.ProcessEnv, logger: Logger): Tracer {
-  const base = environment.OTEL_EXPORTER_OTLP_ENDPOINT;
-  const traces = environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? (base && `${base.replace(/\/$/, '')}/v1/traces`);
-  if (!traces || environment.OTEL_SDK_DISABLED === 'true' || environment.OTEL_TRACES_EXPORTER === 'none') {
-    return PASSIVE_TRACER;
-  }
-  if (!/^https?:\/\//.test(traces)) {
-    throw new SignalboxError('invalid', `OTEL_EXPORTER_OTLP_ENDPOINT is no http:// or https:// address: ${traces}`);
-  }
-  return new OtlpTracer({ url: traces, service: environment.OTEL_SERVICE_NAME ?? `signalbox-${service}`, logger });
+  const target = traceExportOf(service, environment, logger);
+  return target === undefined ? PASSIVE_TRACER : new OtlpTracer(target, logger);
 }
 
 class OtlpTracer implements Tracer {
-  readonly #options: { readonly url: string; readonly service: string; readonly logger: Logger };
-  #queue: OtlpSpan[] = [];
+  readonly #target: TraceExport;
+  readonly #logger: Logger;
+  readonly #closing = new AbortController();
+  readonly #queue: OtlpSpan[] = [];
   #dropped = 0;
+  #toldDropped = 0;
   #timer: NodeJS.Timeout | undefined;
-  #sending: Promise<void> = Promise.resolve();
+  #sending: Promise<void> | undefined;
 
-  constructor(options: { url: string; service: string; logger: Logger }) {
-    this.#options = options;
+  constructor(target: TraceExport, logger: Logger) {
+    this.#target = target;
+    this.#logger = logger;
   }
 
   span(traceparent: string | undefined, info: SpanInfo): string | undefined {
@@ -77,8 +75,9 @@ class OtlpTracer implements Tracer {
 
   async close(): Promise<void> {
     clearTimeout(this.#timer);
-    this.#flush();
-    await this.#sending;
+    const giveUp = setTimeout(() => this.#closing.abort(), TIMEOUT_MS);
+    await this.#flush();
+    clearTimeout(giveUp);
   }
 
   #record(parent: TraceContext | undefined, info: SpanInfo): string {
@@ -93,34 +92,38 @@ class OtlpTracer implements Tracer {
       return;
     }
     this.#queue.push(span);
-    this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
+    this.#timer ??= setTimeout(() => void this.#flush(), FLUSH_MS).unref();
   }
 
-  #flush(): void {
+  #flush(): Promise<void> {
     this.#timer = undefined;
-    const spans = this.#queue;
-    this.#queue = [];
-    for (let start = 0; start < spans.length; start += MAX_BATCH) {
-      const batch = spans.slice(start, start + MAX_BATCH);
-      this.#sending = this.#sending.then(() => this.#send(batch));
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = undefined;
+    });
+    return this.#sending;
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#queue.length > 0 && !this.#closing.signal.aborted) {
+      const batch = this.#queue.splice(0, MAX_BATCH);
+      const reason = await this.#send(batch).then(() => '', errorText);
+      if (reason !== '') this.#dropped += batch.length;
+      if (this.#dropped === this.#toldDropped) continue;
+      this.#toldDropped = this.#dropped;
+      this.#logger.warn({ reason: reason || 'the collector is slow', dropped: this.#dropped }, 'spans were dropped');
     }
   }
 
   async #send(spans: readonly OtlpSpan[]): Promise<void> {
-    const { url, service, logger } = this.#options;
-    try {
-      const response = await fetch(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(otlpRequest(service, spans)),
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-      });
-      await response.arrayBuffer();
-      if (!response.ok) throw new SignalboxError('unavailable', `the collector answered ${response.status}`);
-    } catch (error) {
-      this.#dropped += spans.length;
-      logger.warn({ reason: errorText(error), dropped: this.#dropped }, 'spans could not be exported');
-    }
+    const { url, headers, service } = this.#target;
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(otlpRequest(service, spans)),
+      signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), this.#closing.signal]),
+    });
+    await response.arrayBuffer();
+    if (!response.ok) throw new SignalboxError('unavailable', `the collector answered ${response.status}`);
   }
 }
 

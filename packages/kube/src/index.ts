@@ -14,5 +14,5 @@ export {
 } from './kubernetes/status-client.ts';
 export { type ManifestProblem, problemText } from './manifests/manifest-problem.ts';
 export { type ManifestsSourceOptions, manifestsSource } from './manifests/manifests-source.ts';
-export { type Manifests, type ReadManifestsOptions, readManifests } from './manifests/read-manifests.ts';
+export { type Manifests, type ReadManifestsOptions, readManifests, STDIN_PATH } from './manifests/read-manifests.ts';
 export * from './source.ts';

@@ -1,4 +1,5 @@
 export { type Change, ChangeFeed, type ChangeListener } from './change-feed.ts';
+export { claimStore } from './claim-store.ts';
 export { copyStore } from './copy-store.ts';
 export { openStore, type StoreOptions } from './open-store.ts';
 export { streamLogId, streamPosition } from './positions.ts';

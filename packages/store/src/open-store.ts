@@ -5,7 +5,7 @@ import { errorText, SignalboxError } from '@signalbox/contracts';
 import { migrationProvider } from '@signalbox/migrations';
 import Database from 'better-sqlite3';
 import { Migrator } from 'kysely';
-import { Store, storeError } from './store.ts';
+import { openingError, Store, storeError } from './store.ts';
 
 export interface StoreOptions {
   /** File, made if missing with its folder; or `:memory:`. */
@@ -47,9 +47,7 @@ function openFile(path: string): Database.Database {
     return sqlite;
   } catch (error) {
     sqlite?.close();
-    const known = storeError(error, path);
-    if (known !== error) throw known;
-    throw new SignalboxError('unavailable', `cannot open the store ${path}: ${errorText(error)}`, { cause: error });
+    throw openingError(error, path);
   }
 }
 

@@ -74,6 +74,13 @@ export class Store {
   }
 }
 
+/** Of a file that cannot be opened: as `storeError`, and everything else is named with the file too. */
+export function openingError(error: unknown, path: string): unknown {
+  const known = storeError(error, path);
+  if (known !== error) return known;
+  return new SignalboxError('unavailable', `cannot open the store ${path}: ${errorText(error)}`, { cause: error });
+}
+
 /** Damage, a full disk and locks named with the file and the way out; anything else unchanged. */
 export function storeError(error: unknown, path: string): unknown {
   const code = error instanceof Database.SqliteError ? error.code : '';

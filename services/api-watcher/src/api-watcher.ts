@@ -15,6 +15,9 @@ import { ClusterPublisher } from './cluster-publisher.ts';
 import { clustersInLog, forgetCluster } from './forget-clusters.ts';
 import { refuseRepeated } from './refuse-repeated.ts';
 
+/** What it writes itself, and the leases: each life of each replica leaves tombstones there, and none of them stays. */
+const COMPACTED = ['objects', 'status', 'leases'] as const;
+
 export interface ApiWatcherOptions {
   readonly sources: readonly Source[];
   /** Clusters to delete from the log. */
@@ -74,7 +77,7 @@ class ApiWatcher implements RunningService {
     }
     await Promise.all([...this.#publishers].map(([source, publisher]) => source.start(publisher)));
     const { log, logger } = this.#context;
-    this.#stopCompactions = [startCompaction(log, 'objects', logger), startCompaction(log, 'status', logger)];
+    this.#stopCompactions = COMPACTED.map((stream) => startCompaction(log, stream, logger));
   }
 
   async #forgetClusters(): Promise<void> {

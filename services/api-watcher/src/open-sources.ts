@@ -1,8 +1,9 @@
 /** Turns what the flags asked for into sources. */
+import { accessSync, constants } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { ALL_SOURCE_KINDS, SignalboxError, SOURCE_KINDS } from '@signalbox/contracts';
 import type { Logger } from '@signalbox/kit';
-import { currentContextOf, kubernetesSource, manifestsSource, type Source } from '@signalbox/kube';
+import { currentContextOf, kubernetesSource, manifestsSource, type Source, STDIN_PATH } from '@signalbox/kube';
 import { refuseRepeated } from './refuse-repeated.ts';
 import { domainOf, type SourceFlags, type SourceRequest } from './source-options.ts';
 
@@ -38,6 +39,7 @@ export function openSources(flags: SourceFlags, options: OpenSourcesOptions): So
   return named.map(({ request, cluster, domain }) => {
     const common = { cluster, domain, kinds, logger: options.logger };
     if (request.type === 'manifests') {
+      requireReadable(request.path);
       return manifestsSource({ ...common, path: request.path, stdin: options.stdin, clock: Date.now });
     }
     const { kubeconfig, context, isInCluster } = request;
@@ -48,6 +50,16 @@ export function openSources(flags: SourceFlags, options: OpenSourcesOptions): So
       ...(context === undefined ? {} : { context }),
     });
   });
+}
+
+/** Now, because a watcher that stands by would find out only when it is needed. */
+function requireReadable(path: string): void {
+  if (path === STDIN_PATH) return;
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (cause) {
+    throw new SignalboxError('invalid', `manifests "${path}" cannot be read`, { cause });
+  }
 }
 
 function clusterOf(request: SourceRequest): string {

@@ -2,10 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { memberSubject, watchGroup } from '@signalbox/contracts';
 import { type EventLog, openSqliteEventLog } from '@signalbox/event-log';
 import { createLogger, createRegistry, type RunningService } from '@signalbox/kit';
 import { manifestsSource } from '@signalbox/kube';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { openSources } from './open-sources.ts';
 import { startWatcherInTurn } from './take-turns.ts';
 
 const POLL = { timeout: 10_000, interval: 10 };
@@ -68,4 +70,20 @@ test('an active one ends when another one wrote objects of its cluster', async (
     .toBe(true);
   await log.append('objects', { subject: 'objects.all.Namespace.shop._.late', data: '{}', headers: { writer: 'x' } });
   await expect(only.failure).rejects.toThrow(/was written by another watcher/);
+});
+
+test('tombstones of lives that ended days ago are removed from the leases too', async () => {
+  const subject = memberSubject(watchGroup('shop'), 'gone');
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 2 * 86_400_000 });
+  await log.append('leases', { subject, data: null });
+  vi.useRealTimers();
+  await watcher();
+  await expect.poll(() => log.last('leases', subject), POLL).toBeUndefined();
+});
+
+test('a path that is not there is refused at once, also where another one watches', () => {
+  const requests = [{ type: 'manifests', cluster: 'shop', path: join(folder, 'mistyped') } as const];
+  const flags = { requests, domains: { byCluster: new Map(), fallback: undefined }, forget: [] };
+  const open = (): unknown => openSources(flags, { logger, stdin: Readable.from([]) });
+  expect(open).toThrow(expect.objectContaining({ code: 'invalid', message: expect.stringContaining('mistyped') }));
 });

@@ -5,8 +5,9 @@ import {
   type HistorySettings,
   historyOptions,
   historyRetentionOf,
+  type ListenAddress,
+  listenOption,
   networkList,
-  parseListenAddress,
   runProcess,
   settingOption,
   wholeNumber,
@@ -14,7 +15,7 @@ import {
 import { startApi } from './index.ts';
 
 interface Options extends HistorySettings, AccessFlags {
-  readonly listen: string;
+  readonly listen: ListenAddress;
   readonly store: string;
   readonly dnsTtl: number;
   readonly clusterCidr?: readonly string[];
@@ -30,7 +31,7 @@ await runProcess<Options>({
     for (const option of accessOptions()) command.addOption(option);
     return command
       .addOption(settingOption('--admin-token-file <file>', 'where the first token is put').default('admin.token'))
-      .addOption(settingOption('--listen <address>', 'address of the HTTP API').default('127.0.0.1:7070'))
+      .addOption(listenOption('--listen <address>', 'address of the HTTP API', '127.0.0.1:7070'))
       .addOption(
         settingOption('--store <file>', 'SQLite file; rebuilt from the event log when missing').default('store.db'),
       )
@@ -47,7 +48,7 @@ await runProcess<Options>({
   start: (context, options) =>
     startApi(context, {
       storePath: options.store,
-      listen: parseListenAddress(options.listen),
+      listen: options.listen,
       ttlSeconds: options.dnsTtl,
       historyRetention: historyRetentionOf(options),
       hasExternalDns: options.externalDns === true,

@@ -13,7 +13,7 @@ import {
   type RunningService,
   type ServiceContext,
 } from '@signalbox/kit';
-import { type HistoryRetention, openStore, startProjector } from '@signalbox/store';
+import { claimStore, type HistoryRetention, openStore, startProjector } from '@signalbox/store';
 import { provideAdminToken } from './auth/admin-token.ts';
 import { type Api, createApi } from './create-api.ts';
 import { registerMetrics } from './metrics.ts';
@@ -84,6 +84,7 @@ async function startParts(
     const { adminTokenFile } = options;
     await patiently(() => provideAdminToken({ log, logger }, adminTokenFile));
   }
+  closers.push(claimStore(storePath));
   const store = await openStore({ path: storePath });
   closers.push(() => store.close());
   const projector = await patiently(() =>

@@ -1,4 +1,4 @@
-import { parseListenAddress, runProcess, settingOption, wholeNumber } from '@signalbox/kit';
+import { type ListenAddress, listenOption, runProcess, settingOption, wholeNumber } from '@signalbox/kit';
 import {
   type AnswerFlags,
   answerOptions,
@@ -10,7 +10,7 @@ import {
 } from './index.ts';
 
 interface Options extends TransferFlags, AnswerFlags {
-  readonly listen: string;
+  readonly listen: ListenAddress;
   readonly dnsTtl: number;
   readonly serverAddresses?: readonly string[];
 }
@@ -20,7 +20,7 @@ await runProcess<Options>({
   description: 'Serves the zones of every cluster over UDP and TCP.',
   options: (command) => {
     command
-      .addOption(settingOption('--listen <address>', 'UDP and TCP').default('127.0.0.1:5353'))
+      .addOption(listenOption('--listen <address>', 'UDP and TCP', '127.0.0.1:5353'))
       .addOption(
         settingOption('--dns-ttl <seconds>', "TTL of the zones' own records and of negative answers")
           .default(30)
@@ -36,7 +36,7 @@ await runProcess<Options>({
   },
   start: async (context, { listen, dnsTtl, serverAddresses, ...flags }) =>
     await startDnsServer(context, {
-      listen: [parseListenAddress(listen)],
+      listen: [listen],
       ttlSeconds: dnsTtl,
       ...(serverAddresses && { serverAddresses }),
       ...readAnswerSettings(flags),

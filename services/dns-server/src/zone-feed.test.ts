@@ -3,11 +3,13 @@ import type { LogMessage } from '@signalbox/event-log';
 import { createLogger } from '@signalbox/kit';
 import { ZoneIndex } from '@signalbox/zones';
 import { describe, expect, test } from 'vitest';
-import { ZoneFeed } from './zone-feed.ts';
+import { type ServedChange, ZoneFeed } from './zone-feed.ts';
 
 interface Lab {
   readonly feed: ZoneFeed;
   readonly badMessages: () => number;
+  /** All that was told as served. */
+  readonly served: readonly ServedChange[];
   /** Delivers messages; `isCaughtUp` is that of the last batch unless said. */
   readonly deliver: (messages: LogMessage[], isCaughtUp?: boolean) => void;
   /** Code and data for the A record of a service. */
@@ -16,11 +18,18 @@ interface Lab {
 
 function aLab(): Lab {
   const index = new ZoneIndex({ ttlSeconds: 30 });
+  const served: ServedChange[] = [];
   let badMessages = 0;
   const logger = createLogger({ component: 'test', level: 'silent' });
-  const feed = new ZoneFeed({ index, logger, onBadMessage: () => (badMessages += 1) });
+  const feed = new ZoneFeed({
+    index,
+    logger,
+    onBadMessage: () => (badMessages += 1),
+    onChanges: (changes) => served.push(...changes),
+  });
   return {
     feed,
+    served,
     badMessages: () => badMessages,
     deliver: (messages, isCaughtUp = true) => feed.apply({ messages, sequence: 1, isCaughtUp }),
     ask: (service, domain = 'cluster.local') => {
@@ -34,11 +43,17 @@ function message(subject: string, value: unknown): LogMessage {
   return { subject, sequence: 1, storedAtMs: 0, data: value === null ? null : JSON.stringify(value) };
 }
 
-function aDocument(name: string, address: string, cluster = 'shop', domain = 'cluster.local'): LogMessage {
+function aDocument(
+  name: string,
+  address: string,
+  cluster = 'shop',
+  domain = 'cluster.local',
+  changedAtMs = 0,
+): LogMessage {
   const key = { cluster, namespace: 'ns', name };
   const record = { name: `${name}.ns.svc.${domain}.`, ttlSeconds: 30, type: 'A' as const, address };
   const document: RecordSet = { ...key, records: [record] };
-  return message(derivedSubject('dns', key), { revision: 1, changedAtMs: 0, contentHash: '', document, skipped: [] });
+  return message(derivedSubject('dns', key), { revision: 1, changedAtMs, contentHash: '', document, skipped: [] });
 }
 
 function aTombstone(name: string, cluster = 'shop'): LogMessage {
@@ -59,6 +74,14 @@ test('record sets become visible with the watermark that covers them, all at onc
   expect([ask('a'), ask('b')]).toEqual(['NOERROR 10.0.0.2', 'NXDOMAIN']);
   deliver([aWatermark(3)]);
   expect(ask('a')).toBe('NOERROR 10.0.0.3');
+});
+
+test('a Service that changes again while it waits has waited since the first change', () => {
+  const { deliver, served } = aLab();
+  deliver([aWatermark(1)]);
+  deliver([5, 9].map((changedAtMs) => aDocument('a', `10.0.0.${changedAtMs}`, 'shop', 'cluster.local', changedAtMs)));
+  deliver([aWatermark(2)]);
+  expect(served.map(({ changedAtMs }) => changedAtMs)).toEqual([5]);
 });
 
 test('a watermark that came before something it covers waits until nothing is missing', () => {

@@ -34,7 +34,7 @@ interface PendingChange {
   readonly key: ServiceKey;
   /** Undefined: the Service has no records any more. */
   readonly recordSet: RecordSet | undefined;
-  /** When the newest object behind it changed; undefined for records that are gone. */
+  /** When the oldest change that is in it was made; undefined for records that are gone. */
   readonly changedAtMs: number | undefined;
   readonly trace: MessageTrace | undefined;
 }
@@ -120,7 +120,8 @@ export class ZoneFeed {
     this.#isCovered = false;
     // The subject is what the log keeps one of, so it decides whose records these are.
     const recordSet = read && { ...read, ...key };
-    this.#pending.set(text, { key, recordSet, changedAtMs: derived?.changedAtMs, trace });
+    const changedAtMs = firstOf(this.#pending.get(text)?.changedAtMs, derived?.changedAtMs);
+    this.#pending.set(text, { key, recordSet, changedAtMs, trace });
   }
 
   #reach(watermark: Watermark, isWhole: boolean): void {
@@ -178,6 +179,11 @@ export class ZoneFeed {
       isSynced: watermark.clusters[name] !== undefined,
     }));
   }
+}
+
+/** A Service that changes again while it waits has waited since the first time; what is gone has no time. */
+function firstOf(earlier: number | undefined, later: number | undefined): number | undefined {
+  return earlier === undefined || later === undefined ? later : Math.min(earlier, later);
 }
 
 /** Undefined for a tombstone. */

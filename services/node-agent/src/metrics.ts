@@ -59,7 +59,7 @@ export function createAgentMetrics(registry: Registry, sources: MetricSources): 
       for (const { changedAtMs } of changes) {
         // Older changes were applied by an earlier process, if at all: their age says nothing of this one.
         if (changedAtMs !== undefined && changedAtMs >= startedMs)
-          programming.observe((Date.now() - changedAtMs) / 1000);
+          programming.observe(Math.max(0, Date.now() - changedAtMs) / 1000);
       }
     },
   };

@@ -1,7 +1,14 @@
 /** Flags and environment of the node agent. */
 import { hostname } from 'node:os';
 import { DRIFT_OWNERS, type DriftOwner, NODE_AGENT_BACKENDS, type NodeAgentBackend } from '@signalbox/contracts';
-import { type NatsFlags, networkList, settingOption, wholeNumber } from '@signalbox/kit';
+import {
+  type ListenAddress,
+  listenOption,
+  type NatsFlags,
+  networkList,
+  settingOption,
+  wholeNumber,
+} from '@signalbox/kit';
 import { type DetectLocal, IPVS_SCHEDULERS, type IpvsScheduler } from '@signalbox/rules';
 import type { Command } from 'commander';
 import type { ApplierOptions } from './open-applier.ts';
@@ -19,7 +26,7 @@ export interface AgentSettings extends NatsFlags {
   readonly nodePortAddresses?: readonly string[];
   readonly ipvsScheduler: IpvsScheduler;
   readonly userspaceListen?: readonly string[];
-  readonly proxyHealthListen: string;
+  readonly proxyHealthListen: ListenAddress;
   readonly maxLag: number;
   readonly fullResync: number;
   readonly driftInterval: number;
@@ -60,7 +67,7 @@ export function addAgentOptions(command: Command): Command {
     .addOption(list('--node-port-addresses <cidrs>', 'CIDRs, or "primary", separated by commas'))
     .addOption(text('--ipvs-scheduler <name>', 'how IPVS picks an endpoint', 'rr').choices(IPVS_SCHEDULERS))
     .addOption(list('--userspace-listen <addresses>', 'where the userspace backend listens'))
-    .addOption(text('--proxy-health-listen <address>', "kube-proxy's /healthz and /livez", '0.0.0.0:10256'))
+    .addOption(listenOption('--proxy-health-listen <address>', "kube-proxy's /healthz and /livez", '0.0.0.0:10256'))
     .addOption(
       settingOption('--max-lag <seconds>', 'unhealthy when a change waits longer').default(60).argParser(seconds),
     )

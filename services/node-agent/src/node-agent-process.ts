@@ -1,6 +1,6 @@
 /** The node agent as a process of its own, and as `signalbox node-agent`. */
 import { errorText, SignalboxError } from '@signalbox/contracts';
-import { type Logger, natsSettingsOf, type ProcessDefinition, parseListenAddress } from '@signalbox/kit';
+import { type Logger, natsSettingsOf, type ProcessDefinition } from '@signalbox/kit';
 import { type AgentSettings, addAgentOptions, applierOptions } from './node-agent-options.ts';
 
 export const nodeAgentProcess: ProcessDefinition<AgentSettings> = {
@@ -30,7 +30,7 @@ export const nodeAgentProcess: ProcessDefinition<AgentSettings> = {
     return await startNodeAgent(context, {
       ...applierOptions(options),
       cluster,
-      proxyHealthListen: parseListenAddress(options.proxyHealthListen),
+      proxyHealthListen: options.proxyHealthListen,
       maxLagMs: options.maxLag * 1000,
       fullResyncMs: options.fullResync * 1000,
       driftIntervalMs: options.driftInterval * 1000,

@@ -32,14 +32,14 @@ function aFeed() {
     batches
       .splice(0)
       .map(({ revision, changes }) => [revision, changes.map(({ key, plan }) => [key.name, plan !== undefined])]);
-  return { feed, read, given, badMessages: () => badMessages };
+  return { feed, read, given, batches, badMessages: () => badMessages };
 }
 
 function message(subject: string, value: unknown): LogMessage {
   return { subject, sequence: 1, storedAtMs: 1, data: value === null ? null : JSON.stringify(value) };
 }
 
-function plan(key: ServiceKey, contentHash = '1', layer: Layer = 'proxy'): LogMessage {
+function plan(key: ServiceKey, contentHash = '1', layer: Layer = 'proxy', changedAtMs = 1): LogMessage {
   const document: ProxyPlan = {
     ...key,
     type: 'ClusterIP',
@@ -51,7 +51,7 @@ function plan(key: ServiceKey, contentHash = '1', layer: Layer = 'proxy'): LogMe
     internalTrafficPolicy: 'Cluster',
     ports: [],
   };
-  const derived: DerivedMessage = { revision: 1, changedAtMs: 1, contentHash, document, skipped: [] };
+  const derived: DerivedMessage = { revision: 1, changedAtMs, contentHash, document, skipped: [] };
   return message(derivedSubject(layer, key), derived);
 }
 
@@ -85,6 +85,13 @@ describe('plans are given', () => {
         ],
       ],
     ]);
+  });
+
+  test('as having waited since the first change, of those that still are', () => {
+    const { read, batches } = aFeed();
+    const [first, again] = [plan(WEB, '1', 'proxy', 5), plan(WEB, '2', 'proxy', 9)];
+    read([first, again, plan(API, '1', 'proxy', 5), tombstone(API), watermark(3)]);
+    expect(batches[0]?.changes.map(({ changedAtMs }) => changedAtMs)).toEqual([5, undefined]);
   });
 
   test('not again when they are equal', () => {

@@ -23,10 +23,16 @@ import { type Logger, type MessageTrace, type StreamReader, traceOf } from '@sig
 import type { PlanChange } from '@signalbox/rules';
 
 export interface TimedPlanChange extends PlanChange {
-  /** When the newest object behind the plan changed, epoch milliseconds; undefined for a plan that is gone. */
+  /** When the oldest change that is in it was made, epoch milliseconds; undefined for a plan that is gone. */
   readonly changedAtMs: number | undefined;
   /** Undefined for what a replay brought. */
   readonly trace?: MessageTrace | undefined;
+}
+
+/** Two changes of one service as one: it has waited since the first. What is gone has no time, as in kube-proxy. */
+export function joinChanges(earlier: TimedPlanChange | undefined, later: TimedPlanChange): TimedPlanChange {
+  if (earlier?.changedAtMs === undefined || later.changedAtMs === undefined) return later;
+  return { ...later, changedAtMs: Math.min(earlier.changedAtMs, later.changedAtMs) };
 }
 
 export interface PlanBatch {
@@ -100,7 +106,8 @@ export class PlanFeed implements StreamReader {
     }
     if (this.#known.get(text)?.contentHash === derived.contentHash) return;
     this.#known.set(text, { key, contentHash: derived.contentHash });
-    this.#pending.set(text, { key, plan, changedAtMs: derived.changedAtMs, trace });
+    const change = { key, plan, changedAtMs: derived.changedAtMs, trace };
+    this.#pending.set(text, joinChanges(this.#pending.get(text), change));
   }
 
   #remove(key: ServiceKey, trace?: MessageTrace): void {

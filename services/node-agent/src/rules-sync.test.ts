@@ -158,3 +158,12 @@ test('a repair that fails says why, and one after the end does not wait for ever
   await running;
   await expect(sync.repair()).rejects.toMatchObject({ code: 'unavailable' });
 });
+
+test('a service that changes again while another transaction is under way has waited since the first change', async () => {
+  const key = { cluster: 'c1', namespace: 'shop', name: 'web' };
+  await queue(1);
+  for (const changedAtMs of [5, 9]) sync.queuePlans({ revision: 2, changes: [{ key, plan: undefined, changedAtMs }] });
+  await applier.finish();
+  await applier.finish();
+  expect(outcomes.at(-1)?.changes).toMatchObject([{ key, changedAtMs: 5 }]);
+});

@@ -13,7 +13,7 @@ import { errorText, SignalboxError, serviceKeyText } from '@signalbox/contracts'
 import type { Logger } from '@signalbox/kit';
 import type { RulesNode } from '@signalbox/rules';
 import type { Applier } from './applier.ts';
-import type { PlanBatch, TimedPlanChange } from './plan-feed.ts';
+import { joinChanges, type PlanBatch, type TimedPlanChange } from './plan-feed.ts';
 
 const MIN_RETRY_MS = 200;
 const MAX_RETRY_MS = 30_000;
@@ -90,7 +90,10 @@ export class RulesSync {
   queuePlans({ changes, revision }: PlanBatch): void {
     // What came before the first batch could not be applied, so it did not wait.
     if (!this.#hasWork) this.#queuedSinceMs = undefined;
-    for (const change of changes) this.#pending.set(serviceKeyText(change.key), change);
+    for (const change of changes) {
+      const text = serviceKeyText(change.key);
+      this.#pending.set(text, joinChanges(this.#pending.get(text), change));
+    }
     this.#pendingRevision = revision;
     if (changes.length > 0) this.#queuedSinceMs ??= Date.now();
     this.#wake();
@@ -178,9 +181,7 @@ export class RulesSync {
     if (this.#failedChanges.size === 0 && this.#state.error === '') return changes;
     for (const change of changes) {
       const text = serviceKeyText(change.key);
-      // A service that changed again has waited since the first time.
-      const changedAtMs = this.#failedChanges.get(text)?.changedAtMs ?? change.changedAtMs;
-      this.#failedChanges.set(text, { ...change, changedAtMs });
+      this.#failedChanges.set(text, joinChanges(this.#failedChanges.get(text), change));
     }
     if (this.#state.error !== '') return [];
     const all = [...this.#failedChanges.values()];

@@ -21,8 +21,11 @@ import {
   type HistorySettings,
   historyOptions,
   historyRetentionOf,
+  type ListenAddress,
   LOG_LEVELS,
   type LogLevel,
+  listenAddress,
+  listenOption,
   type MetricsTokenFlags,
   metricsTokenOf,
   metricsTokenOption,
@@ -30,7 +33,6 @@ import {
   natsOptions,
   natsSettingsOf,
   networkList,
-  parseListenAddress,
   settingOption,
   untilStopSignal,
   whileStarting,
@@ -50,8 +52,8 @@ interface UpOptions
     MetricsTokenFlags,
     Partial<NatsFlags> {
   readonly dataDir: string;
-  readonly apiListen: string;
-  readonly dnsListen: string;
+  readonly apiListen: ListenAddress;
+  readonly dnsListen: ListenAddress | 'off';
   readonly dnsTtl: number;
   readonly clusterCidr: readonly string[];
   readonly externalDns?: boolean;
@@ -65,8 +67,12 @@ export function addUpCommand(program: Command, io: CliIo): void {
   for (const option of groups.flat()) command.addOption(option);
   command
     .addOption(settingOption('--data-dir <path>', 'where the event log and the store are kept').default('.signalbox'))
-    .addOption(settingOption('--api-listen <address>', 'address of the HTTP API').default('127.0.0.1:7070'))
-    .addOption(settingOption('--dns-listen <address>', 'address of the DNS server, or "off"').default('127.0.0.1:7053'))
+    .addOption(listenOption('--api-listen <address>', 'address of the HTTP API', '127.0.0.1:7070'))
+    .addOption(
+      listenOption('--dns-listen <address>', 'address of the DNS server, or "off"', '127.0.0.1:7053').argParser(
+        (text) => (text === 'off' ? text : listenAddress(text)),
+      ),
+    )
     .addOption(
       settingOption('--dns-ttl <seconds>', 'TTL of DNS records')
         .default(DEFAULT_DNS_TTL_SECONDS)
@@ -126,8 +132,8 @@ function planeOptionsOf(options: UpOptions) {
     ...(metricsToken && { metricsToken }),
     dataDir: options.dataDir,
     ...(options.nats === undefined ? {} : { nats: natsSettingsOf({ ...options, nats: options.nats }) }),
-    apiListen: parseListenAddress(options.apiListen),
-    ...(options.dnsListen === 'off' ? {} : { dnsListen: parseListenAddress(options.dnsListen) }),
+    apiListen: options.apiListen,
+    ...(options.dnsListen === 'off' ? {} : { dnsListen: options.dnsListen }),
     dnsTtlSeconds: options.dnsTtl,
     clusterCIDRs: options.clusterCidr,
     hasExternalDns: options.externalDns === true,

@@ -1,6 +1,13 @@
 /** `signalbox wait`: until every consumer of the layers has a revision. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Convergence, isSignalboxError, LAYERS, type Layer, SignalboxError } from '@signalbox/contracts';
+import {
+  type Convergence,
+  errorText,
+  isSignalboxError,
+  LAYERS,
+  type Layer,
+  SignalboxError,
+} from '@signalbox/contracts';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { type ApiFlags, openClient, withApi } from '../api-options.ts';
@@ -40,46 +47,78 @@ export function addWaitCommand(program: Command, io: CliIo): void {
   withApi(command).action((options: WaitOptions) => runWait(io, options));
 }
 
-async function runWait(io: CliIo, options: WaitOptions): Promise<void> {
-  const deadlineMs = performance.now() + options.timeout * 1_000;
-  const client = openClient(options);
-  const revision =
-    options.revision === 'latest' ? (await readProgress(client.atLeast('latest'), options)).head : options.revision;
-  const progress = await follow(io, () => readProgress(client, options, revision), deadlineMs);
-  if (isReached(progress)) {
-    io.stdout.write(`revision ${revision}\n${progressTexts(progress.layers).join('\n')}\n`);
-    return;
-  }
-  const behind = consumersBehind(progress.layers);
-  if (behind.length > 0) io.stdout.write(`${formatTable(BEHIND_COLUMNS, behind, io.stdout.columns)}\n`);
-  const all = progress.layers.reduce((sum, { consumers }) => sum + consumers.lagging + consumers.failing, 0);
-  if (all > behind.length) io.stdout.write(`${all - behind.length} more are not listed.\n`);
-  const where = revision > progress.head ? `is not in the log yet (newest: ${progress.head})` : 'is not everywhere';
-  const reached = progressTexts(progress.layers).join(', ');
-  throw new SignalboxError('conflict', `revision ${revision} ${where} after ${options.timeout} s: ${reached}`);
+interface Waiting {
+  /** Shows on a terminal what is waited for; empty: nothing any more. */
+  readonly tell: (text: string) => void;
+  readonly deadlineMs: number;
 }
 
-/** Until it is reached, or time is up: then as it was last. An API that restarts meanwhile is waited for. */
-async function follow(io: CliIo, read: () => Promise<Convergence>, deadlineMs: number): Promise<Convergence> {
-  const isTerminal = io.stderr.isTTY === true;
-  let progress = await read();
-  let failure: unknown;
-  try {
-    while (!isReached(progress) && performance.now() < deadlineMs) {
-      if (isTerminal) io.stderr.write(`${CLEAR_LINE}${progressTexts(progress.layers).join(', ')}`);
-      await delay(Math.max(0, Math.min(POLL_INTERVAL_MS, deadlineMs - performance.now())));
-      failure = undefined;
-      progress = await read().catch((error: unknown) => {
-        if (!isSignalboxError(error, 'unavailable')) throw error;
-        failure = error;
-        return progress;
-      });
-    }
-  } finally {
-    if (isTerminal) io.stderr.write(CLEAR_LINE);
+interface Outcome {
+  readonly revision: number;
+  readonly progress: Convergence;
+}
+
+async function runWait(io: CliIo, options: WaitOptions): Promise<void> {
+  const client = openClient(options);
+  const waiting = { tell: tellerOf(io), deadlineMs: performance.now() + options.timeout * 1_000 };
+  const outcome = await follow(client, options, waiting).finally(() => waiting.tell(''));
+  if (!isReached(outcome.progress)) {
+    printBehind(io, outcome.progress);
+    throw notReached(options, outcome);
   }
-  if (failure !== undefined) throw failure;
-  return progress;
+  io.stdout.write(`revision ${outcome.revision}\n${progressTexts(outcome.progress.layers).join('\n')}\n`);
+}
+
+function tellerOf({ stdout, stderr }: CliIo): Waiting['tell'] {
+  if (stderr.isTTY !== true) return () => {};
+  // What goes on in a second line could not be cleared.
+  return (text) => void stderr.write(`${CLEAR_LINE}${text.slice(0, (stdout.columns ?? 80) - 1)}`);
+}
+
+/** Until it is reached, or time is up: then as it was last. */
+async function follow(client: ApiClient, options: WaitOptions, waiting: Waiting): Promise<Outcome> {
+  const readHead = async (): Promise<number> => (await readProgress(client.atLeast('latest'), options)).head;
+  const revision = options.revision === 'latest' ? await untilAnswered(readHead, waiting) : options.revision;
+  for (;;) {
+    const progress = await untilAnswered(() => readProgress(client, options, revision), waiting);
+    if (isReached(progress) || isOver(waiting)) return { revision, progress };
+    waiting.tell(progressTexts(progress.layers).join(', '));
+    await pause(waiting);
+  }
+}
+
+/** An API that is not there, or is behind, is waited for; when time is up, what it said last is thrown. */
+async function untilAnswered<Answer>(read: () => Promise<Answer>, waiting: Waiting): Promise<Answer> {
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!isSignalboxError(error, 'unavailable') || isOver(waiting)) throw error;
+      waiting.tell(errorText(error));
+    }
+    await pause(waiting);
+  }
+}
+
+function isOver({ deadlineMs }: Waiting): boolean {
+  return performance.now() >= deadlineMs;
+}
+
+async function pause({ deadlineMs }: Waiting): Promise<void> {
+  await delay(Math.max(0, Math.min(POLL_INTERVAL_MS, deadlineMs - performance.now())));
+}
+
+function printBehind({ stdout }: CliIo, { layers }: Convergence): void {
+  const behind = consumersBehind(layers);
+  if (behind.length > 0) stdout.write(`${formatTable(BEHIND_COLUMNS, behind, stdout.columns)}\n`);
+  const all = layers.reduce((sum, { consumers }) => sum + consumers.lagging + consumers.failing, 0);
+  if (all > behind.length) stdout.write(`${all - behind.length} more are not listed.\n`);
+}
+
+function notReached({ timeout }: WaitOptions, { revision, progress }: Outcome): SignalboxError {
+  const where = revision > progress.head ? `is not in the log yet (newest: ${progress.head})` : 'is not everywhere';
+  const reached = progressTexts(progress.layers).join(', ');
+  return new SignalboxError('conflict', `revision ${revision} ${where} after ${timeout} s: ${reached}`);
 }
 
 /** Of the chosen layers alone. */
@@ -103,7 +142,7 @@ function parseRevision(text: string): number | 'latest' {
 }
 
 const DESCRIPTION =
-  'Waits until every node agent, DNS server and load balancer has applied a revision; in a layer that nobody applies, derived is enough. Exits with 0 when it is reached, and with 1 when time is up, with a table of who lags or fails and why.';
+  'Waits until every node agent, DNS server and load balancer has applied a revision; in a layer that nobody applies, derived is enough. Exits with 0 when it is reached, with 1 when time is up, with a table of who lags or fails and why, and with 3 when the API does not answer until then.';
 
 const EXAMPLES = `
 Examples:

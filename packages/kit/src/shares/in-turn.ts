@@ -61,8 +61,9 @@ class Turn implements RunningService {
   async join(): Promise<void> {
     await joinPatiently(this.#membership);
     this.#membership.lost.then(() => {
-      if (!this.#isStopping)
-        this.#fail(new SignalboxError('unavailable', `${this.#options.work} is another's turn now`));
+      if (this.#isStopping) return;
+      const reason = 'it was not renewed in time, or another replica ended it';
+      this.#fail(new SignalboxError('unavailable', `the lease for ${this.#options.work} is over: ${reason}`));
     }, this.#fail);
     this.#look();
   }

@@ -1,4 +1,4 @@
-import { groupSubject, memberSubject } from '@signalbox/contracts';
+import { groupSubject, memberSubject, progressSubject } from '@signalbox/contracts';
 import { type EventLog, openSqliteEventLog } from '@signalbox/event-log';
 import { afterEach, expect, test, vi } from 'vitest';
 import { HeldBackLog } from '../../../../test/harness/held-back-log.ts';
@@ -87,4 +87,13 @@ test('a member that is gone is taken out although its last heartbeat was never h
   await expect.poll(() => heartbeatOf(log, gone), POLL).toBeGreaterThan(heard);
   line.hold();
   await expect.poll(() => observer.members, POLL).toEqual([observer.id]);
+});
+
+test('what a dead process left that nobody of the group answers for is removed', async () => {
+  const log = openLog();
+  const remnants = [memberSubject(GROUP, 'never-entered'), progressSubject(GROUP, 'taken-out')];
+  for (const subject of remnants) await log.append('leases', { subject, data: '{}' });
+  await member(log, { leaseMs: 300 }).join();
+  const remaining = () => Promise.all(remnants.map(async (subject) => (await log.last('leases', subject))?.data));
+  await expect.poll(remaining, POLL).toEqual([null, null]);
 });

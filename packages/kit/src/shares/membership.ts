@@ -53,6 +53,8 @@ interface Heard {
 const RETRY_MS = 250;
 /** Others wait a little longer than the lease lasts. */
 const PATIENCE = 1.25;
+/** Who has a heartbeat and is not in the group may be about to enter it. */
+const STRANGER_PATIENCE = 10;
 
 export class Membership {
   readonly id = `${hostname()
@@ -63,6 +65,8 @@ export class Membership {
   readonly #options: MembershipOptions;
   readonly #stopping = new AbortController();
   readonly #heard = new Map<string, Heard>();
+  /** Member → sequence of the last progress that it told. */
+  readonly #told = new Map<string, number>();
   #group: { readonly state: GroupState; readonly sequence: number } | undefined;
   #lease: { readonly sequence: number; readonly sentAt: Moment } | undefined;
   /** Of a heartbeat that an earlier attempt to join has left behind. */
@@ -158,6 +162,7 @@ export class Membership {
       try {
         await this.#renew();
         await this.#evictSilent();
+        if (this.#isJoined) await this.#sweep();
       } catch (err) {
         if (isSignalboxError(err, 'conflict')) return this.#stop();
         logger.warn({ err, member: this.id }, 'the lease could not be renewed, trying again');
@@ -204,6 +209,22 @@ export class Membership {
   }
 
   /**
+   * Removes what nobody of the group answers for: the heartbeat of a process that died before it had entered, and progress
+   * that came after its member was taken out, which would count for ever.
+   */
+  async #sweep(): Promise<void> {
+    const { group, leaseMs } = this.#options;
+    for (const [member, heard] of this.#heard) {
+      if (this.members.includes(member) || elapsedSince(heard.at) < leaseMs * STRANGER_PATIENCE) continue;
+      await this.#endLease(member, heard);
+    }
+    for (const [member, sequence] of this.#told) {
+      if (this.members.includes(member) || this.#heard.has(member)) continue;
+      await this.#remove(progressSubject(group, member), sequence);
+    }
+  }
+
+  /**
    * The group's record may be read before the heartbeat of who is new in it has come. From now on it is listened for.
    * Undefined for one whose lease has ended.
    */
@@ -219,15 +240,20 @@ export class Membership {
    * False when there is a heartbeat that was not heard: it may have come meanwhile, or from a server whose copy is behind. So
    * the next look asks for it, and its time begins anew.
    */
-  async #endLease(member: string, { sequence: expectedSequence }: Heard): Promise<boolean> {
-    const { log, group } = this.#options;
+  async #endLease(member: string, { sequence }: Heard): Promise<boolean> {
+    const isEnded = await this.#remove(memberSubject(this.#options.group, member), sequence);
+    if (!isEnded) this.#heard.delete(member);
+    return isEnded;
+  }
+
+  /** False when there is a message after this one. */
+  async #remove(subject: string, expectedSequence: number): Promise<boolean> {
     try {
-      await log.append('leases', { subject: memberSubject(group, member), data: null, expectedSequence });
+      await this.#options.log.append('leases', { subject, data: null, expectedSequence });
       return true;
     } catch (error) {
-      if (!isSignalboxError(error, 'conflict')) throw error;
-      this.#heard.delete(member);
-      return false;
+      if (isSignalboxError(error, 'conflict')) return false;
+      throw error;
     }
   }
 
@@ -247,12 +273,18 @@ export class Membership {
   }
 
   #hear(message: LogMessage): void {
-    const { group, partitions, onProgress } = this.#options;
+    const { group, partitions } = this.#options;
     const { type, member } = parseLeaseSubject(group, message.subject);
-    if (type === 'progress') onProgress?.(member, message.data);
+    if (type === 'progress') this.#hearProgress(member, message);
     else if (type === 'group') this.#see(parseGroup(message, partitions), message.sequence);
     else if (message.data === null) this.#heard.delete(member);
     else this.#heard.set(member, { sequence: message.sequence, at: now() });
+  }
+
+  #hearProgress(member: string, { sequence, data }: LogMessage): void {
+    if (data === null) this.#told.delete(member);
+    else this.#told.set(member, sequence);
+    this.#options.onProgress?.(member, data);
   }
 }
 
