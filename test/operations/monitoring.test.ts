@@ -45,7 +45,7 @@ test('each alert has a runbook of its name, and each runbook an alert', () => {
 
 test('each alert fires in a test of the rules', () => {
   const fired = [...RULES_TEST.matchAll(/alertname: (\w+)(?:(?!alertname:).)*?exp_labels:/gs)].map((match) => match[1]);
-  expect([...new Set(fired)].sort()).toEqual([...ALERTS].sort());
+  expect(ALERTS.filter((name) => !fired.includes(name))).toEqual([]);
 });
 
 test('the dashboard has panels with queries, each once, on the data source that is chosen', () => {
