@@ -4,11 +4,12 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningApi, startApi } from '@signalbox/api';
-import { type List, type ServiceKey, type ServiceSummary, SignalboxError } from '@signalbox/contracts';
+import type { List, ServiceKey, ServiceSummary } from '@signalbox/contracts';
 import { type EventLog, openSqliteEventLog } from '@signalbox/event-log';
 import { createRegistry } from '@signalbox/kit';
 import { openStore } from '@signalbox/store';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { electingLog } from '../harness/electing-log.ts';
 import { aService, put, putDerivedService, quietLogger } from './world.ts';
 
 const WEB: ServiceKey = { cluster: 'c1', namespace: 'shop', name: 'web' };
@@ -40,17 +41,9 @@ async function start(registry = createRegistry()): Promise<RunningApi> {
 test('a start that meets a log without leaders waits for them', async () => {
   await put(log, 'c1', aService('web', { namespace: 'shop' }));
   await (await start()).stop();
-  const asked = { last: 0, info: 0 };
-  const electing = new Proxy(log, {
-    get: (target, name) => {
-      const value: unknown = Reflect.get(target, name, target);
-      if (typeof value !== 'function') return value;
-      const isFirst = (name === 'last' || name === 'info') && asked[name]++ === 0;
-      return isFirst ? () => Promise.reject(new SignalboxError('unavailable', 'no leader')) : value.bind(target);
-    },
-  });
+  const electing = electingLog(log, ['info', 'last']);
   const api = await startApi(
-    { log: electing, logger: quietLogger, registry: createRegistry() },
+    { log: electing.log, logger: quietLogger, registry: createRegistry() },
     {
       storePath: join(folder, 'store.db'),
       listen: { address: '127.0.0.1', port: 0 },
@@ -59,7 +52,7 @@ test('a start that meets a log without leaders waits for them', async () => {
     },
   );
   running.push(api);
-  expect(Math.min(asked.last, asked.info)).toBeGreaterThan(1);
+  expect(electing.refused.size).toBe(2);
 });
 
 interface ServerEvent {

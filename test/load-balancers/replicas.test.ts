@@ -5,6 +5,7 @@ import { createLogger, createRegistry, type RunningService } from '@signalbox/ki
 import { startLbWorker } from '@signalbox/lb-worker';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { snapshot } from '../harness/derived.ts';
+import { electingLog } from '../harness/electing-log.ts';
 import { waitFor } from '../harness/event-log-tail.ts';
 import { aCluster, upsertOf } from '../harness/objects.ts';
 import { aBalancedService, CLUSTER, podsOf } from './lb-world.ts';
@@ -22,7 +23,7 @@ afterEach(async () => {
 });
 
 /** `isDeciding` once it has said so. */
-async function startReplica() {
+async function startReplica(of: EventLog = log) {
   let logged = '';
   const destination = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
@@ -31,7 +32,7 @@ async function startReplica() {
     },
   });
   const logger = createLogger({ component: 'lb-worker', level: 'info', destination });
-  const service = await startLbWorker({ log, logger, registry: createRegistry() }, { leaseMs: 1_000 });
+  const service = await startLbWorker({ log: of, logger, registry: createRegistry() }, { leaseMs: 1_000 });
   running.push(service);
   return { service, isDeciding: () => logged.includes('this is the active one') };
 }
@@ -62,4 +63,13 @@ test('one decides, and when it is stopped the other does', async () => {
   await put(aBalancedService('db'), podsOf('db', ['10.0.0.2']));
   await waitFor('targets of db', async () => (await addressesIn('db')).includes('10.0.0.2'));
   expect(await addressesIn('web')).toEqual(['10.0.0.1']);
+});
+
+test('one that begins to decide while the log has no leader begins again', async () => {
+  const electing = electingLog(log, ['info']);
+  await put(aCluster(CLUSTER), aBalancedService('web'), podsOf('web', ['10.0.0.1']));
+  const { service } = await startReplica(electing.log);
+  const decided = waitFor('targets of web', async () => (await addressesIn('web')).includes('10.0.0.1'));
+  await Promise.race([decided, service.failure]);
+  expect(electing.refused.has('info')).toBe(true);
 });

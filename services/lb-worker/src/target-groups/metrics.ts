@@ -1,6 +1,7 @@
-import { Counter, Gauge, Histogram, LATENCY_BUCKETS_SECONDS, type Registry } from '@signalbox/kit';
+import { Counter, Gauge, Histogram, LATENCY_BUCKETS_SECONDS, oncePerRegistry } from '@signalbox/kit';
 
-export function targetMetrics(registry: Registry) {
+/** Once, also when deciding has to be started again. */
+export const targetMetrics = oncePerRegistry((registry) => {
   const registers = [registry];
   return {
     decisions: new Counter({
@@ -47,5 +48,5 @@ export function targetMetrics(registry: Registry) {
       registers,
     }),
   };
-}
+});
 export type TargetMetrics = ReturnType<typeof targetMetrics>;
