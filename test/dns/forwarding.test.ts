@@ -202,11 +202,17 @@ programTest('knotd', 'is asked again for what is popular before it expires, and 
   const upstream = await anUpstream('knotd');
   const lab = await aLab({ upstreams: [`127.0.0.1:${upstream.port}`], maxTtlSeconds: 2 });
   expect((await ask(lab, 'web.corp.example')).answer).toEqual(['web.corp.example. 2 IN A 10.9.1.1']);
-  const deadline = Date.now() + 10_000;
-  // Asked all the time: after the first nobody ever waits for the upstream, though the time passes several times.
-  const until = Date.now() + 5000;
-  while (Date.now() < Math.min(until, deadline)) expect((await ask(lab, 'web.corp.example')).answer).toHaveLength(1);
-  expect(await metric(lab, 'signalbox_dns_forwarded_total{outcome="miss"}')).toBeLessThanOrEqual(2);
+  // Asked all the time: after the first nobody ever waits for the upstream, though the time passes several times. Unless the
+  // machine is so busy that no question falls into the last tenth of that time.
+  let slow = 0;
+  const until = performance.now() + 5000;
+  for (let askedMs = performance.now(); askedMs < until; ) {
+    expect((await ask(lab, 'web.corp.example')).answer).toHaveLength(1);
+    const nowMs = performance.now();
+    if (nowMs - askedMs > 100) slow += 1;
+    askedMs = nowMs;
+  }
+  expect(await metric(lab, 'signalbox_dns_forwarded_total{outcome="miss"}')).toBeLessThanOrEqual(1 + slow);
 });
 
 describe('an alias that leads out of the zones', () => {
