@@ -8,11 +8,16 @@ import { installPrograms } from './programs.mjs';
 import { run, say, setUp } from './setup.mjs';
 
 const TESTS = ['packages/event-log', 'packages/kit', 'test/nats', 'test/e2e/services.test.ts', 'test/chaos'];
+const USAGE = 'npm run test:nats [-- SUITE…]: on the nats-server of these Debian releases (trixie sid).';
 const { PATH = '' } = process.env;
+const suites = process.argv.slice(2);
 
+if (suites.some((suite) => suite.startsWith('-'))) {
+  say(USAGE);
+  process.exit(suites[0] === '--help' ? 0 : 2);
+}
 setUp();
 installPrograms();
-const suites = process.argv.slice(2);
 for (const suite of suites.length > 0 ? suites : ['trixie', 'sid']) {
   const folder = debianNatsServer(suite);
   say(`nats-server ${versionOf(folder)}, of Debian ${suite}; for the fault test: --nats ${folder}`);
