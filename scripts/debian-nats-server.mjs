@@ -26,7 +26,7 @@ function download(suite, root) {
   mkdirSync(join(target, 'apt/lists/partial'), { recursive: true });
   mkdirSync(join(target, 'apt/archives/partial'), { recursive: true });
   const sources = join(target, 'apt/sources.list');
-  writeFileSync(sources, `deb [signed-by=${KEYRING}] http://deb.debian.org/debian ${suite} main\n`);
+  writeFileSync(sources, `deb [signed-by=${KEYRING}] ${debianMirror()} ${suite} main\n`);
   const apt = (...args) => run('apt-get', ['-qq', ...aptOptions(join(target, 'apt'), sources), ...args], target);
   apt('update');
   apt('download', 'nats-server');
@@ -35,6 +35,18 @@ function download(suite, root) {
   rmSync(join(target, 'apt'), { recursive: true });
   rmSync(join(target, file ?? ''));
   renameSync(target, root);
+}
+
+/** The one that this machine has its own packages from. */
+function debianMirror() {
+  const targets = run(
+    'apt-get',
+    ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', 'Label: Debian'],
+    '/',
+  );
+  const [mirror = ''] = targets.split('\n');
+  if (mirror === '') throw new Error('apt has no Debian packages in its sources');
+  return mirror;
 }
 
 /** Lists and caches of its own: nothing changes for the machine's packages. */

@@ -22,6 +22,7 @@ const missing = natsServerMissing();
 const POLL = { timeout: 20_000, interval: 50 };
 const read = (path: string): Promise<string> => readFile(join(ROOT, path), 'utf8');
 
+// The servers are what is tested: without the program there is nothing to do. In CI it is never missing, but fails to start.
 describe.skipIf(missing !== undefined).each([
   { where: 'docker-compose.yml', deploymentOf: composed },
   { where: 'deploy/kubernetes', deploymentOf: orchestrated },

@@ -27,6 +27,7 @@ import {
 } from '@signalbox/contracts';
 import { AddressIndex } from './address-index.ts';
 import { type ChangeMark, NEVER } from './change-mark.ts';
+import { type DirtySet, emptyDirtySet } from './dirty-set.ts';
 import { IntentIndex, intentKey, isFollowed } from './intent-index.ts';
 import { type ClusterEntry, JoinedClusters, type ServiceEntry } from './joined-clusters.ts';
 import { LoadBalancerPolicies } from './load-balancer-policies.ts';
@@ -38,17 +39,6 @@ export interface IndexInput {
   readonly storedAtMs: number;
   readonly value: ObjectMessage | undefined;
   readonly traceparent?: string | undefined;
-}
-
-export interface DirtySet {
-  /** Services whose own object or slices changed, by key text. */
-  readonly services: ReadonlyMap<string, ServiceKey>;
-  /** Clusters whose nodes changed. */
-  readonly nodes: ReadonlySet<string>;
-  /** Clusters that appeared, went, or changed what they have synced. */
-  readonly clusters: ReadonlySet<string>;
-  /** Intents that have documents of their own to derive, by key text. */
-  readonly intents: ReadonlyMap<string, ServiceKey>;
 }
 
 /** Annotations under these give Services public names, which zones decide on. */
@@ -291,15 +281,6 @@ export class ServiceIndex {
 function markOf({ sequence, value, storedAtMs, traceparent }: IndexInput): ChangeMark {
   const mark = { revision: sequence, changedAtMs: value?.changedAtMs ?? storedAtMs };
   return traceparent === undefined ? mark : { ...mark, traceparent };
-}
-
-function emptyDirtySet() {
-  return {
-    services: new Map<string, ServiceKey>(),
-    nodes: new Set<string>(),
-    clusters: new Set<string>(),
-    intents: new Map<string, ServiceKey>(),
-  };
 }
 
 function isIntentObject(object: LogObject): object is IntentObject {

@@ -12,10 +12,11 @@ import {
 } from '@signalbox/contracts';
 import type { AppendEntry } from '@signalbox/event-log';
 import type { ChangeMark } from './change-mark.ts';
+import type { DirtySet } from './dirty-set.ts';
 import { LayerOutputs } from './layer-outputs.ts';
 import type { Logger } from './logger.ts';
 import type { ServiceContext } from './service.ts';
-import type { DirtySet, ServiceIndex } from './service-index.ts';
+import type { ServiceIndex } from './service-index.ts';
 import { PASSIVE_TRACER, type Tracer } from './tracer.ts';
 import { readsNodes, type WorkerDefinition } from './worker.ts';
 import { startCounting, type WorkerMetrics, workerMetrics } from './worker-metrics.ts';

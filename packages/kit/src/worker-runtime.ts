@@ -10,10 +10,10 @@
  * batch afterwards: under load, changes of one service coalesce by themselves; without load nothing waits for a timer.
  * A watermark is appended after the documents it covers, in the same append.
  */
-import { setImmediate } from 'node:timers/promises';
 import { type DerivedMessage, errorText, type Layer, parseDerivedSubject, type ServiceKey } from '@signalbox/contracts';
 import type { AppendEntry, LogBatch, LogMessage } from '@signalbox/event-log';
 import { startCompaction } from './compaction.ts';
+import { deriveInChunks } from './derive-in-chunks.ts';
 import { followObjects } from './follow-objects.ts';
 import type { PublishedDocument } from './layer-outputs.ts';
 import type { Logger } from './logger.ts';
@@ -38,10 +38,6 @@ export interface RunningWorkers extends RunningService {
   processAll(): Promise<void>;
 }
 
-/** Services derived between two turns of the event loop, so that a large replay does not starve servers beside it. */
-const DERIVE_CHUNK = 250;
-/** Documents collected for one append. A batch below this is one append for all layers: they move together. */
-const APPEND_CHUNK = 1000;
 const DEFAULT_FULL_CHECK_INTERVAL_MS = 600_000;
 
 export async function startWorkers(
@@ -168,24 +164,16 @@ class WorkerRuntime implements RunningWorkers {
   }
 
   async #derive(keysOf: (lane: WorkerLane) => Map<string, ServiceKey>, revision: number): Promise<void> {
-    let entries: AppendEntry[] = [];
-    let count = 0;
-    for (const lane of this.#lanes) {
-      for (const key of keysOf(lane).values()) {
-        const entry = lane.derive(key);
-        if (entry !== undefined) entries.push(entry);
-        count += 1;
-        if (count % DERIVE_CHUNK === 0) await setImmediate();
-        if (entries.length < APPEND_CHUNK) continue;
-        await this.#publish(entries);
-        entries = [];
-      }
-    }
-    for (const lane of this.#lanes) {
-      const watermark = lane.watermark(revision);
-      if (watermark !== undefined) entries.push(watermark);
-    }
-    await this.#publish(entries);
+    for await (const entries of deriveInChunks(this.#derivations(keysOf, revision))) await this.#publish(entries);
+  }
+
+  /** Watermarks come last: they cover everything before them. */
+  *#derivations(
+    keysOf: (lane: WorkerLane) => Map<string, ServiceKey>,
+    revision: number,
+  ): Generator<AppendEntry | undefined> {
+    for (const lane of this.#lanes) for (const key of keysOf(lane).values()) yield lane.derive(key);
+    for (const lane of this.#lanes) yield lane.watermark(revision);
   }
 
   async #publish(entries: readonly AppendEntry[]): Promise<void> {

@@ -7,7 +7,7 @@
  */
 
 import { jetstreamManager } from '@nats-io/jetstream';
-import { connect, createInbox, errors } from '@nats-io/transport-node';
+import { createInbox, errors } from '@nats-io/transport-node';
 import { SignalboxError, type StreamName } from '@signalbox/contracts';
 import { checkDurable, checkEntry, checkFilter, closedLog } from '../checks.ts';
 import type {
@@ -30,7 +30,8 @@ import { Follower, type FollowerOptions } from './follower.ts';
 import { agreeOnIdentity } from './identity.ts';
 import { inboxPrefixOf } from './inbox.ts';
 import { fromNatsHeaders } from './message-headers.ts';
-import { authenticatorOf, connectError, type NatsLogin, type NatsTls, serverOptions } from './nats-settings.ts';
+import type { NatsLogin, NatsTls } from './nats-settings.ts';
+import { openConnection } from './open-connection.ts';
 import { cautionOf, checkVersion } from './server-version.ts';
 import { openStreams, type StreamWishes } from './streams.ts';
 import { LogSubjects } from './subjects.ts';
@@ -277,29 +278,5 @@ export class JetStreamEventLog implements EventLog {
 
   #untilClosed(signal: AbortSignal | undefined): AbortSignal {
     return signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
-  }
-}
-
-async function openConnection({ servers, name, login = {}, tls = {} }: JetStreamEventLogOptions) {
-  const list = typeof servers === 'string' ? [servers] : [...servers];
-  const authenticator = authenticatorOf(login);
-  const options = { ...serverOptions(list, tls), ...(authenticator && { authenticator }) };
-  try {
-    return await connect({
-      ...options,
-      name,
-      // Of the service, so that it can be let read its own answers and no others.
-      inboxPrefix: inboxPrefixOf(name),
-      timeout: 5000,
-      // Half-open connections are found after two pings without an answer.
-      pingInterval: 10_000,
-      maxPingOut: 2,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 250,
-      ignoreAuthErrorAbort: true,
-      noAsyncTraces: true,
-    });
-  } catch (error) {
-    throw connectError(error, list, login);
   }
 }

@@ -2,7 +2,6 @@
  * The partitions of a layer that one replica derives, and the lead if it has that: what the log holds of them, what is
  * published, and what is published next. One caller at a time.
  */
-import { setImmediate } from 'node:timers/promises';
 import {
   type DerivedMessage,
   parseDerivedSubject,
@@ -11,6 +10,7 @@ import {
   type Watermark,
 } from '@signalbox/contracts';
 import type { AppendEntry, LogMessage } from '@signalbox/event-log';
+import { deriveInChunks } from '../derive-in-chunks.ts';
 import type { PublishedDocument } from '../layer-outputs.ts';
 import type { ServiceContext } from '../service.ts';
 import type { WorkerLane } from '../worker-lane.ts';
@@ -27,10 +27,6 @@ interface HeldPartitionsOptions {
   /** Publishing was refused, or it is not known what was stored: what that concerns is held no more, and has to be read anew. */
   readonly onRefused: (error: unknown, names: readonly string[]) => void;
 }
-
-/** Services derived between two turns of the event loop, and documents collected for one append. */
-const DERIVE_CHUNK = 250;
-const APPEND_CHUNK = 1000;
 
 export class HeldPartitions {
   readonly #context: ServiceContext;
@@ -74,19 +70,7 @@ export class HeldPartitions {
 
   /** Publishes what differs, of those Services whose partition is held (until it is refused). */
   async derive(keys: Iterable<ServiceKey>): Promise<void> {
-    let entries: AppendEntry[] = [];
-    let count = 0;
-    for (const key of keys) {
-      if (!this.holds(partitionOfKey(key))) continue;
-      const entry = this.#lane.derive(key);
-      if (entry !== undefined) entries.push(entry);
-      count += 1;
-      if (count % DERIVE_CHUNK === 0) await setImmediate();
-      if (entries.length < APPEND_CHUNK) continue;
-      await this.#publish(entries);
-      entries = [];
-    }
-    await this.#publish(entries);
+    for await (const entries of deriveInChunks(this.#derivations(keys))) await this.#publish(entries);
   }
 
   /** Publishes the watermark if this replica leads, and the watermark is news. `knownRevision`: of the objects' stream. */
@@ -113,6 +97,10 @@ export class HeldPartitions {
     const messages = await readPartitions(log, this.#lane.worker.layer, partitions);
     const watermark = names.includes(LEAD) ? await log.last('derived', this.#lead.subject) : undefined;
     return watermark === undefined ? messages : [...messages, watermark];
+  }
+
+  *#derivations(keys: Iterable<ServiceKey>): Generator<AppendEntry | undefined> {
+    for (const key of keys) if (this.holds(partitionOfKey(key))) yield this.#lane.derive(key);
   }
 
   /** False: refused or uncertain. */

@@ -26,6 +26,7 @@ import {
 import type { EventLog, LogMessage } from '@signalbox/event-log';
 import type { Logger } from '../logger.ts';
 import { emptyGroup, evict, type GroupState, join, leave, type Slot } from './group-state.ts';
+import { elapsedSince, type Moment, now } from './moment.ts';
 
 export interface MembershipOptions {
   readonly log: EventLog;
@@ -37,12 +38,6 @@ export interface MembershipOptions {
   readonly onChange: () => void;
   /** A member told how far it is; null: it is gone. */
   readonly onProgress?: (member: string, data: string | null) => void;
-}
-
-/** Two clocks: one stands still while a machine is suspended, the other one may be set. The longer time counts. */
-interface Moment {
-  readonly wallMs: number;
-  readonly steadyMs: number;
 }
 
 interface Heard {
@@ -292,12 +287,4 @@ function parseGroup({ data }: LogMessage, partitions: readonly string[]): GroupS
   const state = data === null ? emptyGroup(partitions) : (JSON.parse(data) as GroupState);
   if (Array.isArray(state.members) && typeof state.slots === 'object') return state;
   throw new SignalboxError('internal', 'the record of the group cannot be read');
-}
-
-function now(): Moment {
-  return { wallMs: Date.now(), steadyMs: performance.now() };
-}
-
-function elapsedSince({ wallMs, steadyMs }: Moment): number {
-  return Math.max(Date.now() - wallMs, performance.now() - steadyMs);
 }
